@@ -1,0 +1,1 @@
+//! The policy: parse, merge, decide, render.

@@ -1,0 +1,24 @@
+//! Everything that the agent can touch: one trait and its plain values a file. Adapters implement them, tests fake them.
+
+mod clock;
+mod editor;
+mod journal;
+mod model;
+mod sandbox;
+mod vcs;
+mod workspace;
+
+pub use clock::Clock;
+pub use editor::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind};
+pub use journal::{Journal, JournalError};
+pub use model::{
+    Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,
+};
+pub use sandbox::{
+    Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped,
+};
+pub use vcs::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};
+pub use workspace::{
+    FileKind, Hit, ListQuery, Listed, Listing, SearchMode, SearchQuery, SearchResult, Source, StageOp, StageRequest, Staged,
+    View, Workspace, WorkspaceError,
+};

@@ -1,0 +1,145 @@
+//! Walls for commands. A session object, so that walls can stay warm between the commands of a task.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::path::WsPath;
+
+/// How strong the walls are (docs/sandbox.md). The order is the strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum Level {
+    L0,
+    #[serde(rename = "L1-weak")]
+    L1Weak,
+    L1,
+    L2,
+    L3,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::L0 => "L0",
+            Level::L1Weak => "L1-weak",
+            Level::L1 => "L1",
+            Level::L2 => "L2",
+            Level::L3 => "L3",
+        })
+    }
+}
+
+/// What a session of commands may have.
+#[derive(Clone, Debug)]
+pub struct SandboxSpec {
+    /// The workspace folder, canonical. Commands see a shadow of it at this very path.
+    pub folder: PathBuf,
+    /// Variables of the server's environment that commands get.
+    pub env_allow: Vec<String>,
+    /// Folders below the user's home that commands may read besides the toolchains.
+    pub home_read: Vec<String>,
+    /// Bytes; 0 is no limit of ours.
+    pub memory: u64,
+    pub processes: u64,
+    /// Largest file a command may write, bytes.
+    pub file_size: u64,
+    /// Size of the private `/tmp`, bytes.
+    pub tmp_size: u64,
+}
+
+/// One file of a shadow; `None` content means that the file is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowFile {
+    pub path: WsPath,
+    pub content: Option<Vec<u8>>,
+    /// Unix permission bits when the file is new to the disk; `None` keeps those of the file beneath.
+    pub mode: Option<u32>,
+}
+
+/// What lies over the disk when a command runs, and what is hidden from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shadow {
+    pub files: Vec<ShadowFile>,
+    /// Secret files: commands find them empty and unreadable.
+    pub masked: Vec<WsPath>,
+}
+
+/// One command line for `bash -c`.
+#[derive(Clone, Debug)]
+pub struct Command {
+    pub text: String,
+    /// Folder below the workspace to start in.
+    pub cwd: WsPath,
+    pub timeout: Duration,
+}
+
+/// Why a command was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    Timeout,
+    Cancelled,
+    /// The memory limit.
+    Memory,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Exit code; `None` when a signal or we ended it.
+    pub exit: Option<i32>,
+    pub signal: Option<i32>,
+    pub stopped: Option<Stopped>,
+    pub duration: Duration,
+    /// Paths that the command changed in the shadow, for the words of the result; the user's files stay as they are.
+    pub changed: Vec<String>,
+    /// Secret files that were hidden while it ran.
+    pub hidden: Vec<String>,
+}
+
+/// Why no command ran. `step` names what failed, `hint` what the user can do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("commands cannot run here: {step}: {why}")]
+pub struct SandboxError {
+    pub step: String,
+    pub why: String,
+    pub hint: String,
+}
+
+/// Receives a command's output (stdout and stderr in the order they came) as it comes. Must not block.
+pub trait OutputSink: Send {
+    /// A piece of output: raw bytes.
+    fn output(&mut self, bytes: &[u8]);
+}
+
+/// Makes walled sessions.
+#[async_trait::async_trait]
+pub trait Sandbox: Send + Sync {
+    /// The level this machine reaches, proved by a real probe (cached), with what is missing for a higher one.
+    async fn level(&self) -> (Level, String);
+
+    /// Opens a session: a shadow of the folder in which commands run one after the other.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the walls cannot be had; nothing runs then.
+    async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError>;
+}
+
+/// One task's walls and shadow.
+#[async_trait::async_trait]
+pub trait SandboxSession: Send + Sync {
+    /// The level in force.
+    fn level(&self) -> Level;
+
+    /// Runs one command on the disk with `shadow` over it. All of its processes are gone when this returns; `cancel` ends
+    /// them within a second.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when a wall could not be put up; the command did not run then.
+    async fn run(
+        &self,
+        command: Command,
+        shadow: &Shadow,
+        sink: &mut dyn OutputSink,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, SandboxError>;
+}

@@ -1,0 +1,7 @@
+//! Ring 2: the agent loop with a scripted model and small fakes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod faults;
+mod history;
+mod looping;
+mod tools;

@@ -1,0 +1,8 @@
+//! Ring 3: the whole server, in memory and over real stdio, with a raw client and a strict model double.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod protocol;
+mod story;
