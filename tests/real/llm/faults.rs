@@ -16,7 +16,7 @@ type Damage = (&'static str, fn() -> Turn);
 
 fn timed(double: &ModelDouble) -> (Arc<dyn Model>, Arc<Hourglass>) {
     let clock = Arc::new(Hourglass::default());
-    let limits = Limits { idle: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
     (llm::build(Settings { limits, ..settings(double) }, clock.clone()).unwrap(), clock)
 }
 
@@ -147,7 +147,7 @@ async fn a_stream_that_stays_broken_is_cut() {
     let broken: [Damage; 4] = [
         ("broke the connection", || Turn::say("Half").cut_after(400)),
         ("ended its answer before it was complete", || Turn::say("Half").end_after(400)),
-        ("silent for 0.2 s", || Turn::say("Half").stall_after(400)),
+        ("silent for 0.5 s", || Turn::say("Half").stall_after(400)),
         ("broke off its answer with an error: boom", || Turn::say("Half").error_event("api_error", "boom")),
     ];
     for (words, turn) in broken {
