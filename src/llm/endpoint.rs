@@ -66,9 +66,9 @@ impl Endpoint {
         self.base.origin().ascii_serialization()
     }
 
-    /// The host, for messages.
-    pub(super) fn host(&self) -> &str {
-        &self.host
+    /// Host and, where it is not the usual one, port: for messages.
+    pub(super) fn host(&self) -> String {
+        self.base.port().map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
     }
 
     /// The URL of `path` (without leading slash) beneath the base.
@@ -101,7 +101,7 @@ impl Endpoint {
         builder.build().map_err(|error| {
             let mut error = failure::error(
                 ErrorClass::Unavailable,
-                format!("HTTPS to {} cannot be prepared: {}.", self.host, failure::causes(&error.without_url())),
+                format!("HTTPS to {} cannot be prepared: {}.", self.host, failure::root_cause(&error.without_url())),
             );
             error.hint = Some("Install the system's root certificates (package ca-certificates).".to_owned());
             error
