@@ -57,7 +57,7 @@ fn base_urls_are_vendor_loopback_or_confirmed() {
     assert_eq!(kind("http://[::1]:8080"), Ok(EndpointKind::Loopback));
     assert_eq!(kind("http://localhost:1"), Ok(EndpointKind::Loopback));
     assert_eq!(kind("https://anthropic.com.example.org"), Ok(EndpointKind::Foreign));
-    assert_eq!(kind("https://notanthropic.com"), Ok(EndpointKind::Foreign));
+    assert_eq!(kind("https://api.anthropic.com:8443"), Ok(EndpointKind::Foreign));
     for url in [
         "http://example.org",
         "http://api.anthropic.com",
