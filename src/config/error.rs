@@ -1,6 +1,9 @@
 //! What is wrong with a file of the user's, and where.
 
-use std::{fmt, path::{Path, PathBuf}};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// A configuration file, or the environment, cannot be used. One sentence for the user; the file is never half taken.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,7 +66,10 @@ pub fn policy_layers(
 pub fn organisation(path: &Path) -> Result<Option<LayerText>, ConfigError> {
     let Some((text, Owner { uid, mode })) = read_owned(path)? else { return Ok(None) };
     if uid != 0 || mode & 0o022 != 0 {
-        let hint = format_args!("must belong to root and be writable by root alone; run: chown root: {0} && chmod 644 {0}", path.display());
+        let hint = format_args!(
+            "must belong to root and be writable by root alone; run: chown root: {0} && chmod 644 {0}",
+            path.display()
+        );
         return Err(ConfigError::of(path, hint.to_string()));
     }
     Ok(Some(LayerText { kind: LayerKind::Organisation, name: path.display().to_string(), text }))

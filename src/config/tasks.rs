@@ -129,7 +129,8 @@ impl Tasks {
 impl TaskPrompt {
     /// Reads a prompt file. Errors carry the line.
     fn parse(name: &str, text: &str, origin: Origin) -> Result<TaskPrompt, (usize, String)> {
-        if name.is_empty() || name.len() > 60 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if name.is_empty() || name.len() > 60 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
             return Err((1, "a task's file name has lower-case letters, digits and `-` only, at most 60".to_owned()));
         }
         let (head, body, body_line) = split(text)?;
@@ -139,7 +140,8 @@ impl TaskPrompt {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (key, value) = line.split_once(':').ok_or_else(|| (number, "a line of the front matter is `key: value`".to_owned()))?;
+            let (key, value) =
+                line.split_once(':').ok_or_else(|| (number, "a line of the front matter is `key: value`".to_owned()))?;
             let value = value.trim().trim_matches('"');
             match (key.trim(), value) {
                 ("title", value) if value.is_empty() || value.chars().count() > 60 || value.chars().any(char::is_control) => {
@@ -174,8 +176,8 @@ impl TaskPrompt {
     fn fill(&self, variables: &Variables<'_>) -> Result<String, minijinja::Error> {
         let mut environment = minijinja::Environment::empty();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-        environment.set_trim_blocks(true);
-        environment.render_str(&self.template, minijinja::Value::from_serialize(variables))
+        environment.set_syntax(minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).build()?);
+        environment.render_str(&self.template, minijinja::value::Serde(variables))
     }
 
     /// A template is made of known variables and conditions on them. Anything else could run for ever, or fill the memory.
@@ -193,7 +195,10 @@ impl TaskPrompt {
                 };
                 if !known {
                     let names = NAMES.join(", ");
-                    let why = format!("{:?} is not known; a task has the variables {names}, and if, elif, else, endif", words.join(" "));
+                    let why = format!(
+                        "{:?} is not known; a task has the variables {names}, and if, elif, else, endif",
+                        words.join(" ")
+                    );
                     return Err((line, why));
                 }
             }

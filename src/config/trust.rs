@@ -11,11 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ConfigError, Folders,
-    folders::read_beneath,
-    store::Store,
-};
+use super::{ConfigError, Folders, folders::read_beneath, store::Store};
 
 /// One folder as it was when it was trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

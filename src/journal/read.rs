@@ -92,8 +92,11 @@ pub fn read_session(state_dir: &Path, session: &str) -> Result<Vec<Record>, Read
     for line in lines(&path).map_err(failed)? {
         let line = line.map_err(failed)?;
         if line.whole {
-            let record = Record::parse(&line.bytes)
-                .map_err(|error| ReadError::BadLine { path: path.clone(), line: line.number, why: error.to_string() })?;
+            let record = Record::parse(&line.bytes).map_err(|error| ReadError::BadLine {
+                path: path.clone(),
+                line: line.number,
+                why: error.to_string(),
+            })?;
             records.push(record);
         }
     }
@@ -101,7 +104,7 @@ pub fn read_session(state_dir: &Path, session: &str) -> Result<Vec<Record>, Read
 }
 
 /// What a list of sessions shows of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
     pub session: SessionId,
     /// Time of the first and the last record, RFC 3339.

@@ -1,7 +1,10 @@
 //! What a crash left behind, looked at before anything new is written: torn ends are moved aside, and every intent without an
 //! outcome gets a `recovery.unknown`. Nothing is ever run again.
 
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     file::ChainFile,

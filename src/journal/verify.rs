@@ -1,6 +1,9 @@
 //! Checks the hash chains. A chain on one machine shows careless change only: whoever can write the file can write a new chain.
 
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     folder,

@@ -245,7 +245,8 @@ impl Files {
 
     /// Notes the first failure for good.
     fn fail(&mut self, path: &Path, error: &io::Error) -> JournalError {
-        let error = JournalError(format!("{}: {error}; nothing runs until this is repaired and the server restarted", path.display()));
+        let error =
+            JournalError(format!("{}: {error}; nothing runs until this is repaired and the server restarted", path.display()));
         tracing::error!("{error}");
         self.broken.get_or_insert(error).clone()
     }
