@@ -7,13 +7,18 @@
 //! | `decode` | bytes of a file to text, and what is not text |
 //! | `overlay` | the texts that lie over the disk, as plain values |
 //! | `walk`, `listing`, `search`, `hits` | names and contents, with ignore rules, bounded |
+//! | `masks` | where the secret files are, for commands |
+//! | `surroundings`, `gitfiles` | what the policy asks of the world |
 
 mod decode;
 mod disk;
+mod gitfiles;
 mod hits;
 mod listing;
+mod masks;
 mod overlay;
 mod search;
+mod surroundings;
 mod walk;
 mod write;
 
@@ -22,4 +27,5 @@ pub use disk::{Folder, OnDisk, READ_LIMIT};
 pub use listing::list;
 pub use overlay::{Over, Overlay};
 pub use search::search;
+pub use surroundings::{Kept, Secrecy, World};
 pub use write::Written;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 mod disk;
 mod listing;
 mod search;
+mod world;
 mod write;
 
 /// A folder with something secret beside it.
