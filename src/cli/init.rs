@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use super::{CliError, Code, Context, printable::printable};
-use crate::config::{folders::write_private, model::Provider};
+use crate::config::{folders::write_private, keys::file_name, model::Provider};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let config = config_text(&spec, &key);
     write(&folders.config.join("config.toml"), config.as_bytes(), arguments.force, context)?;
     if let Key::File(key) = &key {
-        write(&folders.config.join("key"), format!("{key}\n").as_bytes(), arguments.force, context)?;
+        write(&folders.config.join(file_name(provider)), format!("{key}\n").as_bytes(), arguments.force, context)?;
     }
     context.out.line("Next: countersign doctor, then countersign trust add DIR in a project.")?;
     Ok(Code::Done)
@@ -131,11 +131,10 @@ fn write(path: &std::path::Path, text: &[u8], force: bool, context: &mut Context
 fn config_text(spec: &str, key: &Key) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let key = match key {
-        Key::Environment => "# key_command = [\"pass\", \"show\", \"anthropic\"]".to_owned(),
+        Key::Environment | Key::File(_) => "# key_command = [\"pass\", \"show\", \"anthropic\"]".to_owned(),
         Key::Command(words) => {
             format!("key_command = [{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
         }
-        Key::File(_) => "# The key is in the file `key` beside this one.".to_owned(),
     };
     include_str!("config.template.toml").replace("@NAME@", &quoted(spec)).replace("@KEY@", &key)
 }

@@ -19,7 +19,7 @@ const LARGEST: u64 = 1024 * 1024;
 /// The three folders of one user. They need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
-    /// `config.toml`, `policy.toml`, `key`, `tasks/`.
+    /// `config.toml`, `policy.toml`, `anthropic.key`, `tasks/`.
     pub config: PathBuf,
     /// Journal, trust, grants.
     pub state: PathBuf,

@@ -1,8 +1,8 @@
-//! Where an API key comes from: the environment, a file that only its owner can read, or a command that prints it. The command
+//! Where an API key comes from: the environment, a command that prints it, or a file that only its owner can read. The command
 //! is the user's own, so the ban on starting programs is lifted here.
 #![allow(clippy::disallowed_methods)]
 
-use std::{fmt, process::Stdio, time::Duration};
+use std::{fmt, path::Path, process::Stdio, time::Duration};
 
 use super::{Config, ConfigError, Environment, Folders, Secret, folders, model::Provider};
 
@@ -13,22 +13,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Variable(&'static str),
-    File,
     Command,
+    /// Its name in the configuration folder.
+    File(String),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Variable(name) => f.write_str(name),
-            Source::File => f.write_str("the file `key`"),
+            Source::File(name) => write!(f, "the file {name}"),
             Source::Command => f.write_str("key_command"),
         }
     }
 }
 
-/// Finds the key of a provider; `None` when there is none. File and command belong to the provider of `[model] name` (Anthropic
-/// when no name is set): a key never goes to another vendor.
+/// The file in the configuration folder that holds a provider's key: each has its own, so that no key goes to another vendor.
+pub fn file_name(provider: Provider) -> String {
+    format!("{}.key", provider.prefix())
+}
+
+/// Finds the key of a provider; `None` when there is none. `key_command` belongs to the provider of `[model] name` (Anthropic
+/// when no name is set).
 ///
 /// # Errors
 /// [`ConfigError`] when a key is there but cannot be used: readable by others, not a key, or a command that fails.
@@ -42,30 +48,25 @@ pub async fn find(
     if let Some(key) = environment.secret(variable)? {
         return Ok(Some((key, Source::Variable(variable))));
     }
-    let owner = config.model.name.as_deref().map_or(Some(Provider::Anthropic), Provider::of_spec);
-    if owner != Some(provider) {
-        return Ok(None);
+    let commanded = config.model.name.as_deref().map_or(Some(Provider::Anthropic), Provider::of_spec);
+    if let Some(words) = config.model.key_command.as_ref().filter(|_| commanded == Some(provider)) {
+        return Ok(Some((from_command(words).await?, Source::Command)));
     }
-    if let Some(key) = from_file(folders)? {
-        return Ok(Some((key, Source::File)));
-    }
-    match &config.model.key_command {
-        Some(words) => Ok(Some((from_command(words).await?, Source::Command))),
-        None => Ok(None),
-    }
+    let name = file_name(provider);
+    let key = from_file(&folders.config.join(&name))?;
+    Ok(key.map(|key| (key, Source::File(name))))
 }
 
-fn from_file(folders: &Folders) -> Result<Option<Secret>, ConfigError> {
-    let path = folders.config.join("key");
-    let Some((text, owner)) = folders::read_owned(&path)? else { return Ok(None) };
+fn from_file(path: &Path) -> Result<Option<Secret>, ConfigError> {
+    let Some((text, owner)) = folders::read_owned(path)? else { return Ok(None) };
     if owner.uid != rustix::process::geteuid().as_raw() {
-        return Err(ConfigError::of(&path, "belongs to another user; write your own"));
+        return Err(ConfigError::of(path, "belongs to another user; write your own"));
     }
     if owner.mode & 0o077 != 0 {
-        let hint = format_args!("can be read by others; run: chmod 600 {}", path.display()).to_string();
-        return Err(ConfigError::of(&path, hint));
+        let hint = format!("can be read by others; run: chmod 600 {}", path.display());
+        return Err(ConfigError::of(path, hint));
     }
-    one_line(&text).map(Some).map_err(|why| ConfigError::of(&path, why))
+    one_line(&text).map(Some).map_err(|why| ConfigError::of(path, why))
 }
 
 async fn from_command(words: &[String]) -> Result<Secret, ConfigError> {

@@ -153,7 +153,16 @@ impl Files {
         for message in batch {
             match message {
                 Message::Append(entry, reply) => {
-                    let stem = entry.scope.session.as_ref().map_or(SERVER, |session| &session.0).to_owned();
+                    let stem = match &entry.scope.session {
+                        None => SERVER.to_owned(),
+                        Some(session) if folder::is_session_id(&session.0) => session.0.clone(),
+                        Some(session) => {
+                            let error = JournalError(format!("{:?} is not a session id", session.0));
+                            tracing::error!("{error}");
+                            Message::Append(entry, reply).refuse(&error);
+                            continue;
+                        }
+                    };
                     if let Some(reply) = reply {
                         waiting.push((Some(stem.clone()), reply));
                     }
@@ -163,7 +172,7 @@ impl Files {
                 Message::Recovered(reply) => asking.push(reply),
             }
         }
-        // Refusals of one session (bad id, another server has it); a failed disk is `broken` and concerns everybody.
+        // Refusals of one session (another server has it); a failed disk is `broken` and concerns everybody.
         let mut refused: BTreeMap<String, JournalError> = BTreeMap::new();
         for (stem, entries) in entries {
             if let Err(error) = self.append(&stem, &entries) {
@@ -219,9 +228,6 @@ impl Files {
     }
 
     fn lock(&mut self, stem: &str) -> Result<SessionLock, JournalError> {
-        if !folder::is_session_id(stem) {
-            return Err(JournalError(format!("{stem:?} is not a session id")));
-        }
         match SessionLock::take(&self.folder, stem) {
             Ok(Some(lock)) => Ok(lock),
             Ok(None) => Err(JournalError(format!("session {stem} is being written by another server; close it there first"))),
