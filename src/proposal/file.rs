@@ -6,7 +6,7 @@ use super::{Hunk, HunkKind, HunkState, Step, Why};
 use crate::{
     event::HunkId,
     path::WsPath,
-    text::{Edit, Text, carry, grow, seams_hold},
+    text::{Edit, Encoding, Point, Text, carry, grow, seams_hold},
 };
 
 /// What happens to the file itself when everything is accepted.
@@ -97,6 +97,7 @@ impl FileProposal {
             let hunk = self.hunks.remove(at);
             self.land(hunk, before, out);
         }
+        let near = self.follow_stale(&step.edit);
         let mut at = 0;
         while at < self.hunks.len() {
             let hunk = &mut self.hunks[at];
@@ -120,12 +121,19 @@ impl FileProposal {
                 }
             }
         }
-        self.follow_stale(&step.edit, out);
+        // An insertion may have gone behind what was typed at its place, and so behind another one.
+        if !self.hunks.is_sorted_by_key(|hunk| hunk.range.start) {
+            self.hunks.sort_by_key(|hunk| hunk.range.start);
+        }
+        if !near.is_empty() {
+            self.revive(|hunk| hunk.why == Some(Why::Edited) && near.contains(&hunk.id), out);
+        }
     }
 
-    /// The file went away beneath the proposal.
+    /// The file went away beneath the proposal. While its move is being accepted that is awaited, and decided by `settle`.
     pub fn vanish(&mut self, out: &mut Vec<Happened>) {
-        if !mem::replace(&mut self.exists, false) {
+        self.exists = false;
+        if self.mover.as_ref().is_some_and(|mover| mover.state == HunkState::Applying) {
             return;
         }
         for hunk in mem::take(&mut self.hunks) {
@@ -139,9 +147,14 @@ impl FileProposal {
                 _ => self.turn_stale(hunk, Why::Gone, out),
             }
         }
+        self.block_move(Why::Gone, out);
+    }
+
+    /// The pending move cannot be done any more.
+    pub fn block_move(&mut self, why: Why, out: &mut Vec<Happened>) {
         if let Some(mover) = self.mover.take_if(|mover| mover.state == HunkState::Pending) {
             self.op = FileOp::Edit;
-            self.turn_stale(mover, Why::Gone, out);
+            self.turn_stale(mover, why, out);
         }
     }
 
@@ -153,7 +166,7 @@ impl FileProposal {
             self.step(step, out);
         }
         if returned {
-            self.revive(|hunk| hunk.why == Some(Why::Gone) && hunk.kind == HunkKind::Lines, out);
+            self.revive(|hunk| hunk.why == Some(Why::Gone), out);
         }
     }
 
@@ -174,7 +187,15 @@ impl FileProposal {
         }
         if let Some(mover) = self.mover.as_mut().filter(|mover| ids.contains(&mover.id)) {
             mover.turn_pending();
+            if !self.exists {
+                self.vanish(out);
+            }
         }
+    }
+
+    /// The points of a hunk's first and last position in the base text.
+    pub fn points(&self, hunk: &Hunk, encoding: Encoding) -> (Point, Point) {
+        (self.base.point(hunk.range.start, encoding), self.base.point(hunk.range.end, encoding))
     }
 
     /// Takes a hunk out for good (rejected); its text leaves the staged text.
@@ -210,32 +231,21 @@ impl FileProposal {
         self.stale.push(hunk);
     }
 
-    /// Stale hunks keep track of their place; undoing the edit that made one stale brings it back.
-    fn follow_stale(&mut self, edit: &Edit, out: &mut Vec<Happened>) {
+    /// Stale hunks keep track of their place, so that undoing the edit that made one stale can bring it back. The answer
+    /// are those that the edit touches.
+    fn follow_stale(&mut self, edit: &Edit) -> Vec<HunkId> {
         let base = &self.base;
         let mut near = Vec::new();
         for hunk in &mut self.stale {
-            if edit.range.end < hunk.range.start {
-                hunk.range = grow(&hunk.range, edit);
-            } else if edit.range.start <= hunk.range.end {
-                near.push(hunk.id.clone());
-                hunk.range = carry(&hunk.range, edit).unwrap_or_else(|| grow(&hunk.range, edit));
-                let (place, behind) = (hunk.range.start, hunk.range.start + edit.new.len());
-                let parted = edit.range == (place..place) && !base.is_line_start(place) && base.is_line_start(behind);
-                if hunk.why == Some(Why::Joined) && parted {
-                    // Lines joined at an insertion's place are parted there again.
-                    hunk.range = behind..behind;
-                }
+            let grown = grow(&hunk.range, edit);
+            if edit.range.end < hunk.range.start || hunk.range.end < edit.range.start {
+                hunk.range = grown;
+                continue;
             }
+            near.push(hunk.id.clone());
+            hunk.range = hunk.place_in(base, &grown).unwrap_or(grown);
         }
-        if !near.is_empty() {
-            let undone = |hunk: &Hunk| match hunk.why {
-                Some(Why::Edited) => !hunk.old.is_empty(),
-                Some(Why::Joined) => true,
-                _ => false,
-            };
-            self.revive(|hunk| hunk.kind == HunkKind::Lines && near.contains(&hunk.id) && undone(hunk), out);
-        }
+        near
     }
 
     /// Makes stale hunks pending again whose old lines stand untouched at their place and which overlap no live hunk.
@@ -248,7 +258,15 @@ impl FileProposal {
                 .hunks
                 .iter()
                 .all(|live| live.kind == HunkKind::Lines && (live.range.end <= range.start || range.end <= live.range.start));
-            if may(hunk) && free && self.base.holds(&range, &hunk.old) && seams_hold(&self.base, &range, &hunk.new) {
+            let placed = hunk.why == Some(Why::Gone) || hunk.place_in(&self.base, &range).is_some();
+            let lines = hunk.kind == HunkKind::Lines;
+            if may(hunk)
+                && lines
+                && free
+                && placed
+                && self.base.holds(&range, &hunk.old)
+                && seams_hold(&self.base, &range, &hunk.new)
+            {
                 let mut hunk = self.stale.remove(at);
                 hunk.turn_pending();
                 out.push(Happened::Revived(hunk.id.clone()));
@@ -299,9 +317,13 @@ fn follow_pending(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
         hunk.range = grow(&hunk.range, edit);
         return Fate::Turns(Why::Edited);
     };
-    hunk.range = range;
-    let glued = !seams_hold(after, &hunk.range, &hunk.new);
-    if glued { Fate::Turns(if hunk.old.is_empty() { Why::Joined } else { Why::Edited }) } else { Fate::Lives }
+    let inserted = edit.range.is_empty() && edit.range.start == range.start;
+    hunk.range = match inserted && hunk.old.is_empty() {
+        // Typed right where lines are to be inserted: they stay with the line that they were made behind.
+        true => hunk.place_in(after, &grow(&range, edit)).unwrap_or(range),
+        false => range,
+    };
+    if seams_hold(after, &hunk.range, &hunk.new) { Fate::Lives } else { Fate::Turns(Why::Edited) }
 }
 
 /// While applying, edits inside are the editor's work; at the ends they may be, or the user's typing.

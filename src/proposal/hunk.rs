@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{CallId, HunkId},
-    text::Edit,
+    text::{Edit, Text},
 };
 
 /// Where a hunk stands in its life.
@@ -43,7 +43,6 @@ pub enum HunkKind {
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     Edited,
-    Joined,
     Gone,
     Exists,
     Partly,
@@ -53,7 +52,6 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Why::Edited => "the user edited the same lines",
-            Why::Joined => "the user joined lines at its place",
             Why::Gone => "the file is gone",
             Why::Exists => "the file exists now",
             Why::Partly => "only a part of it was taken over",
@@ -80,6 +78,8 @@ pub struct Hunk {
     pub call: CallId,
     /// While applying: `range` grown over everything that was edited at its ends too.
     pub(super) outer: Range<usize>,
+    /// Of an insertion, which has no lines of its own to be known by: the lines before and behind its place.
+    pub(super) anchor: (String, String),
 }
 
 impl Hunk {
@@ -91,6 +91,31 @@ impl Hunk {
     /// Whether it counts in the staged text.
     pub fn is_live(&self) -> bool {
         matches!(self.state, HunkState::Pending | HunkState::Applying)
+    }
+
+    /// Where the hunk belongs within `range` of `text`: the one place where its old lines stand, or, for an insertion, the one
+    /// place between the two lines that it was made between.
+    pub(super) fn place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
+        const FAR: usize = 64 * 1024;
+        if range.len() > FAR {
+            return None;
+        }
+        let (before, behind) = &self.anchor;
+        let between = |at: usize| {
+            let start = at.checked_sub(before.len());
+            let follows = start.is_some_and(|start| {
+                text.holds(&(start..at), before) && (start == 0 || (!before.is_empty() && text.is_line_start(start)))
+            });
+            follows && text.holds(&(at..at + behind.len()), behind) && (!behind.is_empty() || at == text.len())
+        };
+        let stands = |at: &usize| {
+            let end = at + self.old.len();
+            end <= range.end && text.holds(&(*at..end), &self.old) && (!self.old.is_empty() || between(*at))
+        };
+        let lines = text.line_of(range.start)..=text.line_of(range.end);
+        let mut places = lines.map(|line| text.line_start(line)).filter(|at| range.start <= *at).filter(stands);
+        let place = places.next()?;
+        places.next().is_none().then(|| place..place + self.old.len())
     }
 
     pub(super) fn turn_stale(&mut self, why: Why) {

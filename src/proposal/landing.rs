@@ -87,6 +87,12 @@ impl FileProposal {
         if apart_or_inside { Step::plain(&self.base, parts) } else { self.landed_among(after) }
     }
 
+    /// Whether a step is a landing, or falls where one is awaited: not the user's own doing.
+    pub fn expects(&self, step: &Step) -> bool {
+        let covers = |hunk: &&Hunk| hunk.outer.start <= step.edit.range.start && step.edit.range.end <= hunk.outer.end;
+        step.landed.is_some() || self.applying().iter().any(covers)
+    }
+
     fn steps_of(&self, set: &[&Hunk]) -> Vec<Step> {
         one_by_one(&self.base, set.iter().map(|hunk| (hunk.edit(), Some(hunk.id.clone()))).collect())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FileOp, FileProposal, Hunk, HunkKind, HunkState, Landed};
+use super::{FileOp, FileProposal, Hunk, HunkState, Landed};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
@@ -107,13 +107,14 @@ impl Proposal {
         }
     }
 
-    /// The move of `path` landed: its hunks lie over `to` now.
-    pub(crate) fn rename(&mut self, path: &WsPath, to: &WsPath) -> Option<Hunk> {
+    /// The move of `path` landed: its hunks lie over `to` now. The answer is the move's hunk and the text that moved.
+    pub fn rename(&mut self, path: &WsPath, to: &WsPath) -> Option<(Hunk, Text)> {
         let mut file = self.files.remove(path)?;
-        let mover = file.mover.take_if(|hunk| hunk.kind == HunkKind::Move)?;
+        let mover = file.mover.take();
         file.op = FileOp::Edit;
         file.exists = true;
+        let base = file.base.clone();
         self.files.insert(to.clone(), file);
-        Some(mover)
+        mover.map(|mover| (mover, base))
     }
 }

@@ -38,6 +38,7 @@ impl Origin<'_> {
             why: None,
             apart: self.apart,
             call: self.call.clone(),
+            anchor: Default::default(),
         }
     }
 }
@@ -62,7 +63,8 @@ impl FileProposal {
             Part::New { edit, from } => {
                 let old = self.base.slice(edit.range.clone());
                 let apart = self.hunks[from].iter().any(|hunk| hunk.apart);
-                let mut hunk = origin.hunk(HunkKind::Lines, edit.range, old, edit.new);
+                let anchor = if old.is_empty() { anchor(&self.base, edit.range.start) } else { Default::default() };
+                let mut hunk = Hunk { anchor, ..origin.hunk(HunkKind::Lines, edit.range, old, edit.new) };
                 hunk.apart |= apart;
                 self.stale.retain(|stale| hunk.range.end < stale.range.start || stale.range.end < hunk.range.start);
                 hunk
@@ -128,6 +130,13 @@ impl FileProposal {
         }
         Ok(())
     }
+}
+
+/// The lines before and behind a line start.
+fn anchor(text: &Text, at: usize) -> (String, String) {
+    let line = text.line_of(at);
+    let before = line.checked_sub(1).map(|before| text.slice(text.line_start(before)..at));
+    (before.unwrap_or_default(), text.slice(at..text.line_start(line + 1)))
 }
 
 /// `to`, which was made from `from`, made from `now` instead; `None` where both changed the same lines.

@@ -1,1 +1,3 @@
 //! workspace.
+
+pub mod desk;
