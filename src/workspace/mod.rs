@@ -27,5 +27,5 @@ pub use disk::{Folder, OnDisk, READ_LIMIT};
 pub use listing::list;
 pub use overlay::{Over, Overlay};
 pub use search::search;
-pub use surroundings::{Kept, Secrecy, World};
+pub use surroundings::{Secrecy, World};
 pub use write::Written;
