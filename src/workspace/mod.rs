@@ -29,3 +29,5 @@ pub use overlay::{Over, Overlay};
 pub use search::search;
 pub use surroundings::{Secrecy, World};
 pub use write::Written;
+
+pub mod desk;
