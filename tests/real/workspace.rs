@@ -16,6 +16,7 @@ use tempfile::TempDir;
 mod disk;
 mod listing;
 mod search;
+mod view;
 mod world;
 mod write;
 
