@@ -73,7 +73,7 @@ impl Anthropic {
         Ok(Anthropic {
             name: format!("anthropic:{model}"),
             model: model.to_owned(),
-            who: endpoint.host().to_owned(),
+            who: endpoint.host(),
             url: endpoint.join("v1/messages")?,
             http: endpoint.client(&settings.limits)?,
             headers,
@@ -160,7 +160,7 @@ impl Anthropic {
             return Failure::new(ErrorClass::Cut, format!("{} was silent for {} s.", self.who, self.limits.idle.as_secs_f32()));
         }
         let what = if error.is_connect() { "cannot be reached" } else { "broke the connection" };
-        let causes = self.scrub(&failure::causes(&error.without_url()));
+        let causes = self.scrub(&failure::root_cause(&error.without_url()));
         Failure::new(class, format!("{} {what} ({causes}).", self.who))
     }
 
@@ -172,7 +172,7 @@ impl Anthropic {
         match source.downcast::<Fault>().map(|fault| *fault) {
             Ok(Fault::Transport(error)) => self.transport(error, ErrorClass::Cut),
             Ok(Fault::TooLarge(limit)) => protocol(format!("an event of more than {limit} bytes")),
-            Err(other) => protocol(format!("a stream that cannot be read ({})", failure::causes(&*other))),
+            Err(other) => protocol(format!("a stream that cannot be read ({})", failure::root_cause(&*other))),
         }
     }
 

@@ -7,6 +7,9 @@ use reqwest::{Client, Url, redirect};
 use super::{failure, settings::Limits};
 use crate::seams::{ErrorClass, ModelError};
 
+/// The vendor's own origin.
+const ANTHROPIC: &str = "https://api.anthropic.com";
+
 /// Whose machine answers at a base URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointKind {
@@ -30,7 +33,7 @@ impl Endpoint {
     /// # Errors
     /// Not a URL; http beyond loopback; user-info, query or fragment in it. The message never repeats user-info.
     pub fn anthropic(base_url: Option<&str>) -> Result<Self, ModelError> {
-        let base = Url::parse(base_url.unwrap_or("https://api.anthropic.com").trim())
+        let base = Url::parse(base_url.unwrap_or(ANTHROPIC).trim())
             .map_err(|error| refused(format!("The base URL of the model is not a URL: {error}.")))?;
         let host = base.host_str().unwrap_or_default().to_owned();
         if host.is_empty() {
@@ -43,7 +46,7 @@ impl Endpoint {
         }
         let kind = if is_loopback(&host) {
             EndpointKind::Loopback
-        } else if host == "anthropic.com" || host.ends_with(".anthropic.com") {
+        } else if base.origin().ascii_serialization() == ANTHROPIC {
             EndpointKind::Vendor
         } else {
             EndpointKind::Foreign
@@ -66,9 +69,9 @@ impl Endpoint {
         self.base.origin().ascii_serialization()
     }
 
-    /// The host, for messages.
-    pub(super) fn host(&self) -> &str {
-        &self.host
+    /// Host and, where it is not the usual one, port: for messages.
+    pub(super) fn host(&self) -> String {
+        self.base.port().map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
     }
 
     /// The URL of `path` (without leading slash) beneath the base.
@@ -101,7 +104,7 @@ impl Endpoint {
         builder.build().map_err(|error| {
             let mut error = failure::error(
                 ErrorClass::Unavailable,
-                format!("HTTPS to {} cannot be prepared: {}.", self.host, failure::causes(&error.without_url())),
+                format!("HTTPS to {} cannot be prepared: {}.", self.host, failure::root_cause(&error.without_url())),
             );
             error.hint = Some("Install the system's root certificates (package ca-certificates).".to_owned());
             error

@@ -136,7 +136,8 @@ fn wait_of(millis: Option<&str>, after: Option<&str>, clock: &dyn Clock) -> Opti
 /// A foreign text made fit for a message: without the key, without control characters, not too long.
 pub(super) fn scrub(text: &str, key: Option<&str>) -> String {
     let text = match key {
-        Some(key) if !key.is_empty() => text.replace(key, "[key]"),
+        // Anything shorter is no secret, and would tear words apart.
+        Some(key) if key.len() >= 8 => text.replace(key, "[key]"),
         _ => text.to_owned(),
     };
     let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DETAIL).collect();
@@ -146,16 +147,11 @@ pub(super) fn scrub(text: &str, key: Option<&str>) -> String {
     clean.trim().to_owned()
 }
 
-/// An error with its causes, in one line.
-pub(super) fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
+/// What an error comes from in the end, in one line; the layers above it repeat themselves.
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
     }
-    scrub(&text, None)
+    scrub(&root.to_string(), None)
 }

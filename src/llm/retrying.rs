@@ -1,6 +1,10 @@
 //! Repeats attempts that may succeed later. Always safe: tools run only after a whole answer, so nothing was done yet.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +56,8 @@ impl<A: Attempt> Model for Retrying<A> {
             .with_max_delay(LONGEST_WAIT)
             .with_max_times(RETRIES)
             .with_jitter()
+            // Without a seed of our own all clients would come back at the same time.
+            .with_jitter_seed(RandomState::new().build_hasher().finish())
             .build();
         let mut retries = 0;
         loop {

@@ -49,7 +49,7 @@ pub struct Limits {
     pub event: usize,
     /// Bytes of one tool call's arguments.
     pub arguments: usize,
-    /// Bytes of a whole answer.
+    /// Bytes of a whole answer as it comes over the wire, many times its text.
     pub reply: usize,
     /// Bytes of an error's body that are read.
     pub error_body: usize,
