@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat},
+    fs::{FileType, Mode, OFlags, ResolveFlags, Stat},
     io::Errno,
 };
 
@@ -216,15 +216,6 @@ pub(super) fn open_at(dir: impl AsFd, name: &str, flags: OFlags, more: ResolveFl
         }
     }
     Err(last)
-}
-
-/// What stands at one name in an open folder, links not followed.
-pub(super) fn stat_at(dir: impl AsFd, name: &str) -> Result<Option<Stat>, Errno> {
-    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
 }
 
 /// Why an open failed: as the kernel said it, or already in words.

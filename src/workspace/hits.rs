@@ -64,10 +64,12 @@ impl<'a> FileHits<'a> {
     fn keep(&mut self, number: u64, bytes: &[u8], is_match: bool) {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let text = match is_match {
-            true => cut(bytes, self.matcher.find(bytes).ok().flatten().map_or(0, |found| found.start())),
-            false => cut(bytes, 0),
+        // Looking for the match a second time is for long lines only.
+        let at = match is_match && bytes.len() > LINE {
+            true => self.matcher.find(bytes).ok().flatten().map_or(0, |found| found.start()),
+            false => 0,
         };
+        let text = cut(bytes, at);
         self.found.lines.push(Line { number, text, is_match });
     }
 }

@@ -40,25 +40,28 @@ pub fn list(folder: &Folder, overlay: &Overlay, query: &ListQuery) -> Result<Lis
         Ok(_) => on_disk(folder, &under, query.depth, &|path, is_dir| if is_dir { glob.is_none() } else { selects(path) }),
         // A folder may exist in the overlay alone.
         Err(WorkspaceError::NotFound { .. }) if overlay.keys().any(|path| path != &under && path.is_within(&under)) => {
-            BTreeMap::new()
+            Found::new()
         }
         Err(error) => return Err(error),
     };
     for (path, over) in overlay.iter().filter(|(path, _)| path.is_within(&under) && selects(Path::new(path.as_str()))) {
         let note = match over {
-            Over::Text { note, .. } => Some(*note),
-            Over::Gone => Some("deleted"),
+            Over::Text { note, .. } => *note,
+            Over::Gone => "deleted",
         };
-        add(&mut found, &under, path, query.depth, note, glob.is_none());
+        if let Some(entry) = overlaid(&under, path, query.depth, note, glob.is_none()) {
+            merge(&mut found, entry);
+        }
     }
     Ok(select(found, query.limit))
 }
 
-type Found = BTreeMap<String, Listed>;
+/// Sorted by path.
+type Found = Vec<Listed>;
 
 fn on_disk(folder: &Folder, under: &WsPath, depth: Option<usize>, selects: &(dyn Fn(&Path, bool) -> bool + Sync)) -> Found {
     let (count, deadline) = (AtomicUsize::new(0), Deadline::after(TIME));
-    let all = Mutex::new(BTreeMap::new());
+    let all = Mutex::new(Found::new());
     walk(folder, under, depth).run(|| {
         let mut mine = Batch { all: &all, entries: Vec::new() };
         let (count, selects) = (&count, selects);
@@ -74,26 +77,27 @@ fn on_disk(folder: &Folder, under: &WsPath, depth: Option<usize>, selects: &(dyn
                 let kind = entry.file_type();
                 let is_dir = kind.is_some_and(|kind| kind.is_dir());
                 if selects(path, is_dir) {
-                    mine.entries.push((path.to_string_lossy().into_owned(), is_dir, note(&entry)));
+                    let path = path.to_string_lossy().into_owned();
+                    mine.entries.push(Listed { path, is_dir, note: note(&entry) });
                 }
             }
             WalkState::Continue
         })
     });
-    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    all
 }
 
 /// What one thread found; handed over when it is done.
 struct Batch<'a> {
     all: &'a Mutex<Found>,
-    entries: Vec<(String, bool, Option<&'static str>)>,
+    entries: Found,
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = self.entries.drain(..).map(|(path, is_dir, note)| (path.clone(), Listed { path, is_dir, note }));
-        all.extend(entries);
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.entries);
     }
 }
 
@@ -106,44 +110,63 @@ fn note(entry: &DirEntry) -> Option<&'static str> {
     }
 }
 
-/// Adds an overlaid file, or the folder at the last level that holds it.
-fn add(found: &mut Found, under: &WsPath, path: &WsPath, depth: Option<usize>, note: Option<&'static str>, folders: bool) {
+/// An overlaid file, or the folder at the last level that holds it.
+fn overlaid(under: &WsPath, path: &WsPath, depth: Option<usize>, note: &'static str, folders: bool) -> Option<Listed> {
     let skip = if under.is_root() { 0 } else { under.as_str().split('/').count() };
     let parts: Vec<&str> = path.as_str().split('/').collect();
-    let levels = parts.len() - skip;
     match depth {
-        Some(depth) if levels > depth => {
-            if folders && depth > 0 && note != Some("deleted") {
-                let path = parts[..skip + depth].join("/");
-                found.entry(path.clone()).or_insert(Listed { path, is_dir: true, note: None });
-            }
+        Some(depth) if parts.len() - skip > depth => {
+            let shown = folders && depth > 0 && note != "deleted";
+            shown.then(|| Listed { path: parts[..skip + depth].join("/"), is_dir: true, note: None })
         }
-        _ => {
-            let entry = Listed { path: path.as_str().to_owned(), is_dir: false, note };
-            found.insert(entry.path.clone(), entry);
-        }
+        _ => Some(Listed { path: path.as_str().to_owned(), is_dir: false, note: Some(note) }),
     }
 }
 
-/// The upper levels first until the limit, then by path; without the folders whose contents are named.
+/// Puts an overlaid entry in its place; a folder that is there already stays as it is.
+fn merge(found: &mut Found, entry: Listed) {
+    match found.binary_search_by(|other| other.path.cmp(&entry.path)) {
+        Ok(_) if entry.is_dir => {}
+        Ok(at) => found[at] = entry,
+        Err(at) => found.insert(at, entry),
+    }
+}
+
+/// The upper levels first until the limit; without the folders whose contents are named.
 fn select(found: Found, limit: usize) -> Listing {
     let all = found.len();
-    let mut entries: Vec<Listed> = found.into_values().collect();
-    if all > limit {
-        entries.sort_by_cached_key(|entry| (entry.path.matches('/').count(), entry.path.clone()));
-        entries.truncate(limit);
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-    }
+    let mut entries = if all > limit { upper_levels(found, limit) } else { found };
     let more = all - entries.len();
-    let spoken: Vec<bool> = entries
-        .iter()
-        .enumerate()
-        .map(|(at, entry)| entry.is_dir && names_something_in(&entries[at + 1..], &entry.path))
-        .collect();
-    let mut spoken = spoken.into_iter();
-    entries.retain(|_| !spoken.next().unwrap_or(false));
+    let told: Vec<bool> =
+        (0..entries.len()).map(|at| entries[at].is_dir && names_something_in(&entries[at + 1..], &entries[at].path)).collect();
+    let mut told = told.into_iter();
+    entries.retain(|_| !told.next().unwrap_or(false));
     entries.iter_mut().for_each(|entry| entry.path = shown(&entry.path));
     Listing { entries, more }
+}
+
+/// `limit` entries: the levels that fit, and of the next one those that come first.
+fn upper_levels(mut found: Found, limit: usize) -> Found {
+    let level = |entry: &Listed| entry.path.bytes().filter(|byte| *byte == b'/').count();
+    let mut sizes = BTreeMap::new();
+    found.iter().for_each(|entry| *sizes.entry(level(entry)).or_insert(0) += 1);
+    let mut left = limit;
+    let last = sizes.into_iter().find(|(_, size)| {
+        let fits = *size <= left;
+        left -= if fits { *size } else { 0 };
+        !fits
+    });
+    let last = last.map_or(usize::MAX, |(level, _)| level);
+    found.retain(|entry| match level(entry).cmp(&last) {
+        std::cmp::Ordering::Less => true,
+        std::cmp::Ordering::Greater => false,
+        std::cmp::Ordering::Equal => {
+            let fits = left > 0;
+            left -= usize::from(fits);
+            fits
+        }
+    });
+    found
 }
 
 /// Whether a folder's content follows it in a sorted list (`a-b` stands between `a` and `a/b`).

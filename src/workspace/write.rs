@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{path::WsPath, seams::WorkspaceError};
 
-use super::disk::{Folder, io_error, open_at, stat_at, told};
+use super::disk::{Folder, io_error, open_at, told};
 
 /// A change that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Place {
         }
         // Somebody else's file came out: it goes back. What comes out then must be ours, else it is kept as well.
         swap().map_err(|e| told(&self.path, e))?;
-        if stat_at(&self.dir, &temp.name).ok().flatten().is_some_and(|now| same_file(&now, &temp.stat)) {
+        if out.expect(temp.bytes).is_ok_and(|now| same_file(&now.stat, &temp.stat)) {
             return Err(moved());
         }
         temp.keep.set(true);
@@ -231,13 +231,14 @@ impl Place {
 struct Temp<'a> {
     place: &'a Place,
     name: String,
+    bytes: &'a [u8],
     stat: Stat,
     keep: std::cell::Cell<bool>,
 }
 
 impl<'a> Temp<'a> {
     /// Writes and syncs `bytes`; `like` is the file whose owner and mode it takes.
-    fn create(place: &'a Place, bytes: &[u8], like: Option<&Stat>) -> Result<Self, WorkspaceError> {
+    fn create(place: &'a Place, bytes: &'a [u8], like: Option<&Stat>) -> Result<Self, WorkspaceError> {
         let failed = |errno: Errno| told(&place.path, errno);
         let name = temp_name();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -245,7 +246,7 @@ impl<'a> Temp<'a> {
         let fd = rustix::fs::openat(&place.dir, &name, flags, mode).map_err(failed)?;
         let mut file = File::from(fd);
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
-        let temp = Temp { place, name, stat, keep: false.into() };
+        let temp = Temp { place, name, bytes, stat, keep: false.into() };
         file.write_all(bytes).map_err(|e| io_error(&place.path, &e))?;
         if let Some(like) = like {
             if (like.st_uid, like.st_gid) != (stat.st_uid, stat.st_gid) {
