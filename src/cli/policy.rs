@@ -79,10 +79,15 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 
 fn check_file(file: &Path, context: &mut Context) -> Result<Code, CliError> {
     let text = files::user_file(file)?;
-    let report = policy::check(&file.display().to_string(), &text).map_err(|error| CliError::usage(error).hint("repair that line"))?;
+    let report =
+        policy::check(&file.display().to_string(), &text).map_err(|error| CliError::usage(error).hint("repair that line"))?;
     notes(&report.notes, context)?;
     let rules = if report.rules == 1 { "1 rule".to_owned() } else { format!("{} rules", report.rules) };
-    context.out.line(format_args!("{} sound: {rules}, every example as it says, SHA-256 {}", context.out.good("ok"), report.sha))?;
+    context.out.line(format_args!(
+        "{} sound: {rules}, every example as it says, SHA-256 {}",
+        context.out.good("ok"),
+        report.sha
+    ))?;
     Ok(Code::Done)
 }
 
@@ -100,24 +105,19 @@ fn show(which: &Which, prompt: bool, context: &mut Context) -> Result<Code, CliE
     Ok(Code::Done)
 }
 
-fn explain(
-    which: &Which,
-    level: Option<Level>,
-    json: bool,
-    words: &[String],
-    context: &mut Context,
-) -> Result<Code, CliError> {
+fn explain(which: &Which, level: Option<Level>, json: bool, words: &[String], context: &mut Context) -> Result<Code, CliError> {
     let (_, policy) = load(which, context)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let action = Action::from_words(&words).map_err(|why| CliError::usage(why).hint("countersign policy explain run 'git push'"))?;
+    let action =
+        Action::from_words(&words).map_err(|why| CliError::usage(why).hint("countersign policy explain run 'git push'"))?;
     let level = match level {
         Some(level) => level,
         // Only commands stand behind walls; the probe runs one.
         None if matches!(action, Action::Run { .. } | Action::RunNet { .. }) => walls::level(context)?.0,
         None => Level::L3,
     };
-    let world = walls::world(&context.here()?.join(&which.workspace), context)?;
-    let explanation = policy::explain(&policy.behind(level), &action, &world);
+    let _world = walls::world(&context.here()?.join(&which.workspace), context)?;
+    let explanation = policy::explain(&policy.behind(level), &action, &policy::Lexical);
     let out = &mut context.out;
     if json {
         let line = serde_json::json!({ "level": level, "policy_sha": policy.sha(), "explanation": explanation }).to_string();
@@ -141,7 +141,8 @@ fn load(which: &Which, context: &Context) -> Result<(Vec<LayerFile>, Policy), Cl
     let workspace = context.here()?.join(&which.workspace);
     let trusted = TrustStore::new(&folders).is_trusted(&workspace)?;
     let layers = files::policy_layers(&folders, Some(&workspace), trusted, which.policy.as_deref())?;
-    let policy = files::effective(&layers).map_err(|error| CliError::from(error).hint("repair that line; until then the server runs read-only"))?;
+    let policy = files::effective(&layers)
+        .map_err(|error| CliError::from(error).hint("repair that line; until then the server runs read-only"))?;
     Ok((layers, policy))
 }
 

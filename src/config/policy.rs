@@ -57,15 +57,9 @@ pub fn policy_layers(
 /// # Errors
 /// [`ConfigError`] with file and line of the first mistake; [`Policy::read_only`] is what should serve then.
 pub fn effective(layers: &[LayerFile]) -> Result<Policy, ConfigError> {
-    let texts: Vec<LayerText<'_>> = layers
-        .iter()
-        .map(|layer| LayerText { kind: layer.kind, name: layer.name.clone(), text: &layer.text })
-        .collect();
-    Policy::load(&texts).map_err(|error| ConfigError {
-        file: Some(error.layer.into()),
-        line: error.line,
-        message: error.message,
-    })
+    let texts: Vec<LayerText<'_>> =
+        layers.iter().map(|layer| LayerText { kind: layer.kind, name: layer.name.clone(), text: &layer.text }).collect();
+    Policy::load(&texts).map_err(|error| ConfigError { file: Some(error.layer.into()), line: error.line, message: error.message })
 }
 
 /// Reads a policy file that somebody named.
