@@ -15,6 +15,7 @@ mod probe;
 mod sandbox;
 mod timeline;
 mod trust;
+mod walls;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -20,5 +20,5 @@ pub use file::{
 };
 pub use folders::Folders;
 pub use grants::{Grant, GrantStore};
-pub use policy::policy_layers;
+pub use policy::{LayerFile, policy_layers};
 pub use trust::{TrustStore, Trusted};
