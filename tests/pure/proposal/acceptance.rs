@@ -2,8 +2,7 @@
 
 use countersign::{
     event::HunkId,
-    proposal::{FileOp, HunkState},
-    seams::StageOp,
+    proposal::HunkState,
     text::{Edit, Encoding, Text, changes, refine},
     workspace::desk::{Desk, DocChange, Plan, What},
 };
