@@ -260,10 +260,7 @@ fn merge_defaults(rules: &mut Rules, notes: &mut Vec<String>, kind: LayerKind, n
                 rules.defaults.insert(action, (verdict, kind));
             }
         } else if only_tighten {
-            notes.push(
-                format!("{name}: default.{action:?} = {verdict} is ignored: it would loosen the policy")
-                    .replace("default.", "default "),
-            );
+            notes.push(format!("{name}: default {action} = {verdict} is ignored: it would loosen the policy"));
         }
     }
 }

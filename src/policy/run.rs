@@ -3,6 +3,8 @@
 //! A text is read twice (see `shell`). The exact reading decides; the deep one may only make it stricter. Doubts never
 //! deny: they keep an allow rule from counting, so that the default decides.
 
+use std::collections::BTreeSet;
+
 use super::{
     action::ActionKind,
     decide::{Access, below_folder, by_rules, default_finding, floor, inside, outside},
@@ -10,7 +12,7 @@ use super::{
     level::Level,
     rule::Rule,
     shell::{
-        self, Join, Part, Redirect, Word, git,
+        self, Join, Part, Redirect, Word, git, loose,
         operands::{self, Touch},
         options, plain, tree, unwrap,
     },
@@ -39,7 +41,8 @@ pub(super) fn findings(
         return vec![denied];
     }
     let kind = if hosts.is_some() { ActionKind::RunNet } else { ActionKind::Run };
-    let mut judge = Judge { rules, around, found: Vec::new(), work: 0, commands: 0 };
+    let mut judge =
+        Judge { rules, around, found: Vec::new(), work: 0, commands: 0, read: BTreeSet::new(), judged: BTreeSet::new() };
     let mut folders = Folders { all: vec![Folder::Inside(cwd.clone())], sure: None };
     judge.text(command, &mut folders, Mode::Decide, 0);
     if judge.commands > rules.settings.run.max_commands {
@@ -69,8 +72,8 @@ fn net_rule_means(rule: &Rule, command: &str, hosts: &[String]) -> bool {
         let argv_fits = rule.argv.is_empty() || (!parts.is_empty() && parts.iter().all(fits));
         return argv_fits && hosts.iter().all(named);
     }
-    let parts = tree::read(command).parts;
-    let argv_fits = rule.argv.is_empty() || parts.iter().any(|part| options::meant_by(&rule.argv, &part.words));
+    let means = |part: &Part| options::meant_by(&rule.argv, &part.words);
+    let argv_fits = rule.argv.is_empty() || tree::read(command).parts.iter().any(means) || loose::read(command).iter().any(means);
     argv_fits && (rule.hosts.is_empty() || hosts.iter().any(named))
 }
 
@@ -110,7 +113,7 @@ fn walls(rules: &Rules, level: Option<Level>) -> Option<Finding> {
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
     /// Rules of every verdict and the default count.
     Decide,
@@ -125,6 +128,9 @@ struct Judge<'a> {
     work: usize,
     /// Simple commands in the text, at every depth.
     commands: usize,
+    /// Texts that were read, with the folders they would run in.
+    read: BTreeSet<(Mode, String, Vec<Folder>)>,
+    judged: BTreeSet<(Touch, String, Vec<Folder>)>,
 }
 
 /// A folder in which a command may find itself.
@@ -203,17 +209,28 @@ impl Judge<'_> {
             self.found.push(floor("max_commands", "commands inside commands go too deep to be judged; write it plainly"));
             return;
         }
-        let deep_folders = &mut folders.clone();
+        // Both deep readings find the same texts inside; each is read once.
+        if !self.read.insert((mode, text.to_owned(), folders.current().to_vec())) {
+            return;
+        }
+        let deep_folders = folders.clone();
         if mode == Mode::Decide {
             match plain::parse(text) {
                 Ok(parts) => parts.iter().for_each(|part| self.part(part, folders, mode, depth)),
                 Err(why) => self.default(&[Word::literal(text)], Some(why.0)),
             }
         }
-        let deep = tree::read(text);
-        self.commands += deep.commands();
+        let (tree, loose) = (tree::read(text), loose::read(text));
+        if tree.tangled {
+            self.found
+                .push(floor("max_commands", "its structure is too tangled to be judged; write it plainly, in several calls"));
+        }
+        self.commands += tree.commands().max(loose.len());
         if self.commands <= self.rules.settings.run.max_commands {
-            deep.parts.iter().for_each(|part| self.part(part, deep_folders, Mode::Raise, depth));
+            for parts in [&tree.parts, &loose] {
+                let mut folders = deep_folders.clone();
+                parts.iter().for_each(|part| self.part(part, &mut folders, Mode::Raise, depth));
+            }
         }
     }
 
@@ -341,6 +358,10 @@ impl Judge<'_> {
             Touch::Write => Access::Write,
             Touch::Delete => Access::Delete,
         };
+        // All readings name the same operands; each is judged once.
+        if !self.judged.insert((touch, word.text.clone(), folders.current().to_vec())) {
+            return;
+        }
         for place in self.places(word, folders) {
             let mut found = match place {
                 Place::Inside { requested, resolved } => {

@@ -38,6 +38,9 @@ fn everyday_work_runs_without_a_question() {
         "sed -n '1,20p' src/lib.rs",
         "sh build.sh; true",
         "printf 'a\\tb\\n' | sort -u",
+        "case $x in sudo) ls;; mount|su) true;; esac",
+        "a=(sudo mount); mount() { ls; }; echo \"(git push)\" # git push",
+        "cat <<-EOF | wc -l\n\tgit push\n\tEOF\ncd src && rm ../x",
     ];
     expect_runs(&default_policy(), &cases.map(|command| (command, Allow)));
 }
@@ -124,6 +127,10 @@ fn a_denied_program_is_found_however_it_is_written() {
         "true || git push",
         "coproc git push",
         "parallel git push ::: a",
+        "git push\n\\;",
+        "ls ${x:-$(git push)}",
+        "cat <<EOF\n$(git push)\nEOF",
+        "cat <<'EOF'\nx\nEOF\ngit push",
     ];
     expect_runs(&default_policy(), &cases.map(|command| (command, Deny)));
 }
