@@ -103,7 +103,7 @@ pub fn of(words: &[Word]) -> Vec<Operand> {
         return all(Touch::Look, starts);
     }
     if name == "dd" {
-        found.extend(args.iter().filter_map(|word| dd(word)));
+        found.extend(args.iter().filter_map(dd));
     } else if NO_FILES.contains(&name) {
         return Vec::new();
     } else if LOOK.contains(&name) {

@@ -32,7 +32,7 @@ pub fn read(text: &str) -> Tree {
     }
     // Plain text takes about one step for 40 bytes; texts that make the grammar guess take very many. Steps, not time, so
     // that a verdict is the same on every machine.
-    let most = 64 + joined.len() / 12;
+    let most = 64 + joined.len() / 20;
     let mut steps = 0;
     let mut progress = |_: &ParseState| {
         steps += 1;
