@@ -3,13 +3,15 @@
 
 use super::{
     decide::below_folder,
-    shell::{Join, Part, Word},
+    shell::{Join, Part, Word, word::braces},
     surroundings::{Resolved, Surroundings},
 };
 use crate::path::{PathError, WsPath};
 
 /// Folders that are followed at once.
 const MAX_FOLDERS: usize = 8;
+/// Texts that one word's braces may stand for; more are not looked at.
+const MAX_CHOICES: usize = 32;
 
 /// A folder in which a command may find itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,24 +92,28 @@ pub(super) fn places(word: &Word, folders: &Folders, around: &dyn Surroundings) 
     if word.computed || word.text.is_empty() || word.text == "-" {
         return Vec::new();
     }
-    let text = below_folder(&word.text, around);
-    if text.starts_with('/') {
-        return vec![absolute(text)];
-    }
-    let mut places = Vec::new();
-    for folder in folders.current() {
-        if let Folder::Inside(folder) = folder
-            && word.glob
-        {
-            places.extend(around.glob(text, folder).into_iter().map(|path| resolve(path, around)));
+    let mut found = Vec::new();
+    let texts = if word.glob { braces(&word.text, MAX_CHOICES) } else { vec![word.text.clone()] };
+    for text in &texts {
+        let text = below_folder(text, around);
+        if text.starts_with('/') {
+            found.push(absolute(text));
+            continue;
         }
-        places.push(match folder.join(text) {
-            Folder::Inside(path) => resolve(path, around),
-            Folder::Outside(path) if path.starts_with('/') => absolute(&path),
-            Folder::Outside(path) => Place::Outside(path),
-        });
+        for folder in folders.current() {
+            if let Folder::Inside(folder) = folder
+                && word.glob
+            {
+                found.extend(around.glob(text, folder).into_iter().map(|path| resolve(path, around)));
+            }
+            found.push(match folder.join(text) {
+                Folder::Inside(path) => resolve(path, around),
+                Folder::Outside(path) if path.starts_with('/') => absolute(&path),
+                Folder::Outside(path) => Place::Outside(path),
+            });
+        }
     }
-    places
+    found
 }
 
 fn resolve(requested: WsPath, around: &dyn Surroundings) -> Place {

@@ -5,6 +5,9 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The form in which path names are compared: composed and lower case, so that `.ENV` is `.env` on every file system.
 pub fn fold_path(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfc().collect::<String>().to_lowercase()
 }
 
