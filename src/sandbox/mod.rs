@@ -1,1 +1,193 @@
-//! sandbox.
+//! Walls for commands: the adapter of `seams::Sandbox` for Linux. `docs/sandbox.md` says what each wall is for.
+//!
+//! A command runs as `server -> wall process (outer) -> process 1 (inner) -> shell`. The server makes a plan
+//! (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall process (`wall/`) puts
+//! the walls up from inside and reports over a socket. Only level L3 is built: everything less is a refusal.
+//!
+//! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+mod changes;
+pub mod check;
+mod environment;
+mod filter;
+mod git;
+mod hints;
+mod plan;
+mod session;
+mod shadow;
+mod view;
+mod wall;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    sync::Once,
+    time::Duration,
+};
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+pub use self::wall::wall_main;
+pub use self::session::LinuxSession;
+use self::{hints::refusal, shadow::ShadowFolders};
+use crate::{
+    path::WsPath,
+    seams::{Command, Level, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
+};
+
+/// Where the sandbox finds its parts.
+#[derive(Clone, Debug)]
+pub struct SandboxPaths {
+    /// The main binary; `countersign-wall` beside it is preferred as the image of the wall process, since it starts faster.
+    pub exe: PathBuf,
+    /// Holds the shadows (0700). On a file system with whiteouts and user attributes, which is not itself an overlay.
+    pub cache: PathBuf,
+}
+
+/// Linux namespaces, overlay, Landlock and seccomp.
+#[derive(Debug)]
+pub struct LinuxSandbox {
+    paths: SandboxPaths,
+    home: PathBuf,
+    variables: environment::Variables,
+    hidden: Vec<PathBuf>,
+    level: OnceCell<(Level, String)>,
+    swept: Once,
+}
+
+impl LinuxSandbox {
+    /// A sandbox for the user who runs this process, with their environment.
+    pub fn new(paths: SandboxPaths) -> Self {
+        let variables = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::with_environment(paths, variables.collect())
+    }
+
+    /// The same with a given environment; `HOME` in it is the home.
+    pub fn with_environment(paths: SandboxPaths, variables: BTreeMap<String, String>) -> Self {
+        let home =
+            variables.get("HOME").map(PathBuf::from).filter(|home| home.is_absolute()).unwrap_or_else(|| "/nonexistent".into());
+        let hidden = vec![paths.cache.clone()];
+        LinuxSandbox { paths, home: home.canonicalize().unwrap_or(home), variables, hidden, level: OnceCell::new(), swept: Once::new() }
+    }
+
+    /// Further folders that no command may see: the server's journal, policy and grants.
+    pub fn hiding(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.hidden.extend(folders);
+        self
+    }
+
+    /// The image of the wall process and its arguments.
+    fn wall(&self) -> (PathBuf, Vec<&'static str>) {
+        match self.paths.exe.parent().map(|folder| folder.join("countersign-wall")) {
+            Some(small) if small.is_file() => (small, vec![wall::OUTER]),
+            _ => (self.paths.exe.clone(), vec!["__wall", wall::OUTER]),
+        }
+    }
+
+    /// Runs `true` behind every wall, over a folder of our own.
+    async fn prove(&self) -> Result<(), SandboxError> {
+        let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
+        make_private(&folder)?;
+        let proved = async {
+            let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
+            let command = Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+            session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
+        };
+        let outcome = proved.await;
+        let _ = std::fs::remove_dir_all(&folder);
+        match outcome?.exit {
+            Some(42) => Ok(()),
+            other => Err(refusal("probe", &format!("a test command ended with {other:?} instead of 42"))),
+        }
+    }
+
+    /// Opens a session whose own type is known, so that what commands wrote can be read.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the shadow cannot be made or the folder is not one that commands may be let into.
+    pub fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
+        let folder =
+            spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        let spec = SandboxSpec { folder, ..spec.clone() };
+        check_owner(&spec.folder)?;
+        make_private(&self.paths.cache)?;
+        let hidden: Vec<PathBuf> = self.hidden.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let view = view::of(&spec, &self.home, &self.variables, &hidden)?;
+        let (shell, shell_args) = environment::shell(&self.variables, &spec.folder)
+            .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
+        // What a killed server left behind may be large; nobody waits for its end.
+        self.swept.call_once(|| drop(std::thread::spawn({ let cache = self.paths.cache.clone(); move || shadow::sweep(&cache) })));
+        let shadow = ShadowFolders::create(&self.paths.cache)
+            .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
+        shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
+        let env = environment::of_commands(&self.variables, &self.home, &spec);
+        Ok(LinuxSession::new(
+            session::Parts { wall: self.wall(), home: self.home.clone(), spec, view, shell, shell_args, env },
+            shadow,
+        ))
+    }
+}
+
+#[async_trait::async_trait]
+impl Sandbox for LinuxSandbox {
+    async fn level(&self) -> (Level, String) {
+        let probe = async {
+            match self.prove().await {
+                Ok(()) => {
+                    (Level::L3, "namespaces, private network, overlay, Landlock and seccomp, proved by running a command".into())
+                }
+                Err(SandboxError { step, why, hint }) => (Level::L0, format!("{step}: {why}. {hint}")),
+            }
+        };
+        self.level.get_or_init(|| probe).await.clone()
+    }
+
+    async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
+        Ok(Box::new(self.open_here(&spec)?))
+    }
+}
+
+impl SandboxSpec {
+    /// No variables, no folders of the home, modest limits: for probes and checks.
+    pub(super) fn bare(folder: PathBuf) -> Self {
+        const MIB: u64 = 1 << 20;
+        SandboxSpec {
+            folder,
+            env_allow: Vec::new(),
+            home_read: Vec::new(),
+            memory: 1024 * MIB,
+            processes: 512,
+            file_size: 256 * MIB,
+            tmp_size: 256 * MIB,
+        }
+    }
+}
+
+/// Output that nobody wants.
+struct Silent;
+
+impl OutputSink for Silent {
+    fn output(&mut self, _: &[u8]) {}
+}
+
+/// The namespace maps one user only: over somebody else's folder the shadow could not be written.
+fn check_owner(folder: &Path) -> Result<(), SandboxError> {
+    let owner = std::fs::metadata(folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", folder.display())))?.uid();
+    let us = rustix::process::geteuid().as_raw();
+    if owner == us {
+        return Ok(());
+    }
+    Err(refusal("workspace owner", &format!("{} belongs to user {owner}, the server runs as user {us}", folder.display())))
+}
+
+fn make_private(folder: &Path) -> Result<(), SandboxError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| refusal("shadow folders", &format!("{}: {e}", folder.display())))
+}

@@ -1,1 +1,4 @@
-//! Not written yet.
+//! What the server and real rings share.
+
+pub mod anthropic_rules;
+pub mod model_double;

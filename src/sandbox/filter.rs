@@ -1,0 +1,187 @@
+//! The system-call filter, the last wall: what no build tool needs and what reaches the kernel's less trodden ground.
+//!
+//! A deny list, written as classic BPF by hand: `(code, jump if true, jump if false, operand)` an instruction. It is built
+//! once a process and handed to the wall process as it is. Refusals are error numbers, so that programs say what happened;
+//! only a foreign architecture (32-bit calls) is killed, since its numbers mean something else.
+
+use nix::libc;
+
+/// One instruction.
+pub(super) type Instruction = (u16, u8, u8, u32);
+
+const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const JUMP_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
+const JUMP_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
+const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+
+const ALLOW: u32 = 0x7fff_0000;
+const KILL_PROCESS: u32 = 0x8000_0000;
+const ERRNO: u32 = 0x0005_0000;
+
+// Offsets into struct seccomp_data; arguments are 64 bits wide, the low half first on both architectures.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+#[cfg(target_arch = "x86_64")]
+const NATIVE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const NATIVE: u32 = 0xc000_00b7;
+/// Numbers from here on belong to the x32 variant, under the same architecture name.
+#[cfg(target_arch = "x86_64")]
+const X32: u32 = 0x4000_0000;
+
+/// Every flag that makes a namespace; in `clone` the lowest byte is the exit signal, so that of time stands there for
+/// another thing and is only left to `unshare`.
+const NAMESPACES: u32 = 0x7e02_0000;
+const TIME_NAMESPACE: u32 = 0x80;
+
+const SOCKET_TYPE: u32 = 0xf;
+const SOCK_STREAM: u32 = 1;
+const SOCK_DGRAM: u32 = 2;
+const SOCK_SEQPACKET: u32 = 5;
+
+/// `ioctl` requests that type into a terminal, or change what it is.
+const TERMINAL_REQUESTS: [u32; 3] = [0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x5423 /* TIOCSETD */];
+
+/// Refused whatever the arguments.
+const DENIED: &[libc::c_long] = &[
+    // namespaces and mounts
+    libc::SYS_setns,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_mount_setattr,
+    467, // open_tree_attr
+    // files by handle, past every path check
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    // large and young parts of the kernel
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // keys of the user's session
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    // the machine
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_syslog,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_nfsservctl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+];
+
+/// The whole filter.
+pub(super) fn program() -> Vec<Instruction> {
+    let mut program = vec![load(ARCHITECTURE), (JUMP_EQUAL, 1, 0, NATIVE), (RETURN, 0, 0, KILL_PROCESS), load(NUMBER)];
+    #[cfg(target_arch = "x86_64")]
+    program.extend([(JUMP_AT_LEAST, 0, 1, X32), refuse(libc::ENOSYS)]);
+    for &number in DENIED {
+        on(&mut program, number, &[refuse(libc::EPERM)]);
+    }
+    // Its arguments lie in memory, where a filter cannot look: C libraries fall back to clone.
+    on(&mut program, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
+    on(&mut program, libc::SYS_clone, &flags(NAMESPACES));
+    on(&mut program, libc::SYS_unshare, &flags(NAMESPACES | TIME_NAMESPACE));
+    on(&mut program, libc::SYS_ioctl, &terminal_requests());
+    on(&mut program, libc::SYS_socket, &sockets());
+    program.push((RETURN, 0, 0, ALLOW));
+    program
+}
+
+fn load(offset: u32) -> Instruction {
+    (LOAD, 0, 0, offset)
+}
+
+fn argument(index: u32) -> Instruction {
+    load(ARGUMENTS + 8 * index)
+}
+
+fn refuse(errno: i32) -> Instruction {
+    (RETURN, 0, 0, ERRNO | errno.unsigned_abs())
+}
+
+/// Appends `block`, which must end in a return, to be run for one call.
+fn on(program: &mut Vec<Instruction>, number: libc::c_long, block: &[Instruction]) {
+    let skip = u8::try_from(block.len()).unwrap_or(u8::MAX);
+    program.push((JUMP_EQUAL, 0, skip, u32::try_from(number).unwrap_or(u32::MAX)));
+    program.extend_from_slice(block);
+}
+
+/// Refuses where one of `bits` is set in the first argument.
+fn flags(bits: u32) -> Vec<Instruction> {
+    vec![argument(0), (JUMP_ANY_BIT, 0, 1, bits), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]
+}
+
+fn terminal_requests() -> Vec<Instruction> {
+    let mut block = vec![argument(1)];
+    for request in TERMINAL_REQUESTS {
+        block.extend([(JUMP_EQUAL, 0, 1, request), refuse(libc::EPERM)]);
+    }
+    block.push((RETURN, 0, 0, ALLOW));
+    block
+}
+
+/// Unix sockets; TCP and UDP over IPv4 and IPv6 (in a network that leads nowhere). No raw packets, no netlink, vsock, crypto,
+/// MPTCP, SCTP and whatever else may come.
+fn sockets() -> Vec<Instruction> {
+    let (family, kind, protocol) = (argument(0), argument(1), argument(2));
+    let allow = (RETURN, 0, 0, ALLOW);
+    vec![
+        family,
+        (JUMP_EQUAL, 0, 1, libc::AF_UNIX.unsigned_abs()),
+        allow,
+        (JUMP_EQUAL, 2, 0, libc::AF_INET.unsigned_abs()),
+        (JUMP_EQUAL, 1, 0, libc::AF_INET6.unsigned_abs()),
+        refuse(libc::EAFNOSUPPORT),
+        kind,
+        (AND, 0, 0, SOCKET_TYPE),
+        (JUMP_EQUAL, 3, 0, SOCK_STREAM),
+        (JUMP_EQUAL, 2, 0, SOCK_DGRAM),
+        (JUMP_EQUAL, 1, 0, SOCK_SEQPACKET),
+        refuse(libc::EPERM),
+        protocol,
+        (JUMP_EQUAL, 3, 0, 0),
+        (JUMP_EQUAL, 2, 0, libc::IPPROTO_TCP.unsigned_abs()),
+        (JUMP_EQUAL, 1, 0, libc::IPPROTO_UDP.unsigned_abs()),
+        refuse(libc::EPROTONOSUPPORT),
+        allow,
+    ]
+}

@@ -1,0 +1,135 @@
+//! Git configuration rebuilt without what it may carry in secret: user-info in addresses, headers, credential helpers,
+//! includes, and settings that run programs.
+//!
+//! Only known keys are copied; whatever this reader does not understand is left out. And the folders of a linked work tree.
+//!
+//! It reads git's own files below a trusted workspace, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Sections and the keys of them that commands may see. `*` is every key of a section that holds no secrets.
+const KEYS: &[(&str, &[&str])] = &[
+    (
+        "core",
+        &[
+            "repositoryformatversion",
+            "filemode",
+            "bare",
+            "logallrefupdates",
+            "ignorecase",
+            "precomposeunicode",
+            "symlinks",
+            "autocrlf",
+            "eol",
+            "worktree",
+            "sharedrepository",
+            "abbrev",
+            "quotepath",
+        ],
+    ),
+    ("extensions", &["objectformat", "refstorage", "partialclone", "worktreeconfig"]),
+    ("user", &["name", "email"]),
+    ("init", &["defaultbranch"]),
+    ("branch", &["remote", "merge", "rebase"]),
+    ("remote", &["url", "pushurl", "fetch"]),
+    ("submodule", &["url", "active", "branch"]),
+    ("safe", &["directory"]),
+    ("pull", &["rebase", "ff"]),
+    ("merge", &["conflictstyle", "ff"]),
+    ("diff", &["algorithm", "renames"]),
+];
+
+/// The rebuilt text of a configuration file.
+pub(super) fn rebuilt(text: &str) -> String {
+    let mut out = String::new();
+    let mut section: Option<&[&str]> = None;
+    // A value that goes on in the next line is a rarity whose meaning depends on quoting: it is dropped whole.
+    let mut continued = false;
+    for line in text.lines() {
+        let was_continued = std::mem::replace(&mut continued, line.ends_with('\\'));
+        let line = line.trim();
+        if was_continued || continued || line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if line.starts_with('[') {
+            section = header(line).inspect(|(header, _)| out.push_str(&format!("{header}\n"))).map(|(_, keys)| keys);
+        } else if let (Some(keys), Some((key, value))) = (section, setting(line))
+            && keys.contains(&key.as_str())
+            && let Some(value) = harmless(&value)
+        {
+            out.push_str(&format!("\t{key} = {value}\n"));
+        }
+    }
+    out
+}
+
+/// `[name]` or `[name "sub"]` on a line of its own, with the keys that may be copied from it.
+fn header(line: &str) -> Option<(String, &'static [&'static str])> {
+    let inner = line.strip_prefix('[')?.strip_suffix(']')?;
+    let (name, sub) = match inner.split_once(char::is_whitespace) {
+        Some((name, sub)) => (name, Some(sub.trim().strip_prefix('"')?.strip_suffix('"')?)),
+        None => (inner, None),
+    };
+    let name = name.to_ascii_lowercase();
+    let (_, keys) = KEYS.iter().find(|(known, _)| *known == name)?;
+    match sub {
+        Some(sub) if sub.contains(['"', '\\', ']', '[']) || sub.contains("://") => None,
+        Some(sub) => Some((format!("[{name} \"{sub}\"]"), keys)),
+        None => Some((format!("[{name}]"), keys)),
+    }
+}
+
+/// `key = value`; a key alone means true.
+fn setting(line: &str) -> Option<(String, String)> {
+    let (key, value) = line.split_once('=').map_or((line, "true"), |(key, value)| (key.trim(), value.trim()));
+    let fine = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    fine.then(|| (key.to_ascii_lowercase(), value.to_owned()))
+}
+
+/// The value without user-info; `None` for what would need quoting or could hide something.
+fn harmless(value: &str) -> Option<String> {
+    if value.contains(['\\', '"', '#', ';']) || value.chars().any(char::is_control) {
+        let bare = value.strip_prefix('"')?.strip_suffix('"')?;
+        return (!bare.contains(['\\', '"']) && !bare.chars().any(char::is_control))
+            .then(|| format!("\"{}\"", without_userinfo(bare)));
+    }
+    Some(without_userinfo(value))
+}
+
+/// `scheme://user:token@host/path?query` becomes `scheme://host/path`; anything else stays.
+fn without_userinfo(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+/// What a work tree needs whose `.git` is a file that points to another repository.
+pub(super) struct Linked {
+    /// The repository's folder, to be seen read-only.
+    pub common: PathBuf,
+    /// Configuration files in it, rebuilt.
+    pub configs: Vec<(PathBuf, String)>,
+}
+
+/// Follows `.git` where it is a file. Only where git's own folder names this work tree in turn: else a file with a few words
+/// in it could show commands any folder of the home.
+pub(super) fn linked(folder: &Path) -> Option<Linked> {
+    let pointer = folder.join(".git");
+    let text = fs::read_to_string(&pointer).ok()?;
+    let own = folder.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = fs::read_to_string(own.join("gitdir")).ok()?;
+    if Path::new(back.trim()).canonicalize().ok()? != pointer.canonicalize().ok()? {
+        return None;
+    }
+    let common = own.join(fs::read_to_string(own.join("commondir")).ok()?.trim()).canonicalize().ok()?;
+    let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
+    let configs = [common.join("config"), own.join("config.worktree")];
+    let configs = configs.into_iter().filter_map(|path| Some((path.clone(), rebuilt(&fs::read_to_string(path).ok()?)))).collect();
+    is_repository.then_some(Linked { common, configs })
+}

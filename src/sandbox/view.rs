@@ -1,0 +1,189 @@
+//! What commands see of the machine besides the workspace: which folders become private, what of the user's home stays
+//! visible read-only, and which files are hidden or rebuilt.
+//!
+//! The home is private and empty but for what is listed here: toolchains, package caches, what the policy names. A list of
+//! what may be seen, never of what may not: no credential file can be forgotten on it.
+//!
+//! It owns the look at the user's folders, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+use super::{
+    environment::{self, Variables},
+    git,
+};
+use crate::seams::{SandboxError, SandboxSpec};
+
+/// Toolchains, package caches and their like below the home. Never a folder that also holds credentials: of cargo, npm and
+/// maven only the parts.
+const TOOLS: &[&str] = &[
+    ".rustup",
+    ".pyenv",
+    ".nvm",
+    ".volta/bin",
+    ".volta/tools",
+    ".asdf",
+    ".sdkman/candidates",
+    ".bun/bin",
+    ".deno/bin",
+    ".juliaup",
+    ".npm/_cacache",
+    ".cache/pip",
+    ".m2/repository",
+    ".gradle/wrapper",
+    "go/bin",
+    "go/pkg/mod",
+    ".local/bin",
+    ".local/lib",
+    ".local/share/mise/installs",
+    ".local/share/fnm",
+    ".local/share/uv/python",
+];
+
+/// Always private, whoever the user is. `/dev` and `/proc` are made anew besides.
+const PRIVATE: [&str; 5] = ["/tmp", "/var/tmp", "/run", "/root", "/home"];
+
+/// Readable by a server that root runs, and nobody's business.
+const SYSTEM_SECRETS: [&str; 9] = [
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/ssl/private",
+    "/etc/ssh",
+    "/etc/krb5.keytab",
+];
+
+/// The parts of a plan that stay the same for a session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub covered: Vec<PathBuf>,
+    pub shown: Vec<PathBuf>,
+    pub copies: Vec<(PathBuf, String)>,
+    pub replaced: Vec<(PathBuf, String)>,
+    pub masked: Vec<PathBuf>,
+}
+
+/// Computes the view. `hidden` are the server's own folders (shadows, journal, policy).
+///
+/// # Errors
+/// [`SandboxError`] when the workspace folder is, or holds, the home or another folder that must be private.
+pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden: &[PathBuf]) -> Result<View, SandboxError> {
+    let mut private: Vec<PathBuf> = PRIVATE.iter().map(PathBuf::from).filter(|path| is_real_folder(path)).collect();
+    private.push(home.to_owned());
+    // Cargo writes its locks there; the parts that matter are shown below.
+    let cargo = environment::cargo_home(variables, home);
+    private.extend(Some(cargo.clone()).filter(|path| is_real_folder(path)));
+    if let Some(within) = private.iter().find(|path| path.starts_with(&spec.folder)) {
+        return Err(SandboxError {
+            step: "workspace folder".into(),
+            why: format!("{} holds {}, which commands must not see", spec.folder.display(), within.display()),
+            hint: "Open the folder of one project instead.".into(),
+        });
+    }
+    // Inside the workspace they are left to the workspace's own rules.
+    private.extend(hidden.iter().filter(|path| path.is_dir() && !path.starts_with(&spec.folder)).cloned());
+    let covered = outermost(private);
+    let is_covered = |path: &Path| covered.iter().any(|cover| path.starts_with(cover));
+
+    let mut shown: Vec<PathBuf> = TOOLS.iter().map(|tool| home.join(tool)).collect();
+    shown.extend(["bin", "registry", "git"].map(|part| cargo.join(part)));
+    shown.extend(
+        ["RUSTUP_HOME", "PYENV_ROOT", "NVM_DIR", "JAVA_HOME", "GOROOT"]
+            .iter()
+            .filter_map(|name| variables.get(*name))
+            .map(PathBuf::from),
+    );
+    shown.extend(environment::programs(variables, &spec.folder).split(':').map(PathBuf::from));
+    shown.extend(spec.home_read.iter().filter_map(|path| below(home, path)));
+    let too_wide =
+        |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
+    shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
+    let mut replaced = replaced();
+    if let Some(work_tree) = git::linked(&spec.folder) {
+        shown.push(work_tree.common.clone());
+        replaced.extend(work_tree.configs);
+    }
+    let shown = outermost(shown.into_iter().filter(|path| is_covered(path)).collect());
+
+    let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
+    Ok(View { copies: copies(home, &cargo), replaced, covered, shown, masked })
+}
+
+/// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.
+/// Those below covered folders are gone anyway, and those in the workspace are not reachable through an overlay.
+pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/net/unix").unwrap_or_default();
+    let mut found: Vec<PathBuf> = table
+        .lines()
+        .filter_map(|line| line.split_once(" /").map(|(_, path)| PathBuf::from(format!("/{path}"))))
+        .filter(|path| !path.starts_with(folder))
+        .filter(|path| {
+            !view.covered.iter().any(|cover| path.starts_with(cover)) || view.shown.iter().any(|shown| path.starts_with(shown))
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// A path of the policy below the home: `~/x` or `x`.
+fn below(home: &Path, written: &str) -> Option<PathBuf> {
+    let relative = Path::new(written.strip_prefix("~/").unwrap_or(written));
+    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    (plain && !written.is_empty()).then(|| home.join(relative))
+}
+
+/// Without those that lie below another, without links, parents first.
+fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    paths.dedup();
+    let all = paths.clone();
+    paths.retain(|path| !all.iter().any(|other| other != path && path.starts_with(other)));
+    paths
+}
+
+fn is_real_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+}
+
+/// Private copies below the home, rebuilt without credentials.
+fn copies(home: &Path, cargo: &Path) -> Vec<(PathBuf, String)> {
+    let mut copies = Vec::new();
+    if let Ok(text) = fs::read_to_string(home.join(".gitconfig")) {
+        copies.push((home.join(".gitconfig"), git::rebuilt(&text)));
+    }
+    let config = ["config.toml", "config"].iter().find_map(|name| fs::read_to_string(cargo.join(name)).ok());
+    // The folder must exist in any case: cargo writes its locks there.
+    copies.push((cargo.join("config.toml"), config.map(|text| cargo_config(&text)).unwrap_or_default()));
+    copies
+}
+
+/// Cargo's configuration with nothing but what a build without network needs: where crates come from, how targets link.
+fn cargo_config(text: &str) -> String {
+    let Ok(mut config) = text.parse::<toml::Table>() else { return String::new() };
+    config.retain(|key, _| matches!(key, "source" | "build" | "target" | "net" | "profile" | "patch" | "unstable"));
+    if let Some(net) = config.get_mut("net").and_then(toml::Value::as_table_mut) {
+        net.retain(|key, _| key == "offline");
+    }
+    let sources = config.get_mut("source").and_then(toml::Value::as_table_mut);
+    for source in sources.into_iter().flat_map(|table| table.iter_mut()).filter_map(|(_, value)| value.as_table_mut()) {
+        source.retain(|key, value| {
+            matches!(key, "replace-with" | "directory" | "local-registry" | "registry" | "git" | "branch" | "tag" | "rev")
+                && !value.as_str().is_some_and(|text| text.contains('@'))
+        });
+    }
+    toml::to_string(&config).unwrap_or_default()
+}
+
+/// System-wide configuration that may hold credentials, rebuilt.
+fn replaced() -> Vec<(PathBuf, String)> {
+    let path = PathBuf::from("/etc/gitconfig");
+    fs::read_to_string(&path).ok().map(|text| (path, git::rebuilt(&text))).into_iter().collect()
+}

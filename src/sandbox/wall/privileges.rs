@@ -1,0 +1,83 @@
+//! Capabilities: kept over the one exec between the stages, gone before the command. And resource limits.
+
+use std::fs;
+
+use rustix::{
+    process::{Resource, Rlimit, setrlimit},
+    thread::{
+        CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, configure_capability_in_ambient_set,
+        remove_capability_from_bounding_set, set_capabilities,
+    },
+};
+
+use super::{Failure, Step};
+use crate::sandbox::plan::Limits;
+
+/// Highest capability number to look for; the kernel has 41 and refuses the ones that it does not know.
+const CAPABILITIES: u32 = 63;
+
+/// The smallest `pid_max` that the kernel accepts.
+const MIN_PIDS: u64 = 301;
+
+/// Makes the capabilities over the new namespaces survive the exec of the second stage.
+pub(super) fn keep_over_exec() -> Result<(), Failure> {
+    let mut sets = capabilities(None).step("capabilities")?;
+    sets.inheritable = sets.permitted;
+    set_capabilities(None, sets).step("capabilities")?;
+    for one in each().filter(|one| sets.permitted.contains(*one)) {
+        configure_capability_in_ambient_set(one, true).step("capabilities")?;
+    }
+    Ok(())
+}
+
+/// Gives every capability up, for this process and all that it starts.
+pub(super) fn drop_all() -> Result<(), Failure> {
+    clear_ambient_capability_set().step("capabilities")?;
+    for one in each() {
+        // Numbers that this kernel does not have are refused; the check below sees what matters.
+        let _ = remove_capability_from_bounding_set(one);
+    }
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, none).step("capabilities")?;
+    let left = fs::read_to_string("/proc/self/status").step("capabilities")?;
+    let clean =
+        |name: &str| left.lines().any(|line| line.strip_prefix(name).is_some_and(|v| v.trim().trim_matches('0').is_empty()));
+    match ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].into_iter().find(|name| !clean(name)) {
+        None => Ok(()),
+        Some(set) => Err(format!("{set} is not empty after all were dropped")).step("capabilities"),
+    }
+}
+
+fn each() -> impl Iterator<Item = CapabilitySet> {
+    (0..=CAPABILITIES).map(|number| CapabilitySet::from_bits_retain(1 << number))
+}
+
+/// Limits on the size of files and core dumps, and on the number of processes.
+pub(super) fn limit(limits: &Limits) -> Result<(), Failure> {
+    let set = |what, most: u64| setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).step("limits");
+    set(Resource::Core, 0)?;
+    if limits.file_size > 0 {
+        set(Resource::Fsize, limits.file_size)?;
+    }
+    if limits.processes > 0 {
+        set(Resource::Nproc, limits.processes)?;
+        // The kernel exempts root from that limit. Since Linux 6.14 the pid space of the namespace can be narrowed instead;
+        // before, that file belongs to the whole machine, and the count taken by process 1 has to do.
+        if rustix::process::geteuid().is_root() && kernel_is_at_least(6, 14) {
+            let _ = fs::write("/proc/sys/kernel/pid_max", limits.processes.max(MIN_PIDS).to_string());
+        }
+    }
+    Ok(())
+}
+
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    let system = rustix::system::uname();
+    let mut numbers = system.release().to_bytes().split(|byte| !byte.is_ascii_digit()).map(|digits| {
+        std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0)
+    });
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
+}
