@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
-    fs, io,
+    io,
     os::{fd::OwnedFd, unix::net::UnixStream as Pair},
     path::{Path, PathBuf},
     process::Stdio,
@@ -87,10 +87,9 @@ impl LinuxSession {
     fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Plan, Vec<String>), SandboxError> {
         let Parts { spec, view, home, shell, shell_args, env, .. } = &self.parts;
         let mut state = self.state();
-        let git_config = fs::read_to_string(spec.folder.join(".git/config")).ok().map(|text| git::rebuilt(&text));
         let hidden = state
             .shadow
-            .sync(&spec.folder, shadow, git_config.as_deref())
+            .sync(&spec.folder, shadow, &git::configs(&spec.folder))
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));

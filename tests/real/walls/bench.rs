@@ -109,7 +109,8 @@ pub fn visible_place() -> PathBuf {
     std::env::var_os(PLACE).map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
 }
 
-fn exe() -> PathBuf {
+/// The binary under test.
+pub fn exe() -> PathBuf {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_countersign"));
     std::env::var_os(PLACE).map_or(built.clone(), |place| Path::new(&place).join(built.file_name().unwrap()))
 }
@@ -122,7 +123,9 @@ pub fn environment(home: &Path) -> BTreeMap<String, String> {
     variables.remove("CARGO_HOME");
     variables.insert("HOME".into(), home.display().to_string());
     variables.insert("ALLOWED".into(), "yes".into());
-    for name in ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"] {
+    for name in
+        ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"]
+    {
         variables.insert(name.into(), CANARY.into());
     }
     variables
