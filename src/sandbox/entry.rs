@@ -81,7 +81,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Gives the owner all rights on a folder and every folder below it.
-pub(super) fn open_up(folder: &Path) {
+fn open_up(folder: &Path) {
     let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

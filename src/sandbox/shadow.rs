@@ -13,6 +13,7 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
 };
 
 use rustix::{
@@ -22,7 +23,7 @@ use rustix::{
 
 use super::{
     changes::{self, is_whiteout},
-    entry::{Entry, Stamp, mode_on_disk, open_up, read, remove, write},
+    entry::{Entry, Stamp, mode_on_disk, read, remove, write},
 };
 use crate::{
     path::WsPath,
@@ -57,7 +58,7 @@ const PROBE: &str = "user.countersign.probe";
 pub(super) struct ShadowFolders {
     root: PathBuf,
     /// Held while the session lives: what nobody holds is swept.
-    lock: fs::File,
+    lock: Option<fs::File>,
     stamps: BTreeMap<WsPath, Stamp>,
 }
 
@@ -69,7 +70,7 @@ impl ShadowFolders {
         let lock = fs::File::create(root.with_extension(LOCK))?;
         lock.lock()?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
-        let this = ShadowFolders { root, lock, stamps: BTreeMap::new() };
+        let this = ShadowFolders { root, lock: Some(lock), stamps: BTreeMap::new() };
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
@@ -261,13 +262,14 @@ impl ShadowFolders {
 
 impl Drop for ShadowFolders {
     fn drop(&mut self) {
-        // Folders of the overlay have mode 000; a build may leave read-only ones.
-        let _ = fs::remove_dir_all(&self.root).or_else(|_| {
-            open_up(&self.root);
-            fs::remove_dir_all(&self.root)
+        // A build's output may be large, and nobody waits for its end. What the end of the process cuts short is swept later:
+        // the lock is free then, and its file goes last.
+        let (root, lock) = (self.root.clone(), self.lock.take());
+        thread::spawn(move || {
+            let _ = remove(&root);
+            let _ = fs::remove_file(root.with_extension(LOCK));
+            drop(lock);
         });
-        let _ = fs::remove_file(self.root.with_extension(LOCK));
-        let _ = self.lock.unlock();
     }
 }
 

@@ -248,6 +248,18 @@ pub fn picture(folder: &Path) -> Vec<String> {
     lines
 }
 
+/// Waits until the folder is empty, a few seconds at most: shadows are removed in the background.
+pub fn gets_empty(folder: &Path) -> bool {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while fs::read_dir(folder).unwrap().next().is_some() {
+        if std::time::Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
 /// The same text without walls: the positive control.
 pub fn unwalled(text: &str, folder: &Path) -> Output {
     let mut bash = std::process::Command::new("/bin/bash");
