@@ -1,6 +1,7 @@
 //! Second stage, process 1: the walls in their order, then the command.
 
 use std::{
+    convert::Infallible,
     fs,
     io::Read,
     os::unix::process::CommandExt,
@@ -17,7 +18,7 @@ use crate::sandbox::plan::{Plan, Report};
 const MAX_PLAN: u32 = 64 << 20;
 
 /// Reads the plan, puts the walls up, starts the command and does not come back before everything has ended.
-pub(super) fn run() -> Result<(), Failure> {
+pub(super) fn run() -> Result<Infallible, Failure> {
     only_in_new_namespaces()?;
     set_parent_process_death_signal(Some(Signal::KILL)).step("start")?;
     let mut server = channel().step("start")?;
@@ -34,9 +35,10 @@ pub(super) fn run() -> Result<(), Failure> {
     filter(&plan)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
+    reaper::listen_to(&server, &plan.limits)?;
     let command = start(&plan)?;
     send(&mut server, &Report::Started).step("start")?;
-    reaper::watch(server, command, &plan.limits)
+    reaper::watch(server, command)
 }
 
 /// What follows would take the machine apart if root started this stage by hand: it must be process 1, in a user namespace

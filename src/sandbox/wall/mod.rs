@@ -55,7 +55,7 @@ pub fn wall_main() -> ExitCode {
     let stage = env::args_os().next_back().unwrap_or_default();
     let done = match stage.to_str() {
         Some(OUTER) => outer::run(),
-        Some(INNER) => inner::run(),
+        Some(INNER) => inner::run().map(|never| match never {}),
         _ => Err(Failure { step: "start", why: "this program is started by countersign for each command, not by hand".into() }),
     };
     match done {
