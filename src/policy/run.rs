@@ -23,6 +23,8 @@ use crate::path::{PathError, WsPath, hidden};
 const MAX_DEPTH: usize = 8;
 /// Commands looked at in all, wrappers and aliases included: a bound for hostile texts.
 const MAX_WORK: usize = 4000;
+/// Folders that are followed at once.
+const MAX_FOLDERS: usize = 8;
 
 /// Everything that speaks about a command. `hosts` is what it may reach, `None` without network.
 pub(super) fn findings(
@@ -38,7 +40,8 @@ pub(super) fn findings(
     }
     let kind = if hosts.is_some() { ActionKind::RunNet } else { ActionKind::Run };
     let mut judge = Judge { rules, around, found: Vec::new(), work: 0, commands: 0 };
-    judge.text(command, &mut vec![cwd.clone()], Mode::Decide, 0);
+    let mut folders = Folders { all: vec![Folder::Inside(cwd.clone())], sure: None };
+    judge.text(command, &mut folders, Mode::Decide, 0);
     if judge.commands > rules.settings.run.max_commands {
         let most = rules.settings.run.max_commands;
         judge.found.push(floor("max_commands", format!("it holds more than {most} commands; split it into several calls")));
@@ -124,8 +127,64 @@ struct Judge<'a> {
     commands: usize,
 }
 
-/// The folders in which a command may find itself.
-type Folders = Vec<WsPath>;
+/// A folder in which a command may find itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Folder {
+    Inside(WsPath),
+    /// Absolute, below the home, or climbing out of the workspace.
+    Outside(String),
+}
+
+/// All folders in which a command may find itself after the `cd`s before it.
+#[derive(Clone, Debug)]
+struct Folders {
+    all: Vec<Folder>,
+    /// Where it surely is as long as every command before it succeeded.
+    sure: Option<Vec<Folder>>,
+}
+
+impl Folders {
+    fn current(&self) -> &[Folder] {
+        self.sure.as_deref().unwrap_or(&self.all)
+    }
+
+    /// Follows `cd`: after `&&` it has surely happened, else it may have.
+    fn follow(&mut self, part: &Part, around: &dyn Surroundings) {
+        let Some((program, args)) = part.words.split_first() else { return };
+        if !matches!(program.text.as_str(), "cd" | "pushd") {
+            return;
+        }
+        let home = Word { home: true, ..Word::literal("~") };
+        let to = args.iter().find(|word| !word.is_option()).unwrap_or(&home);
+        let there: Vec<Folder> = match to {
+            word if word.home => vec![Folder::Outside(word.text.clone())],
+            word if word.computed => Vec::new(),
+            word => self.current().iter().map(|folder| folder.join(below_folder(&word.text, around))).collect(),
+        };
+        self.all.extend(there.iter().cloned());
+        self.all.sort();
+        self.all.dedup();
+        self.all.truncate(MAX_FOLDERS);
+        self.sure = Some(there);
+    }
+}
+
+impl Folder {
+    fn join(&self, text: &str) -> Folder {
+        if text.starts_with('/') {
+            return Folder::Outside(text.to_owned());
+        }
+        let joined = match self {
+            Folder::Outside(folder) => return Folder::Outside(format!("{folder}/{text}")),
+            Folder::Inside(folder) if folder.is_root() => text.to_owned(),
+            Folder::Inside(folder) => format!("{folder}/{text}"),
+        };
+        match WsPath::parse(&joined) {
+            Ok(path) => Folder::Inside(path),
+            Err(PathError::Outside(_) | PathError::Hidden(_)) => Folder::Outside(joined),
+        }
+    }
+}
 
 enum Place {
     Inside {
@@ -152,13 +211,16 @@ impl Judge<'_> {
             }
         }
         let deep = tree::read(text);
-        self.commands += deep.parts.len();
+        self.commands += deep.commands();
         if self.commands <= self.rules.settings.run.max_commands {
             deep.parts.iter().for_each(|part| self.part(part, deep_folders, Mode::Raise, depth));
         }
     }
 
     fn part(&mut self, part: &Part, folders: &mut Folders, mode: Mode, depth: usize) {
+        if part.join == Join::Other {
+            folders.sure = None;
+        }
         let shown = part.shown();
         for Redirect { write, target } in &part.redirects {
             let touch = if *write { Touch::Write } else { Touch::Read };
@@ -176,7 +238,7 @@ impl Judge<'_> {
         if let Some(stdin) = part.stdin.as_ref().filter(|_| reads_script(&part.words)) {
             self.text(stdin, &mut folders.clone(), Mode::Raise, depth + 1);
         }
-        change_folder(part, folders, self.around);
+        folders.follow(part, self.around);
     }
 
     fn assignments(&self, assignments: &[(String, String)], doubt: &mut Option<String>) {
@@ -200,7 +262,7 @@ impl Judge<'_> {
         let shown = shell::shown(words);
         if shell::base_name(&program.text) == "git" {
             let call = git::parse(words);
-            self.git_alias(&call, folders, mode, depth);
+            self.git_alias(&call, folders, depth);
             doubt = doubt.or(call.doubt);
         }
         for operand in operands::of(words) {
@@ -262,11 +324,10 @@ impl Judge<'_> {
             .any(|word| self.places(word, folders).iter().any(|place| matches!(place, Place::Outside(_))))
     }
 
-    fn git_alias(&mut self, call: &git::GitCall, folders: &mut Folders, mode: Mode, depth: usize) {
+    fn git_alias(&mut self, call: &git::GitCall, folders: &mut Folders, depth: usize) {
         let Some((verb, rest)) = call.words.split_first() else { return };
         let own = call.aliases.iter().rev().find(|(name, _)| *name == verb.text).map(|(_, text)| text.clone());
         let Some(alias) = own.or_else(|| self.around.git_alias(&verb.text)) else { return };
-        let _ = mode;
         match git::expand(&alias, rest) {
             git::Expansion::Words(words) => self.command(&words, None, folders, Mode::Raise, depth + 1),
             git::Expansion::Script(text) => self.text(&text, &mut folders.clone(), Mode::Raise, depth + 1),
@@ -313,16 +374,17 @@ impl Judge<'_> {
             return vec![absolute(text)];
         }
         let mut places = Vec::new();
-        for folder in folders {
-            if word.glob {
+        for folder in folders.current() {
+            if let Folder::Inside(folder) = folder
+                && word.glob
+            {
                 let named = self.around.glob(text, folder);
                 places.extend(named.into_iter().map(|path| self.resolve(path)));
             }
-            let joined = if folder.is_root() { text.to_owned() } else { format!("{folder}/{text}") };
-            places.push(match WsPath::parse(&joined) {
-                Ok(path) => self.resolve(path),
-                Err(PathError::Outside(_)) => Place::Outside(joined),
-                Err(PathError::Hidden(_)) => Place::Unknown,
+            places.push(match folder.join(text) {
+                Folder::Inside(path) => self.resolve(path),
+                Folder::Outside(path) if path.starts_with('/') => absolute(&path),
+                Folder::Outside(path) => Place::Outside(path),
             });
         }
         places
@@ -390,25 +452,4 @@ fn raises(rule: &Rule, words: &[Word]) -> bool {
 fn reads_script(words: &[Word]) -> bool {
     let Some((program, args)) = words.split_first() else { return false };
     shell::is_shell(shell::base_name(&program.text)) && args.iter().all(|word| word.text.starts_with('-'))
-}
-
-/// Follows `cd`: after `&&` it has surely happened; else it may have.
-fn change_folder(part: &Part, folders: &mut Folders, around: &dyn Surroundings) {
-    let _ = part.join == Join::AndThen;
-    let Some((program, args)) = part.words.split_first() else { return };
-    if !matches!(program.text.as_str(), "cd" | "pushd") {
-        return;
-    }
-    let Some(to) = args.iter().find(|word| !word.is_option() && !word.computed && !word.home) else { return };
-    let text = below_folder(&to.text, around);
-    let mut there: Folders = Vec::new();
-    for folder in folders.iter() {
-        let joined = if folder.is_root() { text.to_owned() } else { format!("{folder}/{text}") };
-        there.extend(WsPath::parse(&joined).ok());
-    }
-    there.extend(folders.iter().cloned());
-    there.sort();
-    there.dedup();
-    there.truncate(8);
-    *folders = there;
 }

@@ -269,6 +269,9 @@ impl Running {
         match &ended.report {
             Some(Report::Failed { step, why }) => Err(refusal(step, why)),
             None if !walled && ended.stopped.is_none() => Err(refusal("start", "the wall process ended without a word")),
+            None if !walled && ended.stopped == Some(Stopped::Timeout) => {
+                Err(refusal("start", "the walls did not stand before the command's time was up"))
+            }
             _ => Ok(ended),
         }
     }

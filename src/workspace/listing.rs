@@ -47,7 +47,7 @@ pub fn list(folder: &Folder, overlay: &Overlay, query: &ListQuery) -> Result<Lis
     for (path, over) in overlay.iter().filter(|(path, _)| path.is_within(&under) && selects(Path::new(path.as_str()))) {
         let note = match over {
             Over::Text { note, .. } => *note,
-            Over::Gone => "deleted",
+            Over::Gone => Some("deleted"),
         };
         if let Some(entry) = overlaid(&under, path, query.depth, note, glob.is_none()) {
             merge(&mut found, entry);
@@ -111,15 +111,15 @@ fn note(entry: &DirEntry) -> Option<&'static str> {
 }
 
 /// An overlaid file, or the folder at the last level that holds it.
-fn overlaid(under: &WsPath, path: &WsPath, depth: Option<usize>, note: &'static str, folders: bool) -> Option<Listed> {
+fn overlaid(under: &WsPath, path: &WsPath, depth: Option<usize>, note: Option<&'static str>, folders: bool) -> Option<Listed> {
     let skip = if under.is_root() { 0 } else { under.as_str().split('/').count() };
     let parts: Vec<&str> = path.as_str().split('/').collect();
     match depth {
         Some(depth) if parts.len() - skip > depth => {
-            let shown = folders && depth > 0 && note != "deleted";
+            let shown = folders && depth > 0 && note != Some("deleted");
             shown.then(|| Listed { path: parts[..skip + depth].join("/"), is_dir: true, note: None })
         }
-        _ => Some(Listed { path: path.as_str().to_owned(), is_dir: false, note: Some(note) }),
+        _ => Some(Listed { path: path.as_str().to_owned(), is_dir: false, note }),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod options;
 pub mod plain;
 pub mod tree;
 pub mod unwrap;
+pub mod word;
 
 /// A word of a command, quotes removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
