@@ -8,7 +8,7 @@ use crate::{
     policy::{Level, Policy},
     sandbox::{LinuxSandbox, SandboxPaths},
     seams::{Sandbox, SandboxSpec},
-    workspace::{Folder, Kept, World},
+    workspace::{Folder, World},
 };
 
 /// The sandbox of this user. No command sees the user's settings or the journal.
@@ -36,11 +36,7 @@ pub fn world(folder: &Path, context: &Context) -> Result<World, CliError> {
 
 /// The files that commands must find empty.
 pub fn masked(world: &World, policy: &Policy) -> Result<Vec<WsPath>, CliError> {
-    let secrecy = |path: &WsPath, tracked: bool| match policy.path_class(path, tracked).secret {
-        None => Kept::FromNobody,
-        Some(secret) if secret.hide_from_commands => Kept::FromModelAndCommands,
-        Some(_) => Kept::FromModel,
-    };
+    let secrecy = |path: &WsPath, tracked: bool| policy.path_class(path, tracked).secret;
     world.masked(&secrecy).map_err(|error| CliError::new(Code::Failed, error))
 }
 
@@ -49,7 +45,7 @@ pub fn spec(world: &World, policy: &Policy) -> SandboxSpec {
     const MIB: u64 = 1 << 20;
     let run = policy.run();
     SandboxSpec {
-        folder: world.folder().root().to_owned(),
+        folder: world.disk().root().to_owned(),
         env_allow: run.env_allow.clone(),
         home_read: run.home_read.clone(),
         memory: run.memory_mb * MIB,
