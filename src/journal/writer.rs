@@ -39,6 +39,7 @@ pub(super) struct Entry {
 }
 
 /// What the thread is asked to do.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is the large one")]
 pub(super) enum Message {
     Append(Entry, Option<Reply<()>>),
     Flush(Reply<()>),
