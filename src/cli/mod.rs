@@ -9,6 +9,7 @@ mod first;
 mod grants;
 mod init;
 mod later;
+mod lsp;
 mod policy;
 pub mod printable;
 mod probe;
@@ -39,7 +40,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Language server on stdio, for editors
-    Lsp(later::Arguments),
+    Lsp(lsp::Arguments),
     /// The agent in a terminal, with review hunk by hunk
     Ask(later::Arguments),
     /// The whole product without key, network or editor
@@ -97,7 +98,7 @@ fn dispatch(command: Option<Command>, context: &mut Context) -> Result<Code, Cli
         Some(Command::Audit(arguments)) => audit::run(&arguments, context),
         Some(Command::Trust(arguments)) => trust::run(&arguments, context),
         Some(Command::Grants(arguments)) => grants::run(&arguments, context),
-        Some(Command::Lsp(_)) => later::run("lsp"),
+        Some(Command::Lsp(arguments)) => lsp::run(arguments, context),
         Some(Command::Ask(_)) => later::run("ask"),
         Some(Command::Demo(_)) => later::run("demo"),
         Some(Command::Dashboard(_)) => later::run("dashboard"),

@@ -31,8 +31,8 @@ use std::{
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-pub use self::wall::wall_main;
 pub use self::session::LinuxSession;
+pub use self::wall::wall_main;
 use self::{hints::refusal, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
@@ -71,7 +71,14 @@ impl LinuxSandbox {
         let home =
             variables.get("HOME").map(PathBuf::from).filter(|home| home.is_absolute()).unwrap_or_else(|| "/nonexistent".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home: home.canonicalize().unwrap_or(home), variables, hidden, level: OnceCell::new(), swept: Once::new() }
+        LinuxSandbox {
+            paths,
+            home: home.canonicalize().unwrap_or(home),
+            variables,
+            hidden,
+            level: OnceCell::new(),
+            swept: Once::new(),
+        }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
@@ -120,7 +127,12 @@ impl LinuxSandbox {
         let (shell, shell_args) = environment::shell(&self.variables, &spec.folder)
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
         // What a killed server left behind may be large; nobody waits for its end.
-        self.swept.call_once(|| drop(std::thread::spawn({ let cache = self.paths.cache.clone(); move || shadow::sweep(&cache) })));
+        self.swept.call_once(|| {
+            drop(std::thread::spawn({
+                let cache = self.paths.cache.clone();
+                move || shadow::sweep(&cache)
+            }))
+        });
         let shadow = ShadowFolders::create(&self.paths.cache)
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;

@@ -76,8 +76,10 @@ pub(super) fn limit(limits: &Limits) -> Result<(), Failure> {
 
 fn kernel_is_at_least(major: u32, minor: u32) -> bool {
     let system = rustix::system::uname();
-    let mut numbers = system.release().to_bytes().split(|byte| !byte.is_ascii_digit()).map(|digits| {
-        std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0)
-    });
+    let mut numbers = system
+        .release()
+        .to_bytes()
+        .split(|byte| !byte.is_ascii_digit())
+        .map(|digits| std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
 }

@@ -122,7 +122,9 @@ pub fn environment(home: &Path) -> BTreeMap<String, String> {
     variables.remove("CARGO_HOME");
     variables.insert("HOME".into(), home.display().to_string());
     variables.insert("ALLOWED".into(), "yes".into());
-    for name in ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"] {
+    for name in
+        ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"]
+    {
         variables.insert(name.into(), CANARY.into());
     }
     variables

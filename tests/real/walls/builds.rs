@@ -121,7 +121,8 @@ async fn small_tools() {
     let bench = Bench::new().await;
     let said = bench.must("script -qc 'tty; echo pty' /dev/null | tail -1; sed -i s/alpha/ALPHA/ a.txt; cat a.txt; tar cf - . | tar tf - | wc -l; find . -name b.txt -delete; ls d | wc -l; diff <(echo 1) <(echo 1) && echo same").await;
     assert_eq!(said.replace('\r', ""), "pty\nALPHA\n4\n0\nsame\n");
-    let memory_program = "import os; fd = os.memfd_create('x'); os.write(fd, open('/bin/true', 'rb').read()); os.execve(fd, ['x'], {})";
+    let memory_program =
+        "import os; fd = os.memfd_create('x'); os.write(fd, open('/bin/true', 'rb').read()); os.execve(fd, ['x'], {})";
     bench.must(&format!("/usr/bin/python3 -I -c \"{memory_program}\"")).await;
     assert!(fs::read_to_string(bench.path("w/a.txt")).unwrap().starts_with("alpha"));
 }

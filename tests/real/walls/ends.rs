@@ -106,7 +106,8 @@ async fn strays_end_with_the_command_and_pipes_are_drained() {
 #[tokio::test]
 async fn memory_is_limited() {
     let bench = Bench::with(|_, spec| spec.memory = 200 * MIB).await;
-    let eat = |mib: u64| format!("/usr/bin/python3 -I -c \"x = bytearray({mib} << 20); import time; time.sleep(0.3); print(len(x))\"");
+    let eat =
+        |mib: u64| format!("/usr/bin/python3 -I -c \"x = bytearray({mib} << 20); import time; time.sleep(0.3); print(len(x))\"");
     let big = bench.sh(&eat(3000)).await;
     assert_eq!((big.outcome.stopped, big.outcome.exit), (Some(Stopped::Memory), None), "{big:?}");
     let together = bench.sh(&format!("for i in 1 2 3 4; do {} & done; wait", eat(80))).await;

@@ -4,7 +4,10 @@ use std::{
     fs,
     io::ErrorKind,
     net::{TcpListener, UdpSocket},
-    os::{linux::net::SocketAddrExt, unix::net::{SocketAddr, UnixListener}},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
 };
 
 use super::bench::*;
@@ -27,13 +30,8 @@ async fn programs_of_this_machine_cannot_be_reached() {
     abstract_name.set_nonblocking(true).unwrap();
     let reached = || {
         let mut bytes = [0u8; 16];
-        [
-            tcp.accept().map(drop),
-            udp.recv(&mut bytes).map(drop),
-            named.accept().map(drop),
-            abstract_name.accept().map(drop),
-        ]
-        .map(|seen| !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
+        [tcp.accept().map(drop), udp.recv(&mut bytes).map(drop), named.accept().map(drop), abstract_name.accept().map(drop)]
+            .map(|seen| !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
     };
     let (tcp_port, udp_port) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
     let acts = [
@@ -57,7 +55,12 @@ async fn programs_of_this_machine_cannot_be_reached() {
 #[tokio::test]
 async fn addresses_outside_fail_at_once() {
     let bench = Bench::new().await;
-    for act in ["exec 3<>/dev/tcp/1.1.1.1/80", "exec 3<>/dev/tcp/192.168.1.1/80", "echo x > /dev/udp/8.8.8.8/53", "getent ahosts example.com"] {
+    for act in [
+        "exec 3<>/dev/tcp/1.1.1.1/80",
+        "exec 3<>/dev/tcp/192.168.1.1/80",
+        "echo x > /dev/udp/8.8.8.8/53",
+        "getent ahosts example.com",
+    ] {
         let ran = bench.sh(act).await;
         assert!(!ran.ok(), "{act}: {ran:?}");
         assert!(ran.outcome.duration.as_secs() < 5, "{act}: {ran:?}");

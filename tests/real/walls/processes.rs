@@ -34,7 +34,11 @@ async fn other_processes_cannot_be_seen_or_touched() {
     assert!(victim.try_wait().unwrap().is_none());
     assert_eq!(nice(), before);
     // Control: the same tools on a process behind the walls, and on the victim without walls.
-    bench.must("sleep 1000 & renice -n 5 -p $! && taskset -p 1 $! && cat /proc/$!/cmdline && ps ax | grep '[s]leep 1000' && kill $!").await;
+    bench
+        .must(
+            "sleep 1000 & renice -n 5 -p $! && taskset -p 1 $! && cat /proc/$!/cmdline && ps ax | grep '[s]leep 1000' && kill $!",
+        )
+        .await;
     for act in [&acts[0], &acts[2], &acts[3], &acts[6], &acts[8], &acts[9]] {
         let free = unwalled(act, &bench.path("w"));
         assert!(free.status.success(), "{act}: {free:?}");
@@ -47,7 +51,15 @@ async fn other_processes_cannot_be_seen_or_touched() {
 async fn privileges_are_gone() {
     let bench = Bench::new().await;
     let status = bench.must("cat /proc/self/status").await;
-    for line in ["CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+    for line in [
+        "CapInh:\t0000000000000000",
+        "CapPrm:\t0000000000000000",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "CapAmb:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+    ] {
         assert!(status.contains(line), "{line} is missing in {status}");
     }
     let same_user = bench.must("id -u").await;
@@ -85,7 +97,9 @@ async fn no_way_to_more_rights() {
     ] {
         assert!(!bench.sh(act).await.ok(), "{act}");
     }
-    bench.must("unshare --version && mount >/dev/null && chroot --version >/dev/null && setpriv --dump >/dev/null && hostname").await;
+    bench
+        .must("unshare --version && mount >/dev/null && chroot --version >/dev/null && setpriv --dump >/dev/null && hostname")
+        .await;
 }
 
 /// Calls by number with harmless nonsense as arguments; prints the error's name.

@@ -36,7 +36,8 @@ async fn a_wall_process_that_is_missing_or_fails_is_a_refusal() {
     for (exe, step) in [("/nonexistent/countersign", "start"), ("/bin/true", "start")] {
         let root = folders();
         let paths = SandboxPaths { exe: exe.into(), cache: root.path().join("cache") };
-        let error = refused(LinuxSandbox::with_environment(paths.clone(), environment(root.path())), &root.path().join("w"), "").await;
+        let error =
+            refused(LinuxSandbox::with_environment(paths.clone(), environment(root.path())), &root.path().join("w"), "").await;
         assert_eq!(error.step, step, "{exe}: {error}");
         assert!(!error.hint.is_empty());
         let (level, detail) = LinuxSandbox::new(paths).level().await;
@@ -48,7 +49,9 @@ async fn a_wall_process_that_is_missing_or_fails_is_a_refusal() {
 #[tokio::test]
 async fn folders_that_hold_the_home_or_do_not_exist_are_refused() {
     let root = folders();
-    for (folder, step) in [("home", "workspace folder"), ("", "workspace folder"), ("gone", "workspace folder"), ("/", "workspace")] {
+    for (folder, step) in
+        [("home", "workspace folder"), ("", "workspace folder"), ("gone", "workspace folder"), ("/", "workspace")]
+    {
         let error = refused(sandbox(root.path()), &root.path().join(folder), "").await;
         assert!(error.step.starts_with(step), "{folder}: {error}");
     }
@@ -84,7 +87,8 @@ async fn a_cache_that_cannot_hold_shadows_is_refused() {
     }
     // A shadow inside its own workspace would lie over itself.
     let paths = SandboxPaths { exe: env!("CARGO_BIN_EXE_countersign").into(), cache: root.path().join("w/cache") };
-    let error = refused(LinuxSandbox::with_environment(paths, environment(&root.path().join("home"))), &root.path().join("w"), "").await;
+    let error =
+        refused(LinuxSandbox::with_environment(paths, environment(&root.path().join("home"))), &root.path().join("w"), "").await;
     assert!(error.step.contains("shadow"), "{error}");
 }
 

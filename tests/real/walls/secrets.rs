@@ -23,7 +23,12 @@ async fn folders_of_the_server_and_system_secrets_are_hidden() {
     let bench = Bench::new().await;
     put(&bench.path("cache"), "audit", CANARY);
     let cache = bench.path("cache").display().to_string();
-    for act in [format!("cat {cache}/audit"), format!("ls {cache} | grep ."), "cat /etc/shadow".into(), "exec 3</; cat /proc/self/fd/3/etc/shadow".into()] {
+    for act in [
+        format!("cat {cache}/audit"),
+        format!("ls {cache} | grep ."),
+        "cat /etc/shadow".into(),
+        "exec 3</; cat /proc/self/fd/3/etc/shadow".into(),
+    ] {
         assert!(!bench.sh(&act).await.ok(), "{act}");
     }
     assert!(fs::exists("/etc/shadow").unwrap(), "nothing to hide on this machine");
@@ -36,8 +41,31 @@ async fn the_environment_is_built_from_nothing() {
     let env = bench.must("env").await;
     assert!(env.contains("ALLOWED=yes\n") && env.contains("TERM=dumb\n") && env.contains("PATH=/"), "{env}");
     let known = [
-        "ALLOWED", "CARGO_HOME", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "NVM_DIR", "OLDPWD", "PAGER",
-        "PATH", "PWD", "PYENV_ROOT", "PYENV_VERSION", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "SHELL", "SHLVL", "TERM", "TMPDIR", "TZ", "USER", "_",
+        "ALLOWED",
+        "CARGO_HOME",
+        "GIT_PAGER",
+        "GIT_TERMINAL_PROMPT",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "LOGNAME",
+        "NVM_DIR",
+        "OLDPWD",
+        "PAGER",
+        "PATH",
+        "PWD",
+        "PYENV_ROOT",
+        "PYENV_VERSION",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "SHELL",
+        "SHLVL",
+        "TERM",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "_",
     ];
     for line in env.lines() {
         let name = line.split('=').next().unwrap();
@@ -57,7 +85,10 @@ async fn masked_files_are_empty_and_unreadable_wherever_they_go() {
     assert!(!read.ok() && !read.output.contains(CANARY), "{read:?}");
     assert_eq!(read.outcome.hidden, [".env", "deep/er/.env.local"]);
     let forced = bench
-        .with_shadow("chmod 777 .env deep/er/.env.local; cat .env; mv deep/er e2; cp -r e2 e3; cat e3/.env.local; ls not", &masked)
+        .with_shadow(
+            "chmod 777 .env deep/er/.env.local; cat .env; mv deep/er e2; cp -r e2 e3; cat e3/.env.local; ls not",
+            &masked,
+        )
         .await;
     assert!(!forced.output.contains(CANARY), "{forced:?}");
     // Control: without the mask the same text shows it.
@@ -112,7 +143,9 @@ async fn git_configuration_is_shown_without_credentials() {
     .await;
     let shown = bench.must("git remote -v; git config -l; cat .git/config ~/.gitconfig ~/.cargo/config.toml /etc/gitconfig 2>&1; grep -rs canary . ~; true").await;
     assert!(!shown.contains(CANARY) && !shown.contains("evil"), "{shown}");
-    for part in ["origin\thttps://example.com/a.git (fetch)", "user.email=a@example.com", "branch.main.merge=refs/heads/main", "jobs = 1"] {
+    for part in
+        ["origin\thttps://example.com/a.git (fetch)", "user.email=a@example.com", "branch.main.merge=refs/heads/main", "jobs = 1"]
+    {
         assert!(shown.contains(part), "{part} is missing in {shown}");
     }
     // Control: the canary is there without walls.

@@ -8,7 +8,8 @@ use super::bench::{PLACE, visible};
 const ORDINARY: u32 = 65534;
 
 /// The suites that need no toolchain of the account that built them.
-const SUITES: [&str; 6] = ["walls::files", "walls::secrets", "walls::shadows", "walls::network", "walls::ends", "walls::refusals"];
+const SUITES: [&str; 6] =
+    ["walls::files", "walls::secrets", "walls::shadows", "walls::network", "walls::ends", "walls::refusals"];
 
 /// Run by root, this test starts the suites above once more as an ordinary user. Run by an ordinary user, it only says so:
 /// then all of them ran as one already.
@@ -31,7 +32,11 @@ fn an_ordinary_user_has_the_same_walls() {
     let mut suite = Command::new("setpriv");
     suite.args(["--reuid", &ORDINARY.to_string(), "--regid", &ORDINARY.to_string(), "--clear-groups"]);
     suite.arg(place.path().join("suite")).args(SUITES).args(["walls::processes", "--test-threads", "2"]);
-    suite.env(PLACE, place.path()).env("HOME", &home).env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").env_remove("RUSTUP_HOME");
+    suite
+        .env(PLACE, place.path())
+        .env("HOME", &home)
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env_remove("RUSTUP_HOME");
     suite.env_remove("PYENV_ROOT").env_remove("CARGO_HOME").current_dir(place.path());
     let ran = suite.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
