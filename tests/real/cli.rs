@@ -425,6 +425,7 @@ fn policy_check_names_the_line_and_show_hashes_what_it_shows() {
 fn policy_explain_names_rule_and_layer() {
     let user = User::new();
     let folder = user.folder("w");
+    user.write("w/.env", "SECRET=1\n");
     let explain = |words: &[&str]| {
         let mut arguments = vec!["policy", "explain", "-w", "w", "--level", "L3", "--json"];
         arguments.extend(words);
@@ -434,6 +435,9 @@ fn policy_explain_names_rule_and_layer() {
     };
     assert_eq!(explain(&["read", "src/lib.rs"])["verdict"], "allow");
     assert_eq!(explain(&["read", ".env"])["verdict"], "deny");
+    // The folder itself is looked at: a link is judged by where it leads.
+    std::os::unix::fs::symlink(".env", folder.join("notes.txt")).unwrap();
+    assert_eq!(explain(&["read", "notes.txt"])["verdict"], "deny");
     assert_eq!(explain(&["git.push", "main", "force"])["verdict"], "deny");
     assert_eq!(explain(&["run", "cargo test"])["verdict"], "allow");
     assert_eq!(explain(&["run", "cargo test && sudo id"])["verdict"], "deny");
