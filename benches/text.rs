@@ -125,9 +125,9 @@ fn burst_of_2000(bencher: Bencher, pending: usize) {
 
 #[divan::bench(args = [4, 200])]
 fn stage(bencher: Bencher, count: usize) {
-    let to = Text::new(&changed(count));
+    let (from, to) = (Text::new(&base()), Text::new(&changed(count)));
     bencher.with_inputs(|| desk(0)).bench_local_values(|(mut desk, path)| {
-        let op = StageOp::Modify { from: Text::new(&base()), to: to.clone() };
+        let op = StageOp::Modify { from: from.clone(), to: to.clone() };
         desk.stage(&TaskId::from("t"), &StageRequest { path, op, call: CallId::from("c"), apart: false }, None).unwrap()
     });
 }
