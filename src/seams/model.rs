@@ -22,6 +22,9 @@ pub enum Role {
 pub struct Block(pub Value);
 
 impl Block {
+    /// The only field of a tool call's input when its arguments were no whole JSON object: see [`Block::cut_arguments`].
+    pub const CUT_ARGUMENTS: &str = "_cut_arguments";
+
     /// A text block.
     pub fn text(text: impl Into<String>) -> Self {
         Block(json!({"type": "text", "text": text.into()}))
@@ -49,6 +52,13 @@ impl Block {
     /// `(id, name, input)` of a tool call.
     pub fn as_tool_use(&self) -> Option<(&str, &str, &Value)> {
         (self.kind() == "tool_use").then(|| Some((self.0["id"].as_str()?, self.0["name"].as_str()?, &self.0["input"]))).flatten()
+    }
+
+    /// The beginning of a tool call's arguments that were cut (as at max_tokens) or are no JSON object. Such a call must not
+    /// run. An adapter keeps them as the input `{"_cut_arguments": TEXT}`: valid when sent back, and it survives the journal.
+    pub fn cut_arguments(&self) -> Option<&str> {
+        let input = self.as_tool_use()?.2.as_object()?;
+        (input.len() == 1).then(|| input.get(Self::CUT_ARGUMENTS)?.as_str()).flatten()
     }
 }
 

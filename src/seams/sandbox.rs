@@ -1,33 +1,12 @@
 //! Walls for commands. A session object, so that walls can stay warm between the commands of a task.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::path::WsPath;
 
-/// How strong the walls are (docs/sandbox.md). The order is the strength.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub enum Level {
-    L0,
-    #[serde(rename = "L1-weak")]
-    L1Weak,
-    L1,
-    L2,
-    L3,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Level::L0 => "L0",
-            Level::L1Weak => "L1-weak",
-            Level::L1 => "L1",
-            Level::L2 => "L2",
-            Level::L3 => "L3",
-        })
-    }
-}
+pub use crate::policy::Level;
 
 /// What a session of commands may have.
 #[derive(Clone, Debug)]

@@ -46,6 +46,9 @@ pub struct CommitPlan {
     pub files: Vec<String>,
     /// Files left out, each with the reason.
     pub refused: Vec<(String, String)>,
+    /// What the user should know before approving, such as a hook that does not run.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// SHA-256 over parent, tree, branch, message, author.
     pub digest: String,
 }

@@ -109,7 +109,7 @@ pub struct Hit {
 #[derive(Clone, Debug, Default)]
 pub struct SearchResult {
     pub hits: Vec<Hit>,
-    /// Matches in all, also those not returned; a lower bound when `truncated`.
+    /// Hits in all, also those not returned: matching lines, or files in the other modes; a lower bound when `truncated`.
     pub total: u64,
     pub files_searched: u64,
     /// The search stopped early.
@@ -209,6 +209,6 @@ pub trait Workspace: Send + Sync {
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
-    /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
+    /// The real name of a path: symbolic links followed beneath the folder, the part that does not exist yet as written.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

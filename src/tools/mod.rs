@@ -1,1 +1,25 @@
-//! tools.
+//! What the model can do: the `Tool` trait, the registry, and one file per tool.
+//!
+//! A tool is its arguments: a struct whose doc comments are the model's description and whose fields are the schema. Read into
+//! that struct, a call can say what it is (`title`), which policy actions it needs (`actions`) and what it may touch (`effect`)
+//! before anything happens. Adding a tool is one file here and one line in `registry.rs`.
+
+mod context;
+mod edit_file;
+mod finish;
+mod lenient;
+mod list_files;
+pub mod matching;
+mod output;
+mod read_file;
+mod registry;
+mod run;
+mod schema;
+mod search;
+mod shell;
+mod terminal;
+
+pub use context::{Context, Effect, Mode, Tool, ToolResult};
+pub use output::Outputs;
+pub use registry::{Parsed, Registry};
+pub use shell::Shell;

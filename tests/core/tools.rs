@@ -1,1 +1,197 @@
-//! Not written yet.
+//! The tools: what the model is told.
+
+use std::time::Duration;
+
+use countersign::{
+    event::ToolCallStatus,
+    seams::{Outcome, Stopped},
+    tools::{Mode, Registry},
+};
+use serde_json::{Value, json};
+
+use crate::fakes::*;
+
+/// The result of one call in a world with these files.
+fn result(files: &[(&str, &str)], name: &str, input: Value) -> (ToolCallStatus, String) {
+    let world = World::new([call(name, input), finish()]);
+    files.iter().for_each(|(path, text)| world.files.put(path, text));
+    world.run();
+    world.log.results()[0].clone()
+}
+
+fn run(output: &[u8], outcome: Outcome) -> (ToolCallStatus, String) {
+    let world = World::new([call("run", json!({"command": "it"})), finish()]);
+    world.walls.ends.lock().unwrap().insert("it".into(), (output.to_vec(), outcome));
+    world.run();
+    world.log.results()[0].clone()
+}
+
+fn exit(code: i32) -> Outcome {
+    Outcome { exit: Some(code), duration: Duration::from_millis(1500), ..Outcome::default() }
+}
+
+#[test]
+fn schemas_are_closed_sorted_and_without_noise() {
+    let registry = Registry::new(Mode::Edit, &[]);
+    let specs = registry.specs();
+    assert!(specs.windows(2).all(|pair| pair[0].name < pair[1].name));
+    for spec in specs.iter() {
+        assert_eq!(spec.input_schema["additionalProperties"], false, "{}", spec.name);
+        assert!(spec.description.len() > 20, "{}", spec.name);
+        let text = spec.input_schema.to_string();
+        for noise in ["$schema", "\"format\"", "\"title\":\"", "null", "$ref", "oneOf", "anyOf"] {
+            assert!(!text.contains(noise), "{}: {noise} in {text}", spec.name);
+        }
+    }
+    let only = Registry::new(Mode::Edit, &["read_file".to_owned()]);
+    assert_eq!(only.specs().iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>(), ["read_file"]);
+}
+
+#[test]
+fn arguments_are_read_as_models_write_them() {
+    let file = [("a", "1\n2\n3\n4\n")];
+    for input in [
+        json!({"path": "a", "start_line": 2, "end_line": 3}),
+        json!({"file_path": "./a", "start_line": "2", "end_line": 3.0}),
+        json!({"path": "a", "offset": 2, "limit": 2, "reason": "to see"}),
+        json!("{\"path\": \"a\", \"start_line\": 2, \"end_line\": 3}"),
+    ] {
+        assert_eq!(result(&file, "read_file", input.clone()).1, "a: lines 2-3 of 4\n2|2\n3|3\n", "{input}");
+    }
+    assert_eq!(result(&file, "read_file", json!({"path": "a", "end_line": null})).1, "a: 4 lines\n1|1\n2|2\n3|3\n4|4\n");
+    for input in [
+        json!({"path": "a", "edits": [{"old": "2", "new": "two"}]}),
+        json!({"file_path": "a", "edits": {"old_string": "2", "new_string": "two", "replace_all": "false"}}),
+        json!({"file_path": "a", "old_string": "2", "new_string": "two"}),
+        json!({"path": "a", "edits": "[{\"old\": \"2\", \"new\": \"two\"}]"}),
+    ] {
+        let (status, text) = result(&file, "edit_file", input.clone());
+        assert!(status == ToolCallStatus::Ok && text.contains("+2|two"), "{input}: {text}");
+    }
+    assert!(result(&file, "run", json!({"cmd": "x", "timeout": "5"})).1.starts_with("exit code 0"));
+    assert_eq!(
+        result(&file, "finish", json!({"result": "ok", "checks": {"command": "x", "result": "ok"}})).0,
+        ToolCallStatus::Ok
+    );
+}
+
+#[test]
+fn reading_has_ends_and_says_where_to_go_on() {
+    let long: String = (1..=2500).map(|n| format!("line {n}\n")).collect();
+    let (_, text) = result(&[("a", &long)], "read_file", json!({"path": "a"}));
+    assert!(
+        text.starts_with("a: lines 1-2000 of 2500\n1|line 1\n") && text.ends_with("[500 more lines; go on with start_line 2001]")
+    );
+    let wide = "x".repeat(70_000);
+    let (_, text) = result(&[("a", &wide)], "read_file", json!({"path": "a"}));
+    assert!(text.len() < 3000 && text.contains("[cut; the line has 70000 bytes]"));
+    let wide: String = (0..100).map(|_| format!("{}\n", "y".repeat(1999))).collect();
+    let (_, text) = result(&[("a", &wide)], "read_file", json!({"path": "a"}));
+    assert!(text.len() < 52 * 1024 && text.contains("go on with start_line 26"), "{}", text.len());
+    for (input, part) in [
+        (json!({"path": "b"}), "b does not exist"),
+        (json!({"path": "a", "start_line": 9}), "a has 1 lines; line 9 is beyond its end"),
+        (json!({"path": "a", "start_line": 1, "end_line": 0}), "lies before"),
+    ] {
+        let (status, text) = result(&[("a", "x\n")], "read_file", input);
+        assert!(status == ToolCallStatus::Error && text.contains(part), "{text}");
+    }
+    assert_eq!(result(&[("a", "")], "read_file", json!({"path": "a"})).1, "a is empty");
+}
+
+#[test]
+fn listings_and_searches_have_ends() {
+    let files: Vec<(String, String)> = (0..300).map(|n| (format!("f{n:03}"), "needle\n".to_owned())).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let (_, text) = result(&files, "list_files", json!({}));
+    assert!(text.ends_with("[100 more; narrow path or glob]"), "{text}");
+    let (_, text) = result(&files, "search", json!({"pattern": "needle"}));
+    assert!(
+        text.starts_with("f000\n1|needle\n") && text.ends_with("[200 more; narrow path or glob, or go on with offset 100]"),
+        "{text}"
+    );
+    let (_, text) = result(&files, "search", json!({"pattern": "needle", "offset": "250"}));
+    assert!(text.starts_with("f250\n") && !text.contains("more"), "{text}");
+    let (_, text) = result(&files, "search", json!({"pattern": "thread"}));
+    assert!(text.starts_with("no match in 300 files"), "{text}");
+}
+
+#[test]
+fn an_edit_shows_the_hunk_with_its_surroundings() {
+    let text: String = (1..=20).map(|n| format!("line {n}\n")).collect();
+    let edit = |old: &str, new: &str| json!({"path": "a", "edits": [{"old": old, "new": new}]});
+    let (_, told) = result(&[("a", &text)], "edit_file", edit("line 9\nline 10\n", "line 9\nten\nmore\n"));
+    let expected =
+        "a: hunk h1 pending review\n 7|line 7\n 8|line 8\n 9|line 9\n+10|ten\n+11|more\n 12|line 11\n 13|line 12\n 14|line 13\n";
+    assert_eq!(told, expected);
+    let (_, told) = result(&[("a", &text)], "edit_file", edit("line 9\nline 10\n", "line 9\n"));
+    assert!(told.contains(" 9|line 9\n") && told.contains("lines were removed before line 10"), "{told}");
+    let (status, told) = result(&[("a", &text)], "edit_file", edit("line", "row"));
+    assert!(status == ToolCallStatus::Error && told.contains("20 places"), "{told}");
+    let (_, told) = result(&[("a", "\tif x {\n\t}\n")], "edit_file", edit("if x {\n}", "if y {\n}"));
+    assert!(told.contains("old differed in indentation") && told.contains("+1|\tif y {"), "{told}");
+}
+
+#[test]
+fn output_is_cleaned_and_its_middle_can_be_paged() {
+    let (_, text) = run(b"\x1b[31mred\x1b[0m\x1b]0;title\x07\r\nload 1%\rload 99%\rdone   \nbad \xff byte\x00\n", exit(0));
+    assert_eq!(text, "exit code 0 (1.5 s)\nred\ndone   \nbad \u{fffd} byte\n");
+    assert!(run(b"", exit(3)).1.ends_with("(no output)"));
+
+    let long: String = (1..=5000).map(|n| format!("row {n}\n")).collect();
+    let world = World::new([
+        call("run", json!({"command": "it"})),
+        call("output", json!({"id": "o1", "start_line": 2500, "end_line": 2501})),
+        call("output", json!({"id": "o1", "pattern": "ROW 4321"})),
+        call("output", json!({"id": "o9"})),
+        finish(),
+    ]);
+    world.walls.ends.lock().unwrap().insert("it".into(), (long.into_bytes(), exit(0)));
+    world.run();
+    let results = world.log.results();
+    let first = &results[0].1;
+    assert!(first.len() < 17 * 1024 && first.contains("row 1\n") && first.ends_with("row 5000\n"), "{}", first.len());
+    assert!(first.contains("lines left out of") && first.contains(r#"output {"id": "o1"} shows them"#), "{first}");
+    assert_eq!(results[1].1, "o1: 5000 lines\n2500|row 2500\n2501|row 2501\n");
+    assert_eq!(results[2].1, "o1: 5000 lines\n4321|row 4321\n");
+    assert!(results[3].1.contains("kept are o1"), "{}", results[3].1);
+}
+
+#[test]
+fn a_flood_of_output_is_bounded_and_its_loss_told() {
+    let flood = vec![b'x'; 5 * 1024 * 1024];
+    let (_, text) = run(&flood, exit(0));
+    assert!(text.len() < 17 * 1024, "{}", text.len());
+    assert!(
+        text.contains("3145728 bytes of the middle are lost") && text.contains("5242880 bytes in all"),
+        "{}",
+        &text[4000..5000]
+    );
+}
+
+#[test]
+fn a_result_says_how_the_command_ended() {
+    let ended = |outcome: Outcome| run(b"partial", outcome);
+    let base = Outcome::default();
+    for (outcome, status, part) in [
+        (exit(1), ToolCallStatus::Error, "exit code 1 (1.5 s)\npartial"),
+        (Outcome { signal: Some(11), ..base.clone() }, ToolCallStatus::Error, "ended by signal 11"),
+        (Outcome { stopped: Some(Stopped::Timeout), ..base.clone() }, ToolCallStatus::Error, "time limit of 120 s"),
+        (Outcome { stopped: Some(Stopped::Memory), ..base.clone() }, ToolCallStatus::Error, "memory limit"),
+    ] {
+        let (got, text) = ended(outcome);
+        assert!(got == status && text.contains(part) && text.contains("partial"), "{text}");
+    }
+    let changed = Outcome { changed: vec!["src/gen.rs".into()], hidden: vec![".env".into()], ..exit(0) };
+    let (_, text) = ended(changed.clone());
+    assert!(text.contains("stays in the shadow and is not merged: src/gen.rs") && !text.contains(".env"), "{text}");
+    let (_, text) = ended(Outcome { exit: Some(1), ..changed });
+    assert!(text.contains("hidden from commands as secrets: .env"), "{text}");
+}
+
+#[test]
+fn one_session_of_walls_serves_all_commands_of_a_task() {
+    let world = World::new([call("run", json!({"command": "a"})), call("run", json!({"command": "b"})), finish()]);
+    world.run();
+    assert_eq!(world.walls.opened.load(std::sync::atomic::Ordering::SeqCst), 1);
+}

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
+mod config;
 mod git;
 mod journal;
 mod llm;

@@ -1,0 +1,221 @@
+//! Between a call and its effect: the policy's verdict, and where that is "ask", the person's.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::{Either, select};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{budget::Budget, task::Ending};
+use crate::{
+    event::{Actor, Event, PermissionOutcome, Scope},
+    policy::{Action, Decision, Policy, Surroundings, Verdict},
+    seams::{Answer, Clock, Editor, Journal, Question, QuestionKind},
+    tools::Effect,
+};
+
+/// Whether a call may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// It may; staged hunks stand `apart` when the policy wants them looked at one by one.
+    Go { apart: bool },
+    /// It may not; the sentence is for the model.
+    Denied(String),
+}
+
+/// The gate of one task. It remembers every no, so that nobody is asked twice.
+pub struct Gate {
+    pub policy: Arc<Policy>,
+    pub around: Arc<dyn Surroundings + Send + Sync>,
+    pub editor: Arc<dyn Editor>,
+    pub journal: Arc<dyn Journal>,
+    pub clock: Arc<dyn Clock>,
+    /// Digests of questions that ended without a yes, and how.
+    refused: HashMap<String, PermissionOutcome>,
+    /// Digests that the person approved for the rest of the task.
+    standing: HashSet<String>,
+}
+
+const APPROVE_TASK: &str = "Run, and do not ask again for this command in this task";
+
+impl Gate {
+    /// A gate that has asked nobody yet.
+    pub fn new(
+        policy: Arc<Policy>,
+        around: Arc<dyn Surroundings + Send + Sync>,
+        editor: Arc<dyn Editor>,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Gate { policy, around, editor, journal, clock, refused: HashMap::new(), standing: HashSet::new() }
+    }
+
+    /// Judges all actions of a call; the strictest verdict decides.
+    ///
+    /// # Errors
+    /// [`Ending`] when the task ends here: cancelled, or the budget of questions is used up.
+    pub async fn permit(
+        &mut self,
+        scope: &Scope,
+        actions: &[Action],
+        effect: Effect,
+        budget: &mut Budget,
+        cancel: &CancellationToken,
+    ) -> Result<Permit, Ending> {
+        let mut apart = false;
+        for action in actions {
+            let decision = self.policy.decide(action, &*self.around);
+            self.record(scope, action, &decision);
+            match decision.verdict {
+                Verdict::Deny => return Ok(Permit::Denied(denied(&decision))),
+                // Staging asks nobody: accepting is always the user's.
+                Verdict::Allow | Verdict::Ask if effect == Effect::Stages => {
+                    apart |= decision.steering || decision.verdict == Verdict::Ask;
+                }
+                Verdict::Allow => {}
+                Verdict::Ask => {
+                    let question = question(action, &decision, Duration::from_secs(self.policy.approval().timeout_s));
+                    if let Some(no) = self.ask(scope, question, budget, cancel).await? {
+                        return Ok(Permit::Denied(no));
+                    }
+                }
+            }
+        }
+        Ok(Permit::Go { apart })
+    }
+
+    /// Asks the person. `None` is a yes; else the sentence for the model.
+    ///
+    /// # Errors
+    /// [`Ending`] when the task ends here.
+    pub async fn ask(
+        &mut self,
+        scope: &Scope,
+        question: Question,
+        budget: &mut Budget,
+        cancel: &CancellationToken,
+    ) -> Result<Option<String>, Ending> {
+        if let Some(before) = self.refused.get(&question.digest) {
+            return Ok(Some(refusal(*before, true)));
+        }
+        if self.standing.contains(&question.digest) {
+            return Ok(None);
+        }
+        budget.ask()?;
+        let digest = question.digest.clone();
+        let asked = self.clock.now();
+        let answer = {
+            let asking = self.editor.ask(scope, question);
+            match select(asking, Box::pin(cancel.cancelled())).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => return Err(Ending::cancelled()),
+            }
+        };
+        budget.waited(self.clock.now().saturating_sub(asked));
+        Ok(self.remember(digest, &answer))
+    }
+
+    fn remember(&mut self, digest: String, answer: &Answer) -> Option<String> {
+        let outcome = answer.kind.outcome();
+        match &answer.kind {
+            crate::seams::AnswerKind::Approved(title) => {
+                if title == APPROVE_TASK {
+                    self.standing.insert(digest);
+                }
+                None
+            }
+            _ => {
+                self.refused.insert(digest, outcome);
+                Some(refusal(outcome, false))
+            }
+        }
+    }
+
+    fn record(&self, scope: &Scope, action: &Action, decision: &Decision) {
+        let event = Event::PolicyDecision {
+            action: action.kind().to_string(),
+            target: action.target().to_owned(),
+            verdict: decision.verdict.to_string(),
+            rule: decision.rule.clone(),
+            layer: decision.layer.clone(),
+            reason: decision.reason.clone(),
+        };
+        self.journal.append(Actor::Server, scope, event);
+    }
+}
+
+fn denied(decision: &Decision) -> String {
+    let part = decision.part.as_ref().map_or_else(String::new, |part| format!(" (the part {part:?})"));
+    format!(
+        "denied by the policy, rule {} ({}){part}: {}. There is no other way to do this and it must not be tried in another form; \
+         go on without it, or name it in finish as left to the user",
+        decision.rule,
+        decision.layer,
+        decision.reason.trim_end_matches('.')
+    )
+}
+
+fn refusal(outcome: PermissionOutcome, again: bool) -> String {
+    let what = match outcome {
+        PermissionOutcome::Rejected => "the user rejected this",
+        PermissionOutcome::Expired => "nobody answered the question in time",
+        PermissionOutcome::Approved | PermissionOutcome::Dismissed => "the user did not decide",
+    };
+    let again = if again { " before and was not asked again" } else { "" };
+    format!(
+        "{what}{again}; nothing was done. Do not ask again and do not try it in another form; go on without it, or name it in finish"
+    )
+}
+
+/// The question to the person, from the action's own bytes.
+fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question {
+    let (kind, word) = match action {
+        Action::Run { .. } => (QuestionKind::Run, "Run"),
+        Action::RunNet { .. } | Action::Net(_) => (QuestionKind::Network, "Network"),
+        Action::Fetch(_) | Action::Ticket(_) | Action::Mcp(_) => (QuestionKind::Fetch, "Fetch"),
+        _ => (QuestionKind::Ask, "Allow"),
+    };
+    let essentials = one_line(action.target());
+    let cwd = match action {
+        Action::Run { cwd, .. } | Action::RunNet { cwd, .. } if !cwd.is_root() => format!(" in {cwd}"),
+        _ => String::new(),
+    };
+    let mut titles = vec![word.to_owned()];
+    if kind == QuestionKind::Run && decision.grantable && !decision.steering {
+        titles.push(APPROVE_TASK.to_owned());
+    }
+    let digest = digest(action);
+    let document = format!(
+        "# {word}?\n\n{}\n{}\n{}\n\nAction: {action_kind}{cwd}  \nRule: {} ({}): {}  \nSHA-256 of the action: `{digest}`\n",
+        fence(action.target()),
+        action.target(),
+        fence(action.target()),
+        decision.rule,
+        decision.layer,
+        decision.reason,
+        action_kind = action.kind(),
+    );
+    let text = format!("{word} {essentials}{cwd}? ({})", one_line(&decision.reason));
+    Question { kind, text, titles, document, digest, timeout }
+}
+
+/// SHA-256 of everything that an action is.
+fn digest(action: &Action) -> String {
+    let bytes = json!(action).to_string();
+    Sha256::digest(bytes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.trim().replace("\r\n", " ⏎ ").replace(['\n', '\r'], " ⏎ ")
+}
+
+/// A Markdown fence that the text cannot close.
+fn fence(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat(longest.max(2) + 1)
+}

@@ -1,0 +1,208 @@
+//! `countersign doctor`: what works on this machine. Each line is proved by doing the thing; each failing one says what to do.
+
+use serde::Serialize;
+
+use super::{
+    CliError, Code, Context,
+    printable::{printable, printable_json},
+    probe, walls,
+};
+use crate::{
+    config::{
+        Config, ConfigError, Environment, Folders, TrustStore, keys,
+        model::{self, Provider},
+        policy as files,
+        tasks::Tasks,
+    },
+    journal,
+    policy::{Level, Policy},
+};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// One JSON object: {ok, checks: [{name, state, found, advice}]}
+    #[arg(long)]
+    json: bool,
+    /// Open no connection to the model's endpoint
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    /// Works, with less than there could be.
+    Weak,
+    Fails,
+}
+
+/// One line of the report.
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    state: State,
+    found: String,
+    /// What to do, unless all is well.
+    advice: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, found: impl Into<String>) -> Check {
+        Check { name, state: State::Ok, found: found.into(), advice: None }
+    }
+
+    fn weak(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Check {
+        Check { name, state: State::Weak, found: found.into(), advice: Some(advice.into()) }
+    }
+
+    fn fails(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Check {
+        Check { name, state: State::Fails, found: found.into(), advice: Some(advice.into()) }
+    }
+}
+
+pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
+    let folders = context.folders()?;
+    let environment = context.environment.clone();
+    let (config, mut checks) = match Config::load(&folders) {
+        Ok(config) => {
+            let file = folders.config.join("config.toml");
+            (config, vec![Check::ok("configuration", file.display().to_string())])
+        }
+        Err(error) => {
+            let advice = "repair that line; until then the server runs read-only";
+            (Config::default(), vec![Check::fails("configuration", error.to_string(), advice)])
+        }
+    };
+    checks.push(Check::ok("kernel", format!("Linux {}", probe::kernel())));
+    checks.push(git(&environment));
+    let policy = policy(&folders);
+    checks.push(walls_check(policy.as_ref().ok(), context)?);
+    checks.push(match policy {
+        Ok(policy) => match policy.notes().first() {
+            None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
+            Some(note) => Check::weak("policy", note, "countersign policy show"),
+        },
+        Err(error) => Check::fails("policy", error.to_string(), "repair that line; until then the server runs read-only"),
+    });
+    let spec = model::spec(None, &environment, &config);
+    match &spec {
+        Ok(spec) => checks.push(Check::ok("model", spec)),
+        Err(error) => checks.push(Check::fails("model", error.to_string(), "countersign init")),
+    }
+    if let Some(provider) = spec.ok().as_deref().and_then(Provider::of_spec) {
+        checks.push(context.block_on(key(provider, &environment, &folders, &config))?);
+        checks.push(context.block_on(endpoint(provider, &environment, &config, arguments.offline))?);
+    }
+    checks.push(tasks(&folders));
+    checks.push(trust(&folders));
+    checks.push(record(&folders));
+    report(&checks, arguments.json, context)
+}
+
+fn report(checks: &[Check], json: bool, context: &mut Context) -> Result<Code, CliError> {
+    let ok = checks.iter().all(|check| check.state != State::Fails);
+    let out = &mut context.out;
+    if json {
+        let report = serde_json::json!({ "ok": ok, "checks": checks }).to_string();
+        out.line(printable_json(&report))?;
+    } else {
+        for check in checks {
+            let state = match check.state {
+                State::Ok => out.good("ok   "),
+                State::Weak => out.warn("weak "),
+                State::Fails => out.bad("FAILS"),
+            };
+            out.line(format_args!("{state}  {:<14} {}", check.name, printable(&check.found)))?;
+            if let Some(advice) = &check.advice {
+                out.line(format_args!("         what to do: {}", printable(advice)))?;
+            }
+        }
+    }
+    Ok(if ok { Code::Done } else { Code::Failed })
+}
+
+/// The policy as it counts in a folder without a layer of its own.
+fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
+    files::effective(&files::policy_layers(folders, None, false, None)?)
+}
+
+fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
+    let (level, detail) = walls::level(context)?;
+    let found = format!("level {level}: {detail}");
+    let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
+    if level < asked {
+        let advice =
+            format!("until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall");
+        return Ok(Check::fails("walls", found, advice));
+    }
+    Ok(if level < Level::L2 { Check::weak("walls", found, "countersign sandbox check") } else { Check::ok("walls", found) })
+}
+
+fn git(environment: &Environment) -> Check {
+    let Some(git) = probe::find_program(environment, "git") else {
+        return Check::fails("git", "not found on PATH", "install git; without it nothing can be committed or pushed");
+    };
+    match probe::git_version(&git) {
+        Ok(version) => Check::ok("git", format!("{version} at {}", git.display())),
+        Err(why) => Check::fails("git", format!("{}: {why}", git.display()), "install git anew"),
+    }
+}
+
+async fn key(provider: Provider, environment: &Environment, folders: &Folders, config: &Config) -> Check {
+    let Some(variable) = provider.key_variable() else { return Check::ok("key", "none needed") };
+    match keys::find(provider, environment, folders, config).await {
+        Ok(Some((_, source))) => Check::ok("key", format!("from {source}")),
+        Ok(None) => Check::fails("key", "none found", format!("countersign init, or set {variable}")),
+        Err(error) => Check::fails("key", error.to_string(), "repair that, or run countersign init"),
+    }
+}
+
+async fn endpoint(provider: Provider, environment: &Environment, config: &Config, offline: bool) -> Check {
+    let endpoint = match model::endpoint(provider, environment, config) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return Check::fails("endpoint", error.to_string(), "correct it, or unset it for the vendor's own"),
+    };
+    let named = format!("{} (from {})", endpoint.url, endpoint.source);
+    if offline {
+        return Check::weak("endpoint", format!("{named}, not tried"), "run without --offline to try it");
+    }
+    match probe::reach(&endpoint.url).await {
+        Err(why) => Check::fails("endpoint", format!("{named}: {why}"), "check the address, the network and its proxy"),
+        Ok(()) if endpoint.foreign => {
+            let advice = "the first request asks you to confirm this address; unset it if it is not yours";
+            Check::weak("endpoint", format!("{named} answers, and is neither the vendor's nor this machine's"), advice)
+        }
+        Ok(()) => Check::ok("endpoint", format!("{named} answers")),
+    }
+}
+
+fn tasks(folders: &Folders) -> Check {
+    let tasks = Tasks::load(folders, None, false);
+    match tasks.problems.first() {
+        None => Check::ok("task prompts", format!("{}", tasks.tasks.len())),
+        Some(problem) => Check::weak("task prompts", problem.to_string(), "repair that file; the other tasks are there"),
+    }
+}
+
+fn trust(folders: &Folders) -> Check {
+    match TrustStore::new(folders).list() {
+        Ok(list) if list.is_empty() => Check::weak("trust", "no folder is trusted", "countersign trust add DIR"),
+        Ok(list) => Check::ok("trust", format!("{} folders", list.len())),
+        Err(error) => Check::fails("trust", error.to_string(), "repair or remove that file"),
+    }
+}
+
+fn record(folders: &Folders) -> Check {
+    match journal::verify(&folders.state, None) {
+        Ok(report) => match report.files.iter().find_map(|file| file.bad.as_ref().map(|bad| (file, bad))) {
+            None => Check::ok("journal", format!("{} files, every chain holds", report.files.len())),
+            Some((file, bad)) => {
+                let found = format!("{}: line {}: {}", file.file.display(), bad.line, bad.why);
+                Check::fails("journal", found, "keep a copy and find out who changed it; new sessions are not affected")
+            }
+        },
+        Err(error) => Check::fails("journal", error.to_string(), "make that folder readable for you"),
+    }
+}

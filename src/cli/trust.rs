@@ -1,0 +1,83 @@
+//! `countersign trust`: the folders in which the agent may work.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::{CliError, Code, Context, printable::printable};
+use crate::{
+    config::TrustStore,
+    event::{Actor, Event, Scope},
+    journal::FileJournal,
+    seams::Journal,
+};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the trusted folders
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Trust a folder: models are called and commands run (inside the walls) for it from now on
+    Add { dir: PathBuf },
+    /// Take the trust back
+    Revoke { dir: PathBuf },
+}
+
+pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
+    let store = TrustStore::new(&context.folders()?);
+    match &arguments.command {
+        Command::List { json } => {
+            let trusted = store.list()?;
+            for folder in &trusted {
+                if *json {
+                    let line = serde_json::json!({
+                        "path": folder.path, "device": folder.device, "inode": folder.inode, "git": folder.git,
+                        "since": folder.since, "holds": store.is_trusted(&folder.path).unwrap_or(false),
+                    });
+                    context.out.line(line)?;
+                } else {
+                    let path = folder.path.to_string_lossy();
+                    let note = if store.is_trusted(&folder.path).unwrap_or(false) {
+                        ""
+                    } else {
+                        "  (gone or changed since: not trusted)"
+                    };
+                    context.out.line(format_args!("{}  {}{note}", context.out.dim(&folder.since), printable(&path)))?;
+                }
+            }
+            if trusted.is_empty() && !json {
+                context.out.line("No folder is trusted. Trust one with: countersign trust add DIR")?;
+            }
+        }
+        Command::Add { dir } => {
+            let folder = store.add(dir)?;
+            record(context, &folder.path, true)?;
+            context.out.line(format_args!("Trusted: {}", printable(&folder.path.to_string_lossy())))?;
+        }
+        Command::Revoke { dir } => {
+            let here = context.here()?;
+            if !store.revoke(&here.join(dir))? {
+                return Err(CliError::usage(format_args!("{} is not trusted", dir.display())).hint("countersign trust list"));
+            }
+            record(context, &here.join(dir), false)?;
+            context.out.line(format_args!("No longer trusted: {}", printable(&dir.to_string_lossy())))?;
+        }
+    }
+    Ok(Code::Done)
+}
+
+fn record(context: &Context, folder: &Path, trusted: bool) -> Result<(), CliError> {
+    let journal = FileJournal::open(&context.folders()?.state)?;
+    let event = Event::TrustChanged { folder: folder.to_string_lossy().into_owned(), trusted, by: "command line".to_owned() };
+    context.block_on(journal.append_durable(Actor::Human, &Scope::default(), event))??;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What models write instead of what was asked for: numbers as strings, one object for a list, null for absent. The schema
+//! stays strict; the reading is not.
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error};
+use serde_json::{Map, Value};
+
+use crate::path::WsPath;
+
+/// The arguments as an object without nulls; `None` when they are no object.
+pub(super) fn arguments(input: Value) -> Option<Map<String, Value>> {
+    let mut object = match input {
+        Value::Object(object) => object,
+        Value::Null => Map::new(),
+        Value::String(text) if text.trim().is_empty() => Map::new(),
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(Value::Object(object)) => object,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    object.retain(|_, value| !value.is_null());
+    Some(object)
+}
+
+/// A non-negative whole number, also as a string or a float without fraction.
+pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let value = Value::deserialize(from)?;
+    let number = match &value {
+        Value::Number(number) => number
+            .as_u64()
+            .or_else(|| number.as_f64().filter(|float| *float >= 0.0 && float.fract() == 0.0).map(|float| float as u64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.map(Some).ok_or_else(|| D::Error::custom(format!("{value} is not a whole number of 0 or more")))
+}
+
+/// A boolean, also as a string.
+pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    match Value::deserialize(from)? {
+        Value::Bool(flag) => Ok(flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        other => Err(D::Error::custom(format!("{other} is neither true nor false"))),
+    }
+}
+
+/// The same where absent means something of its own.
+pub(super) fn maybe_flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    flag(from).map(Some)
+}
+
+/// A list, also as its only element or as JSON in a string.
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let value = match Value::deserialize(from)? {
+        Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        }
+        other => other,
+    };
+    let items = match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    items.into_iter().map(|item| serde_json::from_value(item).map_err(D::Error::custom)).collect()
+}
+
+/// A list of sentences; objects among them are kept as their JSON text.
+pub(super) fn sentences<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let values: Vec<Value> = list(from)?;
+    Ok(values
+        .into_iter()
+        .map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
+        .collect())
+}
+
+/// A path below the workspace folder.
+pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<WsPath, D::Error> {
+    WsPath::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+/// The same where it may be absent.
+pub(super) fn maybe_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<WsPath>, D::Error> {
+    path(from).map(Some)
+}

@@ -1,0 +1,107 @@
+//! `output`: page through a command's output that was too long for its result.
+
+use std::{
+    collections::VecDeque,
+    fmt::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Context, Effect, Tool, ToolResult, lenient};
+use crate::policy::Action;
+
+/// Most bytes and lines of one page.
+const BYTES: usize = 24 * 1024;
+const LINES: usize = 400;
+/// How many outputs are kept.
+const KEPT: usize = 8;
+
+/// The outputs of a task's latest long commands.
+#[derive(Default)]
+pub struct Outputs(Mutex<(usize, VecDeque<(String, Arc<str>)>)>);
+
+impl Outputs {
+    /// Keeps an output and returns the id by which `output` finds it.
+    pub(super) fn keep(&self, text: String) -> String {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.0 += 1;
+        let id = format!("o{}", kept.0);
+        kept.1.push_back((id.clone(), text.into()));
+        if kept.1.len() > KEPT {
+            kept.1.pop_front();
+        }
+        id
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<str>, String> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.1.iter().find(|(other, _)| other == id).map(|(_, text)| text.clone()).ok_or_else(|| {
+            let ids: Vec<&str> = kept.1.iter().map(|(id, _)| id.as_str()).collect();
+            match ids.as_slice() {
+                [] => "no output is kept; only long outputs of run are".to_owned(),
+                ids => format!("there is no output {id:?} (any more); kept are {}", ids.join(", ")),
+            }
+        })
+    }
+}
+
+/// Shows more of a long command output, by lines or by pattern.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Output {
+    /// As the result of run named it.
+    id: String,
+    /// First line, from 1.
+    #[serde(default, alias = "start", alias = "offset", deserialize_with = "lenient::number")]
+    start_line: Option<u64>,
+    /// Last line, included.
+    #[serde(default, alias = "end", deserialize_with = "lenient::number")]
+    end_line: Option<u64>,
+    /// Only lines that contain this text, whatever the case.
+    #[serde(default)]
+    pattern: Option<String>,
+}
+
+#[async_trait::async_trait]
+impl Tool for Output {
+    fn title(&self) -> String {
+        format!("reading output {}", self.id)
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Reads
+    }
+
+    async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
+        let text = cx.outputs.find(&self.id).map_err(ToolResult::error)?;
+        let total = text.lines().count();
+        let start = self.start_line.unwrap_or(1).max(1) as usize;
+        let end = self.end_line.map_or(total, |end| (end as usize).min(total));
+        if start > total {
+            return Err(ToolResult::error(format!("{} has {total} lines; line {start} is beyond its end", self.id)));
+        }
+        let pattern = self.pattern.as_deref().unwrap_or_default().to_lowercase();
+        let mut out = format!("{}: {total} lines\n", self.id);
+        let mut shown = 0;
+        let lines = text.lines().enumerate().skip(start - 1).take((end + 1).saturating_sub(start));
+        for (index, line) in lines.filter(|(_, line)| pattern.is_empty() || line.to_lowercase().contains(&pattern)) {
+            if shown == LINES || out.len() > BYTES {
+                let _ = write!(out, "[cut; go on with start_line {}]", index + 1);
+                return Ok(ToolResult::ok(out));
+            }
+            let line = line.char_indices().nth(2000).map_or(line, |(cut, _)| &line[..cut]);
+            let _ = writeln!(out, "{}|{line}", index + 1);
+            shown += 1;
+        }
+        if shown == 0 {
+            out.push_str("no line matches");
+        }
+        Ok(ToolResult::ok(out))
+    }
+}

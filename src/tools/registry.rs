@@ -1,0 +1,118 @@
+//! All tools by name, and the reading of a call.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{
+    Mode, Tool, edit_file::EditFile, finish::Finish, lenient, list_files::ListFiles, output::Output, read_file::ReadFile,
+    run::Run, schema, search::Search,
+};
+use crate::seams::ToolSpec;
+
+type Read = fn(Map<String, Value>) -> Result<Box<dyn Tool>, serde_json::Error>;
+
+/// A tool as it is declared.
+struct Entry {
+    spec: ToolSpec,
+    read: Read,
+    /// Whether it is there in modes that change nothing.
+    looks_only: bool,
+}
+
+fn entry<T: Tool + DeserializeOwned + JsonSchema + 'static>(name: &str, looks_only: bool) -> Entry {
+    Entry {
+        spec: schema::spec::<T>(name),
+        read: |input| serde_json::from_value::<T>(Value::Object(input)).map(|call| Box::new(call) as Box<dyn Tool>),
+        looks_only,
+    }
+}
+
+/// Sorted by name, so that the declarations are a stable prefix of every request.
+fn all() -> Vec<Entry> {
+    vec![
+        entry::<EditFile>("edit_file", false),
+        entry::<Finish>("finish", true),
+        entry::<ListFiles>("list_files", true),
+        entry::<Output>("output", false),
+        entry::<ReadFile>("read_file", true),
+        entry::<Run>("run", false),
+        entry::<Search>("search", true),
+    ]
+}
+
+/// Names that models know from elsewhere.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("bash", "run"),
+    ("shell", "run"),
+    ("execute", "run"),
+    ("terminal", "run"),
+    ("grep", "search"),
+    ("glob", "list_files"),
+    ("ls", "list_files"),
+    ("cat", "read_file"),
+    ("view", "read_file"),
+    ("str_replace", "edit_file"),
+    ("apply_patch", "edit_file"),
+    ("create_file", "write_file"),
+    ("delete_file", "file_op"),
+    ("attempt_completion", "finish"),
+];
+
+/// The tools of one task.
+pub struct Registry {
+    entries: Vec<Entry>,
+    specs: Arc<[ToolSpec]>,
+}
+
+/// A call as far as it could be read.
+pub type Parsed = Result<Box<dyn Tool>, String>;
+
+impl Registry {
+    /// The tools of a mode; of these only `enabled`, when the policy names any.
+    pub fn new(mode: Mode, enabled: &[String]) -> Self {
+        let wanted = |entry: &Entry| {
+            (mode == Mode::Edit || entry.looks_only) && (enabled.is_empty() || enabled.contains(&entry.spec.name))
+        };
+        let entries: Vec<Entry> = all().into_iter().filter(wanted).collect();
+        let specs = entries.iter().map(|entry| entry.spec.clone()).collect();
+        Registry { entries, specs }
+    }
+
+    /// The declarations, sorted by name.
+    pub fn specs(&self) -> Arc<[ToolSpec]> {
+        self.specs.clone()
+    }
+
+    /// Reads a call. The error is the result that the model gets.
+    pub fn parse(&self, name: &str, input: Value) -> Parsed {
+        let Some(entry) = self.entries.iter().find(|entry| entry.spec.name == name) else {
+            return Err(self.unknown(name));
+        };
+        let Some(mut object) = lenient::arguments(input) else {
+            return Err(format!("the arguments are not a JSON object; {}", schema::usage(&entry.spec)));
+        };
+        for habit in ["description", "explanation", "reason"] {
+            if entry.spec.input_schema["properties"][habit].is_null() {
+                object.shift_remove(habit);
+            }
+        }
+        (entry.read)(object).map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let bare = name.rsplit(['.', ':']).next().unwrap_or(name).to_lowercase();
+        let known = ELSEWHERE.iter().find(|(other, _)| *other == bare).map_or(bare.as_str(), |(_, here)| here);
+        let alike = |entry: &&Entry| (similar::TextDiff::from_chars(entry.spec.name.as_str(), known).ratio() * 1000.0) as u32;
+        let nearest = self.entries.iter().max_by_key(alike).filter(|entry| alike(entry) >= 600);
+        let names: Vec<&str> = self.entries.iter().map(|entry| entry.spec.name.as_str()).collect();
+        match nearest {
+            Some(entry) => {
+                format!("there is no tool {name:?} here; did you mean {}? The tools are {}", entry.spec.name, names.join(", "))
+            }
+            None => format!("there is no tool {name:?} here; the tools are {}", names.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `run`: one command inside the walls, on a shadow of what the user sees.
+
+use std::{fmt::Write as _, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Context, Effect, Tool, ToolResult, lenient, terminal};
+use crate::{
+    event::{CallId, ToolCallStatus},
+    path::WsPath,
+    policy::Action,
+    seams::{Command, Editor, Outcome, OutputSink, Stopped, Update, UpdateKind},
+};
+
+/// What the model sees of an output: its start and its end.
+const HEAD: usize = 4 * 1024;
+const TAIL: usize = 12 * 1024;
+/// What is kept of an output: so much from its start, and so much from its end.
+const KEEP: usize = 1024 * 1024;
+/// Most bytes of one command that are shown live.
+const LIVE: usize = 256 * 1024;
+/// Most changed paths and hidden files that a result names.
+const NAMES: usize = 20;
+
+/// Runs a command with bash and returns its output and exit code. It sees the workspace with unsaved text and your pending
+/// edits in it, has no network, and works on a shadow: what it changes there is not kept as an edit.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Run {
+    #[serde(alias = "cmd", alias = "script", alias = "commandLine")]
+    command: String,
+    /// Folder to start in, relative to the workspace folder.
+    #[serde(default, alias = "workdir", alias = "working_directory", deserialize_with = "lenient::maybe_path")]
+    #[schemars(with = "Option<String>")]
+    cwd: Option<WsPath>,
+    /// Default 120.
+    #[serde(default, alias = "timeout", deserialize_with = "lenient::number")]
+    timeout_s: Option<u64>,
+    #[serde(default, deserialize_with = "lenient::sentences")]
+    #[schemars(skip)]
+    network: Vec<String>,
+}
+
+/// Time that a command has when the model names none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+#[async_trait::async_trait]
+impl Tool for Run {
+    fn title(&self) -> String {
+        let line = self.command.trim().lines().next().unwrap_or_default();
+        match line.char_indices().nth(60) {
+            Some((cut, _)) => format!("running {}...", &line[..cut]),
+            None => format!("running {line}"),
+        }
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        let (command, cwd) = (self.command.clone(), self.cwd.clone().unwrap_or_else(WsPath::root));
+        if self.network.is_empty() {
+            vec![Action::Run { command, cwd }]
+        } else {
+            vec![Action::RunNet { command, cwd, hosts: self.network.clone() }]
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Runs
+    }
+
+    fn refusal(&self) -> Option<String> {
+        if self.command.trim().is_empty() {
+            return Some("command is empty".into());
+        }
+        let no_network = "commands with network are not available yet; run it without network, or leave it to the user";
+        (!self.network.is_empty()).then(|| no_network.to_owned())
+    }
+
+    async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
+        let timeout = self.timeout_s.map_or(DEFAULT_TIMEOUT, |s| Duration::from_secs(s.max(1))).min(cx.longest);
+        let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
+        let shadow = cx.workspace.shadow().await?;
+        let mut collector = Collector::new(cx.editor, cx.call);
+        let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
+        let outcome = ended.map_err(|error| {
+            ToolResult::error(format!("{error}. Nothing ran. Go on without commands and say in finish what was not checked"))
+        })?;
+        let text = report(&outcome, timeout, collector, cx);
+        let status = match outcome.stopped {
+            Some(Stopped::Cancelled) => ToolCallStatus::Cancelled,
+            _ if outcome.exit == Some(0) => ToolCallStatus::Ok,
+            _ => ToolCallStatus::Error,
+        };
+        Ok(ToolResult { status, text })
+    }
+}
+
+/// Keeps the start and the end of an output and shows it as it comes.
+struct Collector<'a> {
+    editor: &'a dyn Editor,
+    call: &'a CallId,
+    head: Vec<u8>,
+    /// The latest bytes after the head; at most twice `KEEP` long between cuts.
+    tail: Vec<u8>,
+    total: usize,
+}
+
+impl<'a> Collector<'a> {
+    fn new(editor: &'a dyn Editor, call: &'a CallId) -> Self {
+        Collector { editor, call, head: Vec::new(), tail: Vec::new(), total: 0 }
+    }
+
+    /// The kept text and the number of bytes that were dropped between its start and its end.
+    fn finish(mut self) -> (String, usize) {
+        let cut = self.tail.len().saturating_sub(KEEP);
+        self.tail.drain(..cut);
+        let dropped = self.total - self.head.len() - self.tail.len();
+        if dropped == 0 {
+            self.head.append(&mut self.tail);
+            return (terminal::clean(&self.head), 0);
+        }
+        (
+            format!("{}\n[{dropped} bytes were dropped here]\n{}", terminal::clean(&self.head), terminal::clean(&self.tail)),
+            dropped,
+        )
+    }
+}
+
+impl OutputSink for Collector<'_> {
+    fn output(&mut self, bytes: &[u8]) {
+        if self.total < LIVE {
+            let text = terminal::clean(bytes);
+            self.editor.show(Update { kind: UpdateKind::ToolOutput, data: json!({"call": self.call, "text": text}) });
+        }
+        self.total += bytes.len();
+        let room = (KEEP - self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..room]);
+        self.tail.extend_from_slice(&bytes[room..]);
+        if self.tail.len() > 2 * KEEP {
+            self.tail.drain(..self.tail.len() - KEEP);
+        }
+    }
+}
+
+fn report(outcome: &Outcome, timeout: Duration, collector: Collector<'_>, cx: &Context<'_>) -> String {
+    let mut out = match (outcome.stopped, outcome.exit, outcome.signal) {
+        (Some(Stopped::Timeout), ..) => format!("ended by the time limit of {} s; its output so far:", timeout.as_secs()),
+        (Some(Stopped::Cancelled), ..) => "cancelled by the user; its output so far:".to_owned(),
+        (Some(Stopped::Memory), ..) => "ended by the memory limit; its output so far:".to_owned(),
+        (None, Some(code), _) => format!("exit code {code}"),
+        (None, None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None, None) => "ended without an exit code".to_owned(),
+    };
+    let _ = writeln!(out, " ({:.1} s)", outcome.duration.as_secs_f64());
+    let total = collector.total;
+    let (text, dropped) = collector.finish();
+    let (first, between, last) = terminal::ends(&text, HEAD, TAIL);
+    out.push_str(first);
+    let between = between.map(|(lines, _)| lines);
+    if let Some(lines) = between {
+        let last = last.to_owned();
+        let id = cx.outputs.keep(text);
+        let lost = if dropped > 0 { format!(", {dropped} bytes of the middle are lost") } else { String::new() };
+        let _ = write!(
+            out,
+            "\n[{lines} lines left out of {total} bytes in all{lost}; output {{\"id\": \"{id}\"}} shows them]\n{last}"
+        );
+    } else if text.trim().is_empty() {
+        out.push_str("(no output)");
+    }
+    if !outcome.changed.is_empty() {
+        let _ = write!(
+            out,
+            "\n[what the command changed stays in the shadow and is not merged: {}; use edit_file or write_file for what should stay]",
+            names(&outcome.changed)
+        );
+    }
+    if outcome.exit != Some(0) && !outcome.hidden.is_empty() {
+        let _ = write!(out, "\n[hidden from commands as secrets: {}; that may be why it failed]", names(&outcome.hidden));
+    }
+    out
+}
+
+fn names(paths: &[String]) -> String {
+    let shown = paths.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if paths.len() > NAMES { format!("{shown} and {} more", paths.len() - NAMES) } else { shown }
+}
