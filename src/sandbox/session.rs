@@ -89,6 +89,8 @@ impl LinuxSession {
     fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Plan, Vec<String>), SandboxError> {
         let Parts { spec, view, home, shell, shell_args, env, .. } = &self.parts;
         let mut state = self.state();
+        let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
+        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let hidden = state
             .shadow
             .sync(&spec.folder, shadow, &git::configs(&spec.folder))

@@ -74,7 +74,6 @@ impl ShadowFolders {
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
-        fs::write(this.layer().join(PROOF), "")?;
         Ok(this)
     }
 
@@ -90,7 +89,13 @@ impl ShadowFolders {
         self.root.join("work")
     }
 
-    /// Removes what the proof of the first mount left.
+    /// Lays out the file that proves the next mount.
+    pub(super) fn arm(&self) -> io::Result<()> {
+        self.proved()?;
+        write(&self.layer().join(PROOF), &Entry::File { content: Cow::Borrowed(&[]), mode: 0o644 })
+    }
+
+    /// Removes what the proof of a mount left.
     pub(super) fn proved(&self) -> io::Result<()> {
         remove(&self.upper().join(PROOF))?;
         remove(&self.layer().join(PROOF))
@@ -110,12 +115,14 @@ impl ShadowFolders {
             };
             wanted.insert(path.clone(), entry);
         }
+        wanted.remove(&WsPath::root());
         for (path, text) in rebuilt {
             wanted.insert(path.clone(), Entry::File { content: text.as_bytes().into(), mode: 0o644 });
         }
         let hidden: Vec<&WsPath> = shadow
             .masked
             .iter()
+            .filter(|path| !path.is_root())
             .filter(|path| wanted.contains_key(*path) || folder.join(path.as_str()).symlink_metadata().is_ok())
             .collect();
         for path in &hidden {

@@ -61,7 +61,9 @@ impl Ran {
     }
 }
 
-struct Collect(Vec<u8>);
+/// All output.
+#[derive(Default)]
+pub struct Collect(Vec<u8>);
 
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
@@ -219,7 +221,7 @@ impl Bench {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
-        let mut sink = Collect(Vec::new());
+        let mut sink = Collect::default();
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
         Ok(Ran { outcome, output: String::from_utf8_lossy(&sink.0).into_owned() })

@@ -46,6 +46,29 @@ async fn a_wall_process_that_is_missing_or_fails_is_a_refusal() {
     }
 }
 
+#[tokio::test]
+async fn a_session_goes_on_after_a_refusal() {
+    let root = folders();
+    let session = sandbox(root.path()).open(spec(&root.path().join("w"))).await.unwrap();
+    for (cwd, fine) in [("no/such", false), ("no/such", false), ("d", true), ("gone", false), ("d", true)] {
+        let command = Command { text: "test -f b.txt".into(), cwd: ws(cwd), timeout: std::time::Duration::from_secs(5) };
+        let ran = session.run(command, &Shadow::default(), &mut Nothing, &CancellationToken::new()).await;
+        assert_eq!(ran.is_ok_and(|outcome| outcome.exit == Some(0)), fine, "{cwd}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_without_a_home_gets_a_private_one() {
+    for home in ["/nonexistent", "/", "", "relative"] {
+        let root = folders();
+        let mut variables = environment(root.path());
+        variables.insert("HOME".into(), home.into());
+        let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
+        let (level, detail) = LinuxSandbox::with_environment(paths, variables).level().await;
+        assert_eq!(level, Level::L3, "{home:?}: {detail}");
+    }
+}
+
 /// Each makes one step impossible for the wall process that it starts (`$EXE "$@"`), with the step that must be named.
 const FAULTS: &[(&str, &str)] = &[
     ("exec unshare -U $EXE \"$@\"", "namespaces"),

@@ -1,8 +1,12 @@
 //! The shadow: unsaved text over the disk, commands' own changes kept, the newest text of the user's side wins.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use countersign::seams::{Shadow, ShadowFile};
+use countersign::{
+    path::WsPath,
+    seams::{Command, SandboxSession, Shadow, ShadowFile},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
@@ -26,6 +30,21 @@ async fn changes_of_commands_stay_for_the_next_and_are_listed() {
     let second = bench.sh("cat a.txt m/x; ls; cat .git/y").await;
     assert_eq!(second.output, "one\ntwo\na.txt\nm\nx\n");
     assert_eq!(bench.read("w/a.txt"), "alpha\n");
+}
+
+#[tokio::test]
+async fn what_commands_wrote_can_be_read_afterwards() {
+    let root = folders();
+    let session = sandbox(root.path()).open_here(&spec(&root.path().join("w"))).unwrap();
+    let text = format!("echo made > made; rm a.txt; ln -s {} way", root.path().join("home").display());
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let outcome = session.run(command, &Shadow::default(), &mut Collect::default(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(outcome.changed, ["a.txt", "made", "way"]);
+    assert_eq!(session.written("made").unwrap(), Some(b"made\n".to_vec()));
+    assert_eq!(session.written("a.txt").unwrap(), None);
+    for path in ["way", "way/notes/n", "d/b.txt", "../upper/made", "/etc/passwd"] {
+        assert!(session.written(path).is_err(), "{path}");
+    }
 }
 
 #[tokio::test]
