@@ -9,6 +9,7 @@
 
 mod changes;
 pub mod check;
+mod entry;
 mod environment;
 mod filter;
 mod git;

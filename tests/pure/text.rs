@@ -12,7 +12,7 @@ pub fn any_text() -> impl Strategy<Value = String> {
 }
 
 /// Lines that end in `\n`, the last one perhaps not.
-pub fn plain_text() -> impl Strategy<Value = String> {
+pub fn plain_text() -> impl Strategy<Value = String> + Clone {
     (proptest::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c\n", "\n", "dd\n"]), 0..12), prop::bool::ANY)
         .prop_map(|(lines, open)| lines.concat() + if open { "end" } else { "" })
 }

@@ -439,7 +439,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
         return peer.respond(id, applied(false));
     }
     if habit == Habit::AnswersFirst {
-        peer.respond(id, applied(true));
+        peer.respond(id.clone(), applied(true));
     }
     for (method, params) in notifications {
         peer.notify(method, params);

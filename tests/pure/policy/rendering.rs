@@ -90,3 +90,10 @@ fn an_explanation_names_every_rule_and_the_one_that_decides() {
     let plain = explain(&policy, &Action::Read("src/lib.rs".to_owned()), &World::fixture());
     assert_eq!((plain.decision.verdict, plain.findings.len()), (Allow, 1));
 }
+
+#[test]
+fn the_handbook_shows_a_real_explanation() {
+    let told = explain(&load(&[]).behind(Level::L3), &run("make && sudo make install"), &World::fixture()).to_string();
+    let handbook = include_str!("../../../docs/policy.md");
+    assert!(handbook.contains(&told), "docs/policy.md shows another text than:\n{told}");
+}

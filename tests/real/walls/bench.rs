@@ -109,7 +109,8 @@ pub fn visible_place() -> PathBuf {
     std::env::var_os(PLACE).map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
 }
 
-fn exe() -> PathBuf {
+/// The binary under test.
+pub fn exe() -> PathBuf {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_countersign"));
     std::env::var_os(PLACE).map_or(built.clone(), |place| Path::new(&place).join(built.file_name().unwrap()))
 }
@@ -245,6 +246,18 @@ pub fn picture(folder: &Path) -> Vec<String> {
     }
     lines.sort();
     lines
+}
+
+/// Waits until the folder is empty, a few seconds at most: shadows are removed in the background.
+pub fn gets_empty(folder: &Path) -> bool {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while fs::read_dir(folder).unwrap().next().is_some() {
+        if std::time::Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// The same text without walls: the positive control.
