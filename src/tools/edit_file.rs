@@ -88,7 +88,8 @@ impl Tool for EditFile {
     }
 
     fn actions(&self) -> Vec<Action> {
-        vec![Action::Write(self.path.to_string())]
+        // A refusal shows the file, so it must be readable.
+        vec![Action::Read(self.path.to_string()), Action::Write(self.path.to_string())]
     }
 
     fn effect(&self) -> Effect {

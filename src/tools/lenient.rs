@@ -77,6 +77,12 @@ pub(super) fn sentences<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String
         .collect())
 }
 
+/// Paths below the workspace folder.
+pub(super) fn paths<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WsPath>, D::Error> {
+    let written: Vec<String> = list(from)?;
+    written.iter().map(|path| WsPath::parse(path).map_err(D::Error::custom)).collect()
+}
+
 /// A path below the workspace folder.
 pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<WsPath, D::Error> {
     WsPath::parse(&String::deserialize(from)?).map_err(D::Error::custom)

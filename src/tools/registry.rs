@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Mode, Tool, edit_file::EditFile, finish::Finish, lenient, list_files::ListFiles, output::Output, read_file::ReadFile,
-    run::Run, schema, search::Search,
+    Effect, Mode, Tool, ask_user::AskUser, edit_file::EditFile, file_op::FileOp, finish::Finish, git::Git, lenient, list_files::ListFiles, output::Output, read_file::ReadFile,
+    run::Run, schema, search::Search, write_file::WriteFile,
 };
 use crate::seams::ToolSpec;
 
@@ -33,13 +33,17 @@ fn entry<T: Tool + DeserializeOwned + JsonSchema + 'static>(name: &str, looks_on
 /// Sorted by name, so that the declarations are a stable prefix of every request.
 fn all() -> Vec<Entry> {
     vec![
+        entry::<AskUser>("ask_user", true),
         entry::<EditFile>("edit_file", false),
+        entry::<FileOp>("file_op", false),
         entry::<Finish>("finish", true),
+        entry::<Git>("git", true),
         entry::<ListFiles>("list_files", true),
         entry::<Output>("output", false),
         entry::<ReadFile>("read_file", true),
         entry::<Run>("run", false),
         entry::<Search>("search", true),
+        entry::<WriteFile>("write_file", false),
     ]
 }
 
@@ -63,6 +67,7 @@ const ELSEWHERE: [(&str, &str); 14] = [
 
 /// The tools of one task.
 pub struct Registry {
+    mode: Mode,
     entries: Vec<Entry>,
     specs: Arc<[ToolSpec]>,
 }
@@ -78,7 +83,7 @@ impl Registry {
         };
         let entries: Vec<Entry> = all().into_iter().filter(wanted).collect();
         let specs = entries.iter().map(|entry| entry.spec.clone()).collect();
-        Registry { entries, specs }
+        Registry { mode, entries, specs }
     }
 
     /// The declarations, sorted by name.
@@ -99,7 +104,12 @@ impl Registry {
                 object.shift_remove(habit);
             }
         }
-        (entry.read)(object).map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))
+        let read = (entry.read)(object);
+        let call = read.map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))?;
+        if self.mode != Mode::Edit && !matches!(call.effect(), Effect::Reads | Effect::Asks | Effect::Ends) {
+            return Err(format!("this task only looks ({}); that cannot be done in it", self.mode.name()));
+        }
+        Ok(call)
     }
 
     fn unknown(&self, name: &str) -> String {

@@ -1,6 +1,6 @@
 //! `search`: content search over what the user sees.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -86,7 +86,7 @@ impl Tool for Search {
             Mode::Count => SearchMode::Count,
         };
         let offset = self.offset.unwrap_or(0) as usize;
-        let found = cx
+        let mut found = cx
             .workspace
             .search(SearchQuery {
                 pattern: self.pattern.clone(),
@@ -100,7 +100,12 @@ impl Tool for Search {
                 limit: HITS,
             })
             .await?;
-        Ok(ToolResult::ok(if found.hits.is_empty() { self.nothing(&found, offset) } else { show(&found, mode, offset) }))
+        let kept_back = keep_back(&mut found, cx.may_read);
+        let mut text = if found.hits.is_empty() { self.nothing(&found, offset) } else { show(&found, mode, offset) };
+        if kept_back > 0 {
+            let _ = write!(text, "\n[hits in {kept_back} files are left out: the policy keeps them from you]");
+        }
+        Ok(ToolResult::ok(text))
     }
 }
 
@@ -116,6 +121,13 @@ impl Search {
         };
         format!("no match in {} files{hint}", found.files_searched)
     }
+}
+
+/// Drops the hits that the policy does not let the model read; the number of their files.
+fn keep_back(found: &mut SearchResult, may_read: &(dyn Fn(&str) -> bool + Sync)) -> usize {
+    let mut seen = BTreeMap::new();
+    found.hits.retain(|hit| *seen.entry(hit.path.clone()).or_insert_with(|| may_read(&hit.path)));
+    seen.values().filter(|readable| !**readable).count()
 }
 
 fn show(found: &SearchResult, mode: SearchMode, offset: usize) -> String {

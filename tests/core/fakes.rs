@@ -129,6 +129,7 @@ pub struct Files {
     pub staged: Mutex<Vec<StageRequest>>,
     pub news: Mutex<Vec<String>>,
     pub revision: AtomicU64,
+    pub accepted: Mutex<Vec<(WsPath, Vec<(String, String)>)>>,
 }
 
 impl Files {
@@ -222,6 +223,12 @@ impl Workspace for Files {
     async fn news(&self) -> Vec<String> {
         std::mem::take(&mut self.news.lock().unwrap())
     }
+    async fn accepted(&self) -> Vec<(WsPath, Vec<(String, String)>)> {
+        self.accepted.lock().unwrap().clone()
+    }
+    async fn committed(&self, _: &str) {
+        self.accepted.lock().unwrap().clear();
+    }
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
         Ok(path.clone())
     }
@@ -294,6 +301,8 @@ pub struct Person {
     pub clock: Arc<Ticks>,
     /// Seconds that an answer takes.
     pub takes: AtomicU64,
+    /// Called while a question is open.
+    pub while_open: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
 #[async_trait::async_trait]
@@ -303,6 +312,9 @@ impl Editor for Person {
     }
     async fn ask(&self, _: &Scope, question: Question) -> Answer {
         self.questions.lock().unwrap().push(question);
+        if let Some(hook) = &mut *self.while_open.lock().unwrap() {
+            hook();
+        }
         self.clock.pass(Duration::from_secs(self.takes.load(Ordering::SeqCst)));
         if self.away.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
