@@ -130,10 +130,12 @@ async fn admit(task: &mut Task, index: usize, open: OpenCall, cut: bool) -> Resu
     match task.guard.count(&open.name, &open.input, revision) {
         Repeat::Fine => {}
         Repeat::Refuse(times) => {
+            let time = if times == 3 { "third" } else { "fourth" };
             let why = format!(
-                "not run: this is the same call for the {times}th time and nothing has changed since, so its result is the same. Do something else"
+                "not run: this is the same call for the {time} time and nothing has changed since, so its result is the same. Do \
+                 something else"
             );
-            return refuse(open, ToolResult::error(why.replace("3th", "3rd")));
+            return refuse(open, ToolResult::error(why));
         }
         Repeat::Stop => {
             return Err(Ending::new(
@@ -255,7 +257,6 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
     let result = result.unwrap_or_else(|error| error);
     let summary = if result.status == ToolCallStatus::Ok { tool.summary() } else { None };
     let took = task.seams.clock.now().saturating_sub(started);
-    drop(cx);
     Settled { index, open, result, took, summary }
 }
 

@@ -79,7 +79,8 @@ impl Publisher<'_> {
         let digest = digest(&json!([action, head]));
         let from = head.name.as_deref().unwrap_or("a detached HEAD");
         let text = format!("Commit branch: make {} at {from} and switch to it?", one_line(name));
-        let question = self.question(QuestionKind::Commit, "Create branch", text.clone(), format!("# {text}\n\n`{digest}`\n"), &digest);
+        let question =
+            self.question(QuestionKind::Commit, "Create branch", text.clone(), format!("# {text}\n\n`{digest}`\n"), &digest);
         self.permit(&[action], question, digest.clone()).await?;
         if self.vcs.branch().await? != head {
             return Err(moved("HEAD"));
@@ -228,7 +229,13 @@ fn push_text(plan: &PushPlan) -> String {
     };
     let old = plan.old.as_deref().map_or("new branch", short);
     let force = if plan.old.is_some() && !plan.fast_forward { ", LOSING commits there" } else { "" };
-    format!("Push {commits} to {} of {} ({}), {old} to {}{force}?", one_line(&plan.branch), plan.remote, plan.url, short(&plan.new))
+    format!(
+        "Push {commits} to {} of {} ({}), {old} to {}{force}?",
+        one_line(&plan.branch),
+        plan.remote,
+        plan.url,
+        short(&plan.new)
+    )
 }
 
 fn push_document(plan: &PushPlan) -> String {

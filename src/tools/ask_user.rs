@@ -11,7 +11,6 @@ use crate::policy::Action;
 #[serde(deny_unknown_fields)]
 pub(super) struct AskUser {
     question: String,
-    /// Answers to choose from.
     #[serde(default, alias = "choices", deserialize_with = "lenient::sentences")]
     options: Vec<String>,
 }

@@ -58,8 +58,14 @@ pub enum Publication {
     /// A new branch at HEAD, switched to in place.
     Branch(String),
     /// Everything accepted and not committed yet.
-    Commit { message: String, branch: Option<String> },
-    Push { remote: Option<String>, branch: Option<String> },
+    Commit {
+        message: String,
+        branch: Option<String>,
+    },
+    Push {
+        remote: Option<String>,
+        branch: Option<String>,
+    },
 }
 
 /// What a call gets to work with.

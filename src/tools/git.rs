@@ -41,8 +41,8 @@ impl Op {
     }
 }
 
-/// Asks git, or publishes. It sees the disk, not your pending edits. commit takes exactly the changes that the user accepted
-/// and not anything pending; commit and push are shown to the user, who decides. Use them only when the task asks for it.
+/// Asks git about the disk, or publishes. commit takes exactly what the user accepted; commit and push are shown to the user,
+/// who decides. Publish only when the task asks for it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Git {
@@ -52,16 +52,14 @@ pub(super) struct Git {
     #[serde(default, alias = "path", deserialize_with = "lenient::paths")]
     #[schemars(with = "Vec<String>")]
     paths: Vec<WsPath>,
-    /// Commit, branch or range for diff, log, show, blame.
+    /// Commit or range to look at.
     #[serde(default, alias = "revision", alias = "ref")]
     rev: Option<String>,
-    /// For commit.
     #[serde(default)]
     message: Option<String>,
-    /// For branch: a new one to make and switch to. For commit and push: the branch.
+    /// A new one to make, or the one to commit to or push.
     #[serde(default, alias = "name")]
     branch: Option<String>,
-    /// For push.
     #[serde(default)]
     remote: Option<String>,
     #[serde(default)]

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, Mode, Tool, ask_user::AskUser, edit_file::EditFile, file_op::FileOp, finish::Finish, git::Git, lenient, list_files::ListFiles, output::Output, read_file::ReadFile,
-    run::Run, schema, search::Search, write_file::WriteFile,
+    Effect, Mode, Tool, ask_user::AskUser, edit_file::EditFile, file_op::FileOp, finish::Finish, git::Git, lenient,
+    list_files::ListFiles, output::Output, read_file::ReadFile, run::Run, schema, search::Search, write_file::WriteFile,
 };
 use crate::seams::ToolSpec;
 
@@ -68,6 +68,7 @@ const ELSEWHERE: [(&str, &str); 14] = [
 /// The tools of one task.
 pub struct Registry {
     mode: Mode,
+    folder: String,
     entries: Vec<Entry>,
     specs: Arc<[ToolSpec]>,
 }
@@ -76,14 +77,15 @@ pub struct Registry {
 pub type Parsed = Result<Box<dyn Tool>, String>;
 
 impl Registry {
-    /// The tools of a mode; of these only `enabled`, when the policy names any.
-    pub fn new(mode: Mode, enabled: &[String]) -> Self {
+    /// The tools of a mode; of these only `enabled`, when the policy names any. Absolute paths below `folder` are read as
+    /// relative ones, since commands print them.
+    pub fn new(mode: Mode, enabled: &[String], folder: &str) -> Self {
         let wanted = |entry: &Entry| {
             (mode == Mode::Edit || entry.looks_only) && (enabled.is_empty() || enabled.contains(&entry.spec.name))
         };
         let entries: Vec<Entry> = all().into_iter().filter(wanted).collect();
         let specs = entries.iter().map(|entry| entry.spec.clone()).collect();
-        Registry { mode, entries, specs }
+        Registry { mode, folder: folder.trim_end_matches('/').to_owned(), entries, specs }
     }
 
     /// The declarations, sorted by name.
@@ -104,6 +106,7 @@ impl Registry {
                 object.shift_remove(habit);
             }
         }
+        lenient::relative(&mut object, &self.folder);
         let read = (entry.read)(object);
         let call = read.map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))?;
         if self.mode != Mode::Edit && !matches!(call.effect(), Effect::Reads | Effect::Asks | Effect::Ends) {

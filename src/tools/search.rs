@@ -29,34 +29,32 @@ enum Mode {
     Count,
 }
 
-/// Searches the workspace's text for a regular expression, unsaved text and your pending edits included, ignored files not.
+/// Searches the lines of all files but ignored ones.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Search {
-    /// Regular expression in Rust's syntax, matched line by line.
+    /// Regular expression (Rust).
     #[serde(alias = "query", alias = "regex")]
     pattern: String,
-    /// Folder or file to search in.
     #[serde(default, alias = "dir", alias = "directory", deserialize_with = "lenient::maybe_path")]
     #[schemars(with = "Option<String>")]
     path: Option<WsPath>,
-    /// Only files that match, as in .gitignore.
+    /// As in .gitignore.
     #[serde(default, alias = "include", alias = "file_pattern")]
     glob: Option<String>,
-    /// Take pattern as plain text.
+    /// pattern is plain text.
     #[serde(default, alias = "fixed_strings", deserialize_with = "lenient::flag")]
     literal: bool,
     /// Default true.
     #[serde(default, deserialize_with = "lenient::maybe_flag")]
     case_sensitive: Option<bool>,
-    /// Lines shown around each hit, 0 to 5.
+    /// Lines around each hit, 0 to 5.
     #[serde(default, deserialize_with = "lenient::number")]
     context: Option<u64>,
-    /// `lines` (default) shows matching lines, `files` and `count` only name files.
     #[serde(default, alias = "output_mode")]
     #[schemars(with = "Option<String>", extend("enum" = ["lines", "files", "count"]))]
     mode: Mode,
-    /// Hits to skip, to page on.
+    /// Hits to skip.
     #[serde(default, deserialize_with = "lenient::number")]
     offset: Option<u64>,
 }

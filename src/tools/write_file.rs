@@ -14,7 +14,7 @@ use crate::{
 /// Largest text of one call, bytes.
 const BYTES: usize = 256 * 1024;
 
-/// Proposes a new file, or with overwrite a whole new text for one. For changes in a file take edit_file.
+/// Proposes a new file, or with overwrite a whole new text.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteFile {
@@ -23,7 +23,6 @@ pub(super) struct WriteFile {
     path: WsPath,
     #[serde(alias = "contents", alias = "text", alias = "file_text")]
     content: String,
-    /// Replace the file if it exists.
     #[serde(default, deserialize_with = "lenient::flag")]
     overwrite: bool,
 }
@@ -44,7 +43,8 @@ impl Tool for WriteFile {
 
     fn refusal(&self) -> Option<String> {
         let size = self.content.len();
-        (size > BYTES).then(|| format!("content has {size} bytes, more than {BYTES}; write it in parts, the later ones with edit_file"))
+        (size > BYTES)
+            .then(|| format!("content has {size} bytes, more than {BYTES}; write it in parts, the later ones with edit_file"))
     }
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {

@@ -114,7 +114,9 @@ fn an_approved_commit_and_push_happen_once_with_their_record() {
     let questions = world.person.questions.lock().unwrap();
     assert_eq!(questions[0].text, "Commit src/a.rs to topic? Message: \"Fix it\"");
     assert_eq!((questions[0].digest.as_str(), questions[0].titles.as_slice()), ("commit-0-Fix it", &["Commit".to_owned()][..]));
-    assert!(questions[0].document.contains("````diff\n+``` fence\n````") && questions[0].document.contains("a hook does not run"));
+    assert!(
+        questions[0].document.contains("````diff\n+``` fence\n````") && questions[0].document.contains("a hook does not run")
+    );
     assert!(questions[1].text.starts_with("Push 1 commit to topic of origin (https://example.org/r.git), 0123456789 to head0?"));
 }
 

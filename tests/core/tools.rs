@@ -32,7 +32,7 @@ fn exit(code: i32) -> Outcome {
 
 #[test]
 fn schemas_are_closed_sorted_and_without_noise() {
-    let registry = Registry::new(Mode::Edit, &[]);
+    let registry = Registry::new(Mode::Edit, &[], "");
     let specs = registry.specs();
     assert!(specs.windows(2).all(|pair| pair[0].name < pair[1].name));
     for spec in specs.iter() {
@@ -43,7 +43,7 @@ fn schemas_are_closed_sorted_and_without_noise() {
             assert!(!text.contains(noise), "{}: {noise} in {text}", spec.name);
         }
     }
-    let only = Registry::new(Mode::Edit, &["read_file".to_owned()]);
+    let only = Registry::new(Mode::Edit, &["read_file".to_owned()], "");
     assert_eq!(only.specs().iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>(), ["read_file"]);
 }
 
@@ -53,6 +53,7 @@ fn arguments_are_read_as_models_write_them() {
     for input in [
         json!({"path": "a", "start_line": 2, "end_line": 3}),
         json!({"file_path": "./a", "start_line": "2", "end_line": 3.0}),
+        json!({"path": "/work/space/a", "start_line": 2, "end_line": 3}),
         json!({"path": "a", "offset": 2, "limit": 2, "reason": "to see"}),
         json!("{\"path\": \"a\", \"start_line\": 2, \"end_line\": 3}"),
     ] {
@@ -241,18 +242,22 @@ fn a_question_of_the_model_is_answered_or_not() {
 
 #[test]
 fn hits_that_the_policy_keeps_back_are_not_shown() {
-    let rule = "[[rule]]\nid = \"no-notes\"\naction = \"read\"\nverdict = \"deny\"\npaths = [\"notes/**\"]\nreason = \"private\"\n";
+    let rule =
+        "[[rule]]\nid = \"no-notes\"\naction = \"read\"\nverdict = \"deny\"\npaths = [\"notes/**\"]\nreason = \"private\"\n";
     let world = World::under(rule, [call("search", json!({"pattern": "needle"})), finish()]);
     world.files.put("notes/a", "needle one\n");
     world.files.put("src/a", "needle two\n");
     world.run();
     let text = &world.log.results()[0].1;
-    assert!(text.contains("needle two") && !text.contains("needle one") && text.contains("hits in 1 files are left out"), "{text}");
+    assert!(
+        text.contains("needle two") && !text.contains("needle one") && text.contains("hits in 1 files are left out"),
+        "{text}"
+    );
 }
 
 #[test]
 fn every_tool_has_a_result_in_the_modes_that_have_it() {
-    let names = |mode: Mode| Registry::new(mode, &[]).specs().iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
+    let names = |mode: Mode| Registry::new(mode, &[], "").specs().iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
     assert_eq!(
         names(Mode::Edit),
         ["ask_user", "edit_file", "file_op", "finish", "git", "list_files", "output", "read_file", "run", "search", "write_file"]
