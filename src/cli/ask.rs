@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     CliError, Code, Context,
-    lsp::{Choices, runtime, setup},
+    lsp::{runtime, setup},
     printable::printable,
     terminal::{Accept, Client, Ended, Person, Reviewed, Screen, Session, Texts, Tone, patch, write_patch},
 };
@@ -45,8 +45,15 @@ pub struct Arguments {
     /// What the agent may do
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     mode: Mode,
-    #[command(flatten)]
-    choices: Choices,
+    /// Model SPEC, such as anthropic:NAME or script:FILE
+    #[arg(long, value_name = "SPEC")]
+    model: Option<String>,
+    /// A policy file in place of your own
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Record the model's answers as a script
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// What the agent may do.
@@ -77,7 +84,10 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let folder = Folder::open(&root).map_err(|error| CliError::usage(error).hint("countersign ask -w DIR PROMPT"))?;
     let texts = Texts::of(folder);
     let ask = request(arguments, &here, &texts)?;
-    let mut setup = setup(&arguments.choices, context)?;
+    let mut setup = setup(context)?;
+    setup.model = arguments.model.clone();
+    setup.policy = arguments.policy.clone();
+    setup.record = arguments.record.clone();
     setup.max_iterations = arguments.max_iterations;
     let state = setup.folders.state.clone();
     let person = if !arguments.json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {

@@ -5,15 +5,17 @@ use serde::Serialize;
 use super::{
     CliError, Code, Context,
     printable::{printable, printable_json},
-    probe,
+    probe, walls,
 };
 use crate::{
     config::{
-        Config, Environment, Folders, TrustStore, keys,
+        Config, ConfigError, Environment, Folders, TrustStore, keys,
         model::{self, Provider},
+        policy as files,
         tasks::Tasks,
     },
     journal,
+    policy::{Level, Policy},
 };
 
 #[derive(clap::Args)]
@@ -75,6 +77,15 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     };
     checks.push(Check::ok("kernel", format!("Linux {}", probe::kernel())));
     checks.push(git(&environment));
+    let policy = policy(&folders);
+    checks.push(walls_check(policy.as_ref().ok(), context)?);
+    checks.push(match policy {
+        Ok(policy) => match policy.notes().first() {
+            None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
+            Some(note) => Check::weak("policy", note, "countersign policy show"),
+        },
+        Err(error) => Check::fails("policy", error.to_string(), "repair that line; until then the server runs read-only"),
+    });
     let spec = model::spec(None, &environment, &config);
     match &spec {
         Ok(spec) => checks.push(Check::ok("model", spec)),
@@ -110,6 +121,23 @@ fn report(checks: &[Check], json: bool, context: &mut Context) -> Result<Code, C
         }
     }
     Ok(if ok { Code::Done } else { Code::Failed })
+}
+
+/// The policy as it counts in a folder without a layer of its own.
+fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
+    files::effective(&files::policy_layers(folders, None, false, None)?)
+}
+
+fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
+    let (level, detail) = walls::level(context)?;
+    let found = format!("level {level}: {detail}");
+    let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
+    if level < asked {
+        let advice =
+            format!("until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall");
+        return Ok(Check::fails("walls", found, advice));
+    }
+    Ok(if level < Level::L2 { Check::weak("walls", found, "countersign sandbox check") } else { Check::ok("walls", found) })
 }
 
 fn git(environment: &Environment) -> Check {

@@ -19,6 +19,7 @@ mod sandbox;
 mod terminal;
 mod timeline;
 mod trust;
+mod walls;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -100,7 +101,7 @@ fn dispatch(command: Option<Command>, context: &mut Context) -> Result<Code, Cli
         Some(Command::Audit(arguments)) => audit::run(&arguments, context),
         Some(Command::Trust(arguments)) => trust::run(&arguments, context),
         Some(Command::Grants(arguments)) => grants::run(&arguments, context),
-        Some(Command::Lsp(arguments)) => lsp::run(&arguments, context),
+        Some(Command::Lsp(arguments)) => lsp::run(arguments, context),
         Some(Command::Ask(arguments)) => ask::run(&arguments, context),
         Some(Command::Demo(arguments)) => demo::run(&arguments, context),
         Some(Command::Dashboard(_)) => later::run("dashboard"),

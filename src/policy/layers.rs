@@ -154,6 +154,11 @@ impl Policy {
         &self.inner.rules.settings.branches
     }
 
+    /// The globs of all layers that name secret files, exceptions not applied: for whoever can only leave files out.
+    pub fn secret_patterns(&self) -> Vec<String> {
+        self.inner.rules.paths.secret_patterns()
+    }
+
     /// What the path lists say about a path as it stands; the caller asks for the resolved name as well where that differs.
     pub fn path_class(&self, path: &WsPath, tracked: bool) -> PathClass {
         let by = self.inner.rules.paths.class_by(&[fold_path(path.as_str())], tracked);

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    filter, gitconfig,
+    filter, git,
     hints::refusal,
     plan::{Limits, Plan, Report},
     shadow::{PROOF, ShadowFolders},
@@ -53,7 +53,7 @@ pub(super) struct Parts {
 }
 
 /// A session at level L3, started cold for each command.
-pub(super) struct LinuxSession {
+pub struct LinuxSession {
     parts: Parts,
     /// Also the lock that lets one command run at a time.
     turn: tokio::sync::Mutex<()>,
@@ -71,6 +71,14 @@ impl LinuxSession {
         LinuxSession { parts, turn: tokio::sync::Mutex::new(()), state: Arc::new(Mutex::new(State { shadow, proved: false })) }
     }
 
+    /// What commands wrote at a path of [`Outcome::changed`]; `None` when they deleted it.
+    ///
+    /// # Errors
+    /// When nothing was changed there, or it cannot be read.
+    pub fn written(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.state().shadow.written(path)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,7 +87,7 @@ impl LinuxSession {
     fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Plan, Vec<String>), SandboxError> {
         let Parts { spec, view, home, shell, shell_args, env, .. } = &self.parts;
         let mut state = self.state();
-        let git_config = fs::read_to_string(spec.folder.join(".git/config")).ok().map(|text| gitconfig::rebuilt(&text));
+        let git_config = fs::read_to_string(spec.folder.join(".git/config")).ok().map(|text| git::rebuilt(&text));
         let hidden = state
             .shadow
             .sync(&spec.folder, shadow, git_config.as_deref())
@@ -261,6 +269,9 @@ impl Running {
         match &ended.report {
             Some(Report::Failed { step, why }) => Err(refusal(step, why)),
             None if !walled && ended.stopped.is_none() => Err(refusal("start", "the wall process ended without a word")),
+            None if !walled && ended.stopped == Some(Stopped::Timeout) => {
+                Err(refusal("start", "the walls did not stand before the command's time was up"))
+            }
             _ => Ok(ended),
         }
     }

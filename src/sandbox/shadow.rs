@@ -15,7 +15,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr},
+    fs::{CWD, FileType, Mode, XattrFlags, getxattr, mknodat, setxattr},
     io::Errno,
 };
 use sha2::{Digest, Sha256};
@@ -32,10 +32,30 @@ type Stamp = [u8; 32];
 /// A file of one session by which its first mount is proved.
 pub(super) const PROOF: &str = ".countersign-proof";
 
+/// Extension of the lock file beside a shadow.
+const LOCK: &str = "lock";
+
+/// Removes the shadows that servers left behind which were killed.
+pub(super) fn sweep(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
+        if is_lock && fs::File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = remove(&path.with_extension(""));
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Set to `y` on a folder of `upper`, it hides what the layers beneath have there.
+const OPAQUE: &str = "user.overlay.opaque";
+
 /// The shadow of one session; its folders go when it is dropped.
 #[derive(Debug)]
 pub(super) struct ShadowFolders {
     root: PathBuf,
+    /// Held while the session lives: what nobody holds is swept.
+    lock: fs::File,
     stamps: BTreeMap<WsPath, Stamp>,
 }
 
@@ -50,8 +70,10 @@ impl ShadowFolders {
     pub(super) fn create(cache: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
         let root = cache.join(format!("shadow-{}", uuid::Uuid::now_v7()));
+        let lock = fs::File::create(root.with_extension(LOCK))?;
+        lock.lock()?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
-        let this = ShadowFolders { root, stamps: BTreeMap::new() };
+        let this = ShadowFolders { root, lock, stamps: BTreeMap::new() };
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
@@ -123,6 +145,12 @@ impl ShadowFolders {
         Ok(paths)
     }
 
+    /// What commands wrote at a path; `None` when they deleted it.
+    pub(super) fn written(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        let there = self.upper().join(path);
+        if is_whiteout(&there.symlink_metadata()?) { Ok(None) } else { Ok(Some(read(&there)?.content)) }
+    }
+
     /// The layer hides the folder's own mode; so it takes it over.
     fn mirror_root(&self, folder: &Path) -> io::Result<()> {
         let mode = fs::metadata(folder)?.permissions().mode() & 0o7777;
@@ -179,28 +207,44 @@ impl ShadowFolders {
     fn win(&self, path: &WsPath, entry: &Entry<'_>) -> io::Result<()> {
         let mut above: Vec<WsPath> = std::iter::successors(path.parent(), WsPath::parent).filter(|p| !p.is_root()).collect();
         above.reverse();
+        // Once a folder is opaque, everything below it must stand in `upper` itself.
         let mut opaque = false;
         for parent in above {
             let there = self.upper().join(parent.as_str());
-            let Ok(found) = there.symlink_metadata() else { return remove(&self.upper().join(path.as_str())) };
-            if is_whiteout(&found) {
+            match there.symlink_metadata() {
+                Ok(found) if found.is_dir() => {
+                    let mut value = [0u8; 4];
+                    opaque |= getxattr(&there, OPAQUE, &mut value[..]).is_ok_and(|length| &value[..length] == b"y");
+                }
                 // The folder was deleted: it comes back with nothing but this path in it.
-                remove(&there)?;
-                fs::create_dir(&there)?;
-                setxattr(&there, "user.overlay.opaque", b"y", XattrFlags::empty())?;
-                opaque = true;
-            } else if found.is_dir() {
-                let mut value = [0u8; 4];
-                opaque |= rustix::fs::getxattr(&there, "user.overlay.opaque", &mut value[..])
-                    .is_ok_and(|length| &value[..length] == b"y");
-            } else {
-                remove(&there)?;
+                Ok(found) if is_whiteout(&found) => {
+                    remove(&there)?;
+                    self.folder_in_upper(&parent)?;
+                    setxattr(&there, OPAQUE, b"y", XattrFlags::empty())?;
+                    opaque = true;
+                }
+                Ok(_) if opaque => {
+                    remove(&there)?;
+                    self.folder_in_upper(&parent)?;
+                }
+                Ok(_) => return remove(&there),
+                Err(_) if opaque => self.folder_in_upper(&parent)?,
+                Err(_) => return Ok(()),
             }
         }
         let there = self.upper().join(path.as_str());
         remove(&there)?;
         // Below an opaque folder the layers beneath are not seen.
         if opaque && let Entry::File { .. } = entry { write(&there, entry) } else { Ok(()) }
+    }
+}
+
+impl ShadowFolders {
+    /// A folder of `upper` with the mode that it has in the layer.
+    fn folder_in_upper(&self, path: &WsPath) -> io::Result<()> {
+        let there = self.upper().join(path.as_str());
+        fs::create_dir(&there)?;
+        fs::set_permissions(there, fs::metadata(self.layer().join(path.as_str()))?.permissions())
     }
 }
 
@@ -211,6 +255,8 @@ impl Drop for ShadowFolders {
             open_up(&self.root);
             fs::remove_dir_all(&self.root)
         });
+        let _ = fs::remove_file(self.root.with_extension(LOCK));
+        let _ = self.lock.unlock();
     }
 }
 

@@ -47,6 +47,8 @@ fn close_inherited() -> Result<(), Failure> {
         .filter(|fd| *fd > 2)
         .collect();
     // One of them was the listing itself and is closed already.
-    open.into_iter().for_each(|fd| drop(nix::unistd::close(fd)));
+    for fd in open {
+        let _ = nix::unistd::close(fd);
+    }
     Ok(())
 }

@@ -228,7 +228,8 @@ async fn the_environment_that_a_workspace_may_set() {
     let script = lab.canary_script();
     fs::create_dir(lab.ws.join("bin")).unwrap();
     fs::copy(&script, lab.ws.join("bin/git")).unwrap();
-    let path = std::env::join_paths([lab.ws.join("bin"), "".into(), "bin".into(), "/usr/local/bin".into(), "/usr/bin".into()]).unwrap();
+    let path =
+        std::env::join_paths([lab.ws.join("bin"), "".into(), "bin".into(), "/usr/local/bin".into(), "/usr/bin".into()]).unwrap();
     let mut env = lab.env();
     env.push(("PATH".into(), path.clone()));
     for (key, value) in [

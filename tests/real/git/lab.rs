@@ -43,7 +43,8 @@ impl Lab {
         let root = dir.path().canonicalize().unwrap();
         let [ws, home, remote] = ["ws", "home", "remote.git"].map(|name| root.join(name));
         [&ws, &home, &root.join("scratch")].iter().for_each(|dir| fs::create_dir(dir).unwrap());
-        fs::write(home.join(".gitconfig"), "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n").unwrap();
+        fs::write(home.join(".gitconfig"), "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n")
+            .unwrap();
         let lab = Lab { _dir: dir, root, ws, home, remote };
         let format = format!("--object-format={format}");
         lab.plain_ok(&["init", "-q", "-b", "main", &format, "."]);
@@ -57,12 +58,7 @@ impl Lab {
     }
 
     pub fn settings(&self) -> GitSettings {
-        GitSettings {
-            allow_file_remotes: true,
-            env: self.env(),
-            scratch: self.root.join("scratch"),
-            ..GitSettings::default()
-        }
+        GitSettings { allow_file_remotes: true, env: self.env(), scratch: self.root.join("scratch"), ..GitSettings::default() }
     }
 
     pub fn open(&self) -> Git {
@@ -86,7 +82,12 @@ impl Lab {
 
     pub fn plain_at(&self, cwd: &Path, args: &[&str]) -> Output {
         let mut git = Command::new("git");
-        git.args(args).current_dir(cwd).env_clear().envs(self.env()).env("GIT_CONFIG_NOSYSTEM", "1").stdin(std::process::Stdio::null());
+        git.args(args)
+            .current_dir(cwd)
+            .env_clear()
+            .envs(self.env())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .stdin(std::process::Stdio::null());
         git.output().unwrap()
     }
 
