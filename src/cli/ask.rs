@@ -1,7 +1,7 @@
 //! `countersign ask`: the same agent in a terminal. The server runs in this process; the terminal is its editor.
 
 use std::{
-    io::{IsTerminal, Read},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -90,11 +90,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     setup.record = arguments.record.clone();
     setup.max_iterations = arguments.max_iterations;
     let state = setup.folders.state.clone();
-    let person = if !arguments.json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        Person::Terminal
-    } else {
-        Person::Nobody
-    };
+    let person = if arguments.json { Person::Nobody } else { Person::at_terminal() };
     let screen = if arguments.json { Screen::silent() } else { Screen::of(&context.environment) };
     let environment = context.environment.clone();
     let runtime = runtime()?;

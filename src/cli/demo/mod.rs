@@ -30,13 +30,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
-    let person = match (arguments.yes, context.interactive()) {
-        (true, _) => Person::StandIn(stand_in),
-        (false, true) => Person::Terminal,
-        (false, false) => {
-            return Err(CliError::usage("the demo asks questions, and there is no terminal to ask on").hint("countersign demo --yes"));
-        }
-    };
+    let person = if arguments.yes { Person::StandIn(stand_in) } else { Person::at_terminal() };
+    if !person.is_there() {
+        return Err(CliError::usage("the demo asks questions, and there is no terminal to ask on").hint("countersign demo --yes"));
+    }
     let world = World::create(&context.environment, arguments.keep)?;
     let screen = Screen::of(&context.environment);
     let runtime = runtime()?;
@@ -52,10 +49,10 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 /// What a person would type who likes the discount and not the heading.
 fn stand_in(moment: &Moment<'_>) -> Option<String> {
     match moment {
-        Moment::Change { hunk, .. } if hunk.new_text.contains("thank you") => Some("n nobody asked for a new heading".to_owned()),
-        Moment::Change { .. } => Some("y".to_owned()),
-        Moment::Question { text, .. } if text.starts_with("Commit") => Some("Commit".to_owned()),
-        Moment::Question { .. } => Some("Reject".to_owned()),
+        Moment::Change(hunk) if hunk.new_text.contains("thank you") => Some("n nobody asked for a new heading".to_owned()),
+        Moment::Change(_) => Some("y".to_owned()),
+        Moment::Question(text) if text.starts_with("Commit") => Some("Commit".to_owned()),
+        Moment::Question(_) => Some("Reject".to_owned()),
         Moment::Words => None,
     }
 }

@@ -30,4 +30,4 @@ pub use external::write_patch;
 pub use person::{Moment, Person};
 pub use review::{Accept, Reviewed};
 pub use screen::{Screen, Tone};
-pub use session::{Ended, Interrupts, Session};
+pub use session::{Ended, Session};

@@ -1,21 +1,24 @@
 //! Who answers: somebody at the terminal, nobody, or a stand-in that plays somebody and says so.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     screen::{Screen, Tone},
-    shown::{File, Hunk},
+    shown::Hunk,
 };
 use crate::{cli::printable::printable, seams::Clock, server::SystemClock};
 
 /// What somebody is asked.
 pub enum Moment<'a> {
     /// One of the server's questions.
-    Question { text: &'a str, titles: &'a [String] },
+    Question(&'a str),
     /// A change to decide about.
-    Change { file: &'a File, hunk: &'a Hunk },
+    Change(&'a Hunk),
     /// The model wants to know something in words.
     Words,
 }
@@ -34,6 +37,11 @@ pub enum Person {
 const READING: Duration = Duration::from_millis(1_100);
 
 impl Person {
+    /// Whoever sits at this process's terminal: both its ends must be one.
+    pub fn at_terminal() -> Person {
+        if io::stdin().is_terminal() && io::stdout().is_terminal() { Person::Terminal } else { Person::Nobody }
+    }
+
     /// Whether an answer can be had at all.
     pub fn is_there(&self) -> bool {
         !matches!(self, Person::Nobody)
@@ -54,7 +62,7 @@ impl Person {
             Person::StandIn(answers) => {
                 let answer = answers(moment)?;
                 screen.prompt(prompt);
-                if matches!(moment, Moment::Question { .. }) {
+                if matches!(moment, Moment::Question(_)) {
                     SystemClock::default().sleep(READING).await;
                 }
                 let shown = screen.paint(Tone::Key, &printable(&answer));
@@ -68,6 +76,7 @@ impl Person {
 
 /// One line from the terminal, without holding a thread: whoever stops waiting has read nothing.
 async fn line() -> Option<String> {
+    #[expect(deprecated, reason = "the other constructors are unsafe; stdin's descriptor is open for as long as the process is")]
     let stdin = AsyncFd::with_interest(io::stdin(), Interest::READABLE).ok()?;
     let mut taken = Vec::new();
     loop {

@@ -167,7 +167,7 @@ impl Session {
         let question = format!("({number}/{of}) accept this change [y,n,e,a,d,p,q,?]? ");
         loop {
             let prompt = self.screen.paint(Tone::Key, &question);
-            let moment = Moment::Change { file, hunk };
+            let moment = Moment::Change(hunk);
             let answer = tokio::select! {
                 answer = self.person.ask(&mut self.screen, &prompt, &moment) => answer?,
                 () = self.interrupts.came() => {

@@ -230,7 +230,7 @@ impl Session {
             forget_typed();
         }
         loop {
-            let moment = Moment::Question { text, titles };
+            let moment = Moment::Question(text);
             let answer = tokio::select! {
                 answer = self.person.ask(&mut self.screen, "  > ", &moment) => Some(answer),
                 () = self.interrupts.came() => None,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::{
-    event::{HunkId, ProposalId, TaskId},
+    event::{HunkId, ProposalId},
     path::WsPath,
     proposal::HunkState,
     text::Point,
@@ -13,7 +13,6 @@ use crate::{
 #[derive(Clone, Debug, Deserialize)]
 pub struct Proposal {
     pub proposal: ProposalId,
-    pub task: TaskId,
     pub files: Vec<File>,
 }
 
