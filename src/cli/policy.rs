@@ -116,8 +116,8 @@ fn explain(which: &Which, level: Option<Level>, json: bool, words: &[String], co
         None if matches!(action, Action::Run { .. } | Action::RunNet { .. }) => walls::level(context)?.0,
         None => Level::L3,
     };
-    let _world = walls::world(&context.here()?.join(&which.workspace), context)?;
-    let explanation = policy::explain(&policy.behind(level), &action, &policy::Lexical);
+    let world = walls::world(&context.here()?.join(&which.workspace), context)?;
+    let explanation = policy::explain(&policy.behind(level), &action, &world);
     let out = &mut context.out;
     if json {
         let line = serde_json::json!({ "level": level, "policy_sha": policy.sha(), "explanation": explanation }).to_string();

@@ -1,30 +1,31 @@
 //! The verdict on a command line: every command in it at any depth, and every file that it names.
 //!
-//! A text is read twice (see `shell`). The exact reading decides; the deep one may only make it stricter. Doubts never
-//! deny: they keep an allow rule from counting, so that the default decides.
+//! A text is read exactly and deeply (see `shell`). The exact reading decides; the deep ones may only make it stricter. Doubts
+//! never deny: they keep an allow rule from counting, so that the default decides.
+
+use std::collections::BTreeSet;
 
 use super::{
     action::ActionKind,
-    decide::{Access, below_folder, by_rules, default_finding, floor, inside, outside},
+    decide::{Access, by_rules, default_finding, floor, inside, outside},
+    folders::{Folder, Folders, Place, places},
     layers::Rules,
     level::Level,
     rule::Rule,
     shell::{
-        self, Join, Part, Redirect, Word, git,
+        self, Part, Redirect, Word, git, loose,
         operands::{self, Touch},
         options, plain, tree, unwrap,
     },
-    surroundings::{Resolved, Surroundings},
+    surroundings::Surroundings,
     verdict::{Finding, LayerKind, Verdict},
 };
-use crate::path::{PathError, WsPath, hidden};
+use crate::path::{WsPath, hidden};
 
 /// Texts inside texts beyond this depth are denied.
 const MAX_DEPTH: usize = 8;
 /// Commands looked at in all, wrappers and aliases included: a bound for hostile texts.
 const MAX_WORK: usize = 4000;
-/// Folders that are followed at once.
-const MAX_FOLDERS: usize = 8;
 
 /// Everything that speaks about a command. `hosts` is what it may reach, `None` without network.
 pub(super) fn findings(
@@ -39,8 +40,9 @@ pub(super) fn findings(
         return vec![denied];
     }
     let kind = if hosts.is_some() { ActionKind::RunNet } else { ActionKind::Run };
-    let mut judge = Judge { rules, around, found: Vec::new(), work: 0, commands: 0 };
-    let mut folders = Folders { all: vec![Folder::Inside(cwd.clone())], sure: None };
+    let mut judge =
+        Judge { rules, around, found: Vec::new(), work: 0, commands: 0, read: BTreeSet::new(), judged: BTreeSet::new() };
+    let mut folders = Folders::at(cwd);
     judge.text(command, &mut folders, Mode::Decide, 0);
     if judge.commands > rules.settings.run.max_commands {
         let most = rules.settings.run.max_commands;
@@ -49,8 +51,10 @@ pub(super) fn findings(
     let mut found = judge.found;
     found.extend(walls(rules, level));
     if let Some(hosts) = hosts {
-        // What the rules for commands without network deny stays denied; their questions are part of this one.
-        found.retain(|finding| finding.verdict != Verdict::Allow && finding.rule != "default");
+        // What is denied without network stays denied, and rules that ask still do; the questions of defaults are part of
+        // the one about the network.
+        let asks = |finding: &Finding| finding.verdict == Verdict::Ask && finding.rule != "default";
+        found.retain(|finding| finding.verdict == Verdict::Deny || asks(finding));
         found.extend(by_rules(rules, kind, None, |rule| net_rule_means(rule, command, hosts)));
     }
     found
@@ -69,8 +73,8 @@ fn net_rule_means(rule: &Rule, command: &str, hosts: &[String]) -> bool {
         let argv_fits = rule.argv.is_empty() || (!parts.is_empty() && parts.iter().all(fits));
         return argv_fits && hosts.iter().all(named);
     }
-    let parts = tree::read(command).parts;
-    let argv_fits = rule.argv.is_empty() || parts.iter().any(|part| options::meant_by(&rule.argv, &part.words));
+    let means = |part: &Part| options::meant_by(&rule.argv, &part.words);
+    let argv_fits = rule.argv.is_empty() || tree::read(command).parts.iter().any(means) || loose::read(command).iter().any(means);
     argv_fits && (rule.hosts.is_empty() || hosts.iter().any(named))
 }
 
@@ -110,7 +114,7 @@ fn walls(rules: &Rules, level: Option<Level>) -> Option<Finding> {
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
     /// Rules of every verdict and the default count.
     Decide,
@@ -125,76 +129,9 @@ struct Judge<'a> {
     work: usize,
     /// Simple commands in the text, at every depth.
     commands: usize,
-}
-
-/// A folder in which a command may find itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Folder {
-    Inside(WsPath),
-    /// Absolute, below the home, or climbing out of the workspace.
-    Outside(String),
-}
-
-/// All folders in which a command may find itself after the `cd`s before it.
-#[derive(Clone, Debug)]
-struct Folders {
-    all: Vec<Folder>,
-    /// Where it surely is as long as every command before it succeeded.
-    sure: Option<Vec<Folder>>,
-}
-
-impl Folders {
-    fn current(&self) -> &[Folder] {
-        self.sure.as_deref().unwrap_or(&self.all)
-    }
-
-    /// Follows `cd`: after `&&` it has surely happened, else it may have.
-    fn follow(&mut self, part: &Part, around: &dyn Surroundings) {
-        let Some((program, args)) = part.words.split_first() else { return };
-        if !matches!(program.text.as_str(), "cd" | "pushd") {
-            return;
-        }
-        let home = Word { home: true, ..Word::literal("~") };
-        let to = args.iter().find(|word| !word.is_option()).unwrap_or(&home);
-        let there: Vec<Folder> = match to {
-            word if word.home => vec![Folder::Outside(word.text.clone())],
-            word if word.computed => Vec::new(),
-            word => self.current().iter().map(|folder| folder.join(below_folder(&word.text, around))).collect(),
-        };
-        self.all.extend(there.iter().cloned());
-        self.all.sort();
-        self.all.dedup();
-        self.all.truncate(MAX_FOLDERS);
-        self.sure = Some(there);
-    }
-}
-
-impl Folder {
-    fn join(&self, text: &str) -> Folder {
-        if text.starts_with('/') {
-            return Folder::Outside(text.to_owned());
-        }
-        let joined = match self {
-            Folder::Outside(folder) => return Folder::Outside(format!("{folder}/{text}")),
-            Folder::Inside(folder) if folder.is_root() => text.to_owned(),
-            Folder::Inside(folder) => format!("{folder}/{text}"),
-        };
-        match WsPath::parse(&joined) {
-            Ok(path) => Folder::Inside(path),
-            Err(PathError::Outside(_) | PathError::Hidden(_)) => Folder::Outside(joined),
-        }
-    }
-}
-
-enum Place {
-    Inside {
-        requested: WsPath,
-        resolved: WsPath,
-    },
-    Outside(String),
-    /// Private to the walls, or a device without content.
-    Harmless,
-    Unknown,
+    /// Texts that were read, with the folders they would run in.
+    read: BTreeSet<(Mode, String, Vec<Folder>)>,
+    judged: BTreeSet<(Touch, String, Vec<Folder>)>,
 }
 
 impl Judge<'_> {
@@ -203,24 +140,46 @@ impl Judge<'_> {
             self.found.push(floor("max_commands", "commands inside commands go too deep to be judged; write it plainly"));
             return;
         }
-        let deep_folders = &mut folders.clone();
+        // Both deep readings find the same texts inside; each is read once.
+        if !self.read.insert((mode, text.to_owned(), folders.current().to_vec())) {
+            return;
+        }
+        let deep_folders = folders.clone();
         if mode == Mode::Decide {
             match plain::parse(text) {
                 Ok(parts) => parts.iter().for_each(|part| self.part(part, folders, mode, depth)),
                 Err(why) => self.default(&[Word::literal(text)], Some(why.0)),
             }
         }
-        let deep = tree::read(text);
-        self.commands += deep.commands();
-        if self.commands <= self.rules.settings.run.max_commands {
-            deep.parts.iter().for_each(|part| self.part(part, deep_folders, Mode::Raise, depth));
+        // A backslash joins lines, but not in a comment: both readings count.
+        let joined = shell::word::join_lines(text);
+        let before = self.commands;
+        self.deep(text, &deep_folders, depth);
+        if joined != text {
+            let first = std::mem::replace(&mut self.commands, before);
+            self.deep(&joined, &deep_folders, depth);
+            self.commands = self.commands.max(first);
+        }
+    }
+
+    fn deep(&mut self, text: &str, folders: &Folders, depth: usize) {
+        let (tree, loose) = (tree::read(text), loose::read(text));
+        if tree.tangled {
+            self.found
+                .push(floor("max_commands", "its structure is too tangled to be judged; write it plainly, in several calls"));
+        }
+        self.commands += tree.commands().max(loose.len());
+        if self.commands > self.rules.settings.run.max_commands {
+            return;
+        }
+        for parts in [&tree.parts, &loose] {
+            let mut folders = folders.clone();
+            parts.iter().for_each(|part| self.part(part, &mut folders, Mode::Raise, depth));
         }
     }
 
     fn part(&mut self, part: &Part, folders: &mut Folders, mode: Mode, depth: usize) {
-        if part.join == Join::Other {
-            folders.sure = None;
-        }
+        folders.reach(part.join);
         let shown = part.shown();
         for Redirect { write, target } in &part.redirects {
             let touch = if *write { Touch::Write } else { Touch::Read };
@@ -321,7 +280,7 @@ impl Judge<'_> {
             .iter()
             .skip(1)
             .filter(|word| !word.is_option())
-            .any(|word| self.places(word, folders).iter().any(|place| matches!(place, Place::Outside(_))))
+            .any(|word| places(word, folders, self.around).iter().any(|place| matches!(place, Place::Outside(_))))
     }
 
     fn git_alias(&mut self, call: &git::GitCall, folders: &mut Folders, depth: usize) {
@@ -341,7 +300,11 @@ impl Judge<'_> {
             Touch::Write => Access::Write,
             Touch::Delete => Access::Delete,
         };
-        for place in self.places(word, folders) {
+        // All readings name the same operands; each is judged once.
+        if !self.judged.insert((touch, word.text.clone(), folders.current().to_vec())) {
+            return;
+        }
+        for place in places(word, folders, self.around) {
             let mut found = match place {
                 Place::Inside { requested, resolved } => {
                     let mut found = inside(self.rules, &requested, &resolved, access, Some(part), self.around);
@@ -352,7 +315,7 @@ impl Judge<'_> {
                     found
                 }
                 Place::Outside(path) => outside(self.rules, &path, access, Some(part)),
-                Place::Harmless | Place::Unknown => continue,
+                Place::Harmless => continue,
             };
             if touch == Touch::Perhaps {
                 found.retain(|finding| finding.rule == "secret");
@@ -361,67 +324,6 @@ impl Judge<'_> {
             self.found.extend(found);
         }
     }
-
-    fn places(&self, word: &Word, folders: &Folders) -> Vec<Place> {
-        if word.home {
-            return vec![Place::Outside(word.text.clone())];
-        }
-        if word.computed || word.text.is_empty() || word.text == "-" {
-            return vec![Place::Unknown];
-        }
-        let text = below_folder(&word.text, self.around);
-        if text.starts_with('/') {
-            return vec![absolute(text)];
-        }
-        let mut places = Vec::new();
-        for folder in folders.current() {
-            if let Folder::Inside(folder) = folder
-                && word.glob
-            {
-                let named = self.around.glob(text, folder);
-                places.extend(named.into_iter().map(|path| self.resolve(path)));
-            }
-            places.push(match folder.join(text) {
-                Folder::Inside(path) => self.resolve(path),
-                Folder::Outside(path) if path.starts_with('/') => absolute(&path),
-                Folder::Outside(path) => Place::Outside(path),
-            });
-        }
-        places
-    }
-
-    fn resolve(&self, requested: WsPath) -> Place {
-        match self.around.resolve(&requested) {
-            Resolved::Inside(resolved) => Place::Inside { requested, resolved },
-            Resolved::Outside => Place::Outside(requested.to_string()),
-        }
-    }
-}
-
-/// An absolute path that is not below the workspace.
-fn absolute(path: &str) -> Place {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            name => parts.push(name),
-        }
-    }
-    let clean = format!("/{}", parts.join("/"));
-    let devices = [
-        "/dev/null",
-        "/dev/zero",
-        "/dev/full",
-        "/dev/random",
-        "/dev/urandom",
-        "/dev/stdin",
-        "/dev/stdout",
-        "/dev/stderr",
-        "/dev/tty",
-    ];
-    let scratch = clean == "/tmp" || clean.starts_with("/tmp/") || clean.starts_with("/dev/fd/");
-    if scratch || devices.contains(&clean.as_str()) { Place::Harmless } else { Place::Outside(clean) }
 }
 
 /// Whether an allow rule names this command, and none of its refused options is there.

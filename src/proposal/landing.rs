@@ -61,7 +61,10 @@ impl FileProposal {
         loop {
             let with = self.base.edited_by(&edits(&set));
             let rest = text::changes(&with, after);
-            let kept: Vec<&Hunk> = set.iter().copied().filter(|hunk| !is_touched(&with, &set, hunk, &rest)).collect();
+            let mut kept: Vec<&Hunk> = set.iter().copied().filter(|hunk| !is_touched(&with, &set, hunk, &rest)).collect();
+            if kept.len() == set.len() {
+                kept = self.explaining(&set, size(&rest), after);
+            }
             if kept.len() == set.len() {
                 let mut steps = self.steps_of(&set);
                 steps.extend(Step::plain(&with, rest));
@@ -69,6 +72,17 @@ impl FileProposal {
             }
             set = kept;
         }
+    }
+
+    /// Those of `set` without which more would be left to explain than `left`: of two readings the shorter is believed.
+    fn explaining<'a>(&self, set: &[&'a Hunk], left: usize, after: &Text) -> Vec<&'a Hunk> {
+        const ONE_BY_ONE: usize = 16;
+        let left_without = |hunks: &[&Hunk]| size(&text::changes(&self.base.edited_by(&edits(hunks)), after));
+        if set.len() > ONE_BY_ONE {
+            return if left_without(&[]) > left { set.to_vec() } else { Vec::new() };
+        }
+        let others = |hunk: &Hunk| set.iter().copied().filter(|other| other.id != hunk.id).collect::<Vec<_>>();
+        set.iter().copied().filter(|hunk| left_without(&others(hunk)) > left).collect()
     }
 
     /// The steps of one edit of the base by the editor, `after` being the base with it.
@@ -105,6 +119,10 @@ fn in_text(hunk: &Hunk) -> bool {
 
 fn edits(set: &[&Hunk]) -> Vec<Edit> {
     set.iter().map(|hunk| hunk.edit()).collect()
+}
+
+fn size(edits: &[Edit]) -> usize {
+    edits.iter().map(|edit| edit.range.len() + edit.new.len()).sum()
 }
 
 /// Whether one of `rest` reaches, or could as well be read as reaching, what `hunk` became in `with`.

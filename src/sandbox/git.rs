@@ -11,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::path::WsPath;
+
 /// Sections and the keys of them that commands may see. `*` is every key of a section that holds no secrets.
 const KEYS: &[(&str, &[&str])] = &[
     (
@@ -107,6 +109,26 @@ fn without_userinfo(value: &str) -> String {
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let host = authority.rsplit('@').next().unwrap_or_default();
     format!("{scheme}://{host}{path}")
+}
+
+/// The configuration files of the repository in `folder` and of its submodules, each with its rebuilt text.
+pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![WsPath::root().join(".git")];
+    while let Some(git) = folders.pop() {
+        for config in ["config", "config.worktree"].map(|name| git.join(name)) {
+            if let Ok(text) = fs::read_to_string(folder.join(config.as_str())) {
+                found.push((config, rebuilt(&text)));
+            }
+        }
+        // A submodule's name may hold slashes: folders in between are no repositories themselves.
+        let is_repository = git.file_name() == ".git" || folder.join(git.as_str()).join("HEAD").exists();
+        let within = if is_repository { git.join("modules") } else { git };
+        let entries = fs::read_dir(folder.join(within.as_str())).into_iter().flatten().flatten();
+        let names = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.file_name());
+        folders.extend(names.filter_map(|name| Some(within.join(name.to_str()?))));
+    }
+    found
 }
 
 /// What a work tree needs whose `.git` is a file that points to another repository.

@@ -9,6 +9,7 @@
 
 mod changes;
 pub mod check;
+mod entry;
 mod environment;
 mod filter;
 mod git;
@@ -68,17 +69,11 @@ impl LinuxSandbox {
 
     /// The same with a given environment; `HOME` in it is the home.
     pub fn with_environment(paths: SandboxPaths, variables: BTreeMap<String, String>) -> Self {
-        let home =
-            variables.get("HOME").map(PathBuf::from).filter(|home| home.is_absolute()).unwrap_or_else(|| "/nonexistent".into());
+        let home = variables.get("HOME").and_then(|home| Path::new(home).canonicalize().ok());
+        // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
+        let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox {
-            paths,
-            home: home.canonicalize().unwrap_or(home),
-            variables,
-            hidden,
-            level: OnceCell::new(),
-            swept: Once::new(),
-        }
+        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new() }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.

@@ -21,7 +21,7 @@ use crate::{
 use super::{
     disk::Folder,
     overlay::{Over, Overlay},
-    walk::{Deadline, Glob, below, walk},
+    walk::{Deadline, Glob, below, plain, walk},
 };
 
 /// A walk stops here: a folder with more names is listed by parts.
@@ -105,7 +105,7 @@ fn note(entry: &DirEntry) -> Option<&'static str> {
     match entry.file_type() {
         Some(kind) if kind.is_symlink() => Some("symlink"),
         Some(kind) if !kind.is_file() && !kind.is_dir() => Some("not a regular file"),
-        _ if entry.file_name().to_str().is_none_or(|name| name.chars().any(hidden)) => Some("its name cannot be used"),
+        _ if !entry.file_name().to_str().is_some_and(plain) => Some("its name cannot be used"),
         _ => None,
     }
 }
@@ -178,9 +178,8 @@ fn names_something_in(rest: &[Listed], folder: &str) -> bool {
 
 /// A name as one line of visible characters.
 pub(super) fn shown(path: &str) -> String {
-    if path.chars().any(hidden) {
-        path.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-    } else {
-        path.to_owned()
+    if plain(path) {
+        return path.to_owned();
     }
+    path.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

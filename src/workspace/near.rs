@@ -11,12 +11,12 @@ use std::{
 
 use ignore::WalkState;
 
-use crate::path::{WsPath, hidden};
+use crate::path::WsPath;
 
 use super::{
     disk::Folder,
     overlay::{Over, Overlay},
-    walk::{Deadline, below, walk},
+    walk::{Deadline, below, plain, walk},
 };
 
 /// Names to look at and time to spend: a hint may not cost more than the call.
@@ -47,7 +47,7 @@ fn names(folder: &Folder, overlay: &Overlay) -> BTreeSet<String> {
             if let Ok(entry) = entry
                 && entry.file_type().is_some_and(|kind| !kind.is_dir())
                 && let Some(name) = below(folder, entry.path()).and_then(|path| path.to_str())
-                && !name.chars().any(hidden)
+                && plain(name)
             {
                 all.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
             }

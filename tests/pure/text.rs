@@ -12,7 +12,7 @@ pub fn any_text() -> impl Strategy<Value = String> {
 }
 
 /// Lines that end in `\n`, the last one perhaps not.
-pub fn plain_text() -> impl Strategy<Value = String> {
+pub fn plain_text() -> impl Strategy<Value = String> + Clone {
     (proptest::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c\n", "\n", "dd\n"]), 0..12), prop::bool::ANY)
         .prop_map(|(lines, open)| lines.concat() + if open { "end" } else { "" })
 }
@@ -119,6 +119,15 @@ fn seams_refuse_what_would_glue_lines() {
 fn a_digest_is_that_of_the_bytes() {
     assert_eq!(Text::new("").sha256(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     assert_eq!(Text::new("abc").sha256(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+#[test]
+fn an_inserted_block_begins_where_a_reader_expects_it() {
+    let old = "fn a() {\n    1\n}\n\nfn c() {\n    3\n}\n";
+    let block = "fn b() {\n    2\n}\n\n";
+    let new = old.replace("fn c", &format!("{block}fn c"));
+    let found = hunks(&Text::new(old), &Text::new(&new));
+    assert_eq!(found, [Edit { range: 18..18, new: block.to_owned() }]);
 }
 
 #[test]

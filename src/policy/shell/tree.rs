@@ -1,7 +1,9 @@
 //! The deep reading: every command of a text at any depth, as well as a grammar can tell. What is found here may only make
 //! a verdict stricter, so that the grammar's errors cost a question at most.
 
-use tree_sitter::{Node, Parser, TreeCursor};
+use std::ops::ControlFlow;
+
+use tree_sitter::{Node, ParseOptions, ParseState, Parser, TreeCursor};
 
 use super::{Join, Part, Redirect, Word, word};
 
@@ -10,8 +12,8 @@ use super::{Join, Part, Redirect, Word, word};
 pub struct Tree {
     /// Commands, assignments and redirects in the order of the text; a redirect stands as a part of its own.
     pub parts: Vec<Part>,
-    /// The text is no valid shell text; the parts hold a rough reading of it as well.
-    pub broken: bool,
+    /// The grammar gave up: the text is built to keep it busy.
+    pub tangled: bool,
 }
 
 impl Tree {
@@ -23,26 +25,35 @@ impl Tree {
 
 /// Reads a text.
 pub fn read(text: &str) -> Tree {
-    let joined = word::join_lines(text);
     let mut parser = Parser::new();
-    let tree = match parser.set_language(&tree_sitter_bash::LANGUAGE.into()) {
-        Ok(()) => parser.parse(&joined, None),
-        Err(_) => None,
-    };
-    let Some(tree) = tree else { return Tree { parts: rough(&joined), broken: true } };
-    let root = tree.root_node();
-    let mut walk = Walk { text: &joined, parts: Vec::new(), join: Join::Other };
-    walk.all(&mut root.walk());
-    if root.has_error() {
-        walk.parts.extend(rough(&joined));
+    if parser.set_language(&tree_sitter_bash::LANGUAGE.into()).is_err() {
+        return Tree { parts: Vec::new(), tangled: true };
     }
-    Tree { parts: walk.parts, broken: root.has_error() }
+    // Plain text takes about one step for 40 bytes; texts that make the grammar guess take very many. Steps, not time, so
+    // that a verdict is the same on every machine.
+    let most = 64 + text.len() / 20;
+    let mut steps = 0;
+    let mut progress = |_: &ParseState| {
+        steps += 1;
+        if steps > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let bytes = text.as_bytes();
+    let mut input = |at: usize, _| bytes.get(at..).unwrap_or_default();
+    let options = ParseOptions::new().progress_callback(&mut progress);
+    let Some(tree) = parser.parse_with_options(&mut input, None, Some(options)) else {
+        return Tree { parts: Vec::new(), tangled: true };
+    };
+    let mut walk = Walk { text, parts: Vec::new(), join: Join::Other, end: 0 };
+    walk.all(&mut tree.root_node().walk());
+    Tree { parts: walk.parts, tangled: false }
 }
 
 struct Walk<'a> {
     text: &'a str,
     parts: Vec<Part>,
     join: Join,
+    /// Where the last command ended.
+    end: usize,
 }
 
 impl Walk<'_> {
@@ -64,7 +75,7 @@ impl Walk<'_> {
     fn node(&mut self, node: Node) {
         match node.kind() {
             "&&" => self.join = Join::AndThen,
-            ";" | ";;" | "\n" | "|" | "||" | "&" | "|&" | "then" | "do" | "else" => self.join = Join::Other,
+            ";" | ";;" | "|" | "||" | "&" | "|&" | "then" | "do" | "else" => self.join = Join::Other,
             "command" => self.command(node),
             "file_redirect" => self.redirect(node),
             _ => {}
@@ -72,9 +83,13 @@ impl Walk<'_> {
     }
 
     fn command(&mut self, node: Node) {
-        let mut part = Part { join: self.join, ..Part::default() };
+        // Line ends are no nodes; a nested command stands before the end of the one around it.
+        let new_line = self.text.get(self.end..node.start_byte()).is_some_and(|between| between.contains('\n'));
+        self.end = self.end.max(node.end_byte());
+        let mut part = Part { join: if new_line { Join::Other } else { self.join }, ..Part::default() };
         // What stands inside of it, such as `$(...)`, runs where it runs.
         self.join = Join::AndThen;
+        let mut last = 0..0;
         for child in children(node) {
             match child.kind() {
                 "variable_assignment" => {
@@ -85,7 +100,12 @@ impl Walk<'_> {
                 "file_redirect" => part.words.extend(self.lost_words(child)),
                 "herestring_redirect" => part.stdin = children(child).last().map(|text| word::read(self.slice(*text)).text),
                 "heredoc_redirect" => self.heredoc(child, &mut part),
-                _ if child.is_named() => part.words.push(word::read(self.slice(child))),
+                _ if child.is_named() => {
+                    // The grammar cuts some words that touch, such as `'a'\b`; to the shell they are one.
+                    let touches = last.end == child.start_byte() && part.words.pop().is_some();
+                    last = if touches { last.start } else { child.start_byte() }..child.end_byte();
+                    part.words.push(word::read(self.text.get(last.clone()).unwrap_or_default()));
+                }
                 _ => {}
             }
         }
@@ -140,17 +160,4 @@ impl Walk<'_> {
 fn children<'tree>(node: Node<'tree>) -> Vec<Node<'tree>> {
     let mut cursor = node.walk();
     node.children(&mut cursor).collect()
-}
-
-/// Words that stand before a command without being one.
-const LEADING: [&str; 12] = ["!", "do", "elif", "else", "exec", "function", "if", "then", "time", "until", "while", "coproc"];
-
-/// A reading for texts that no grammar takes: quotes dropped, cut at every sign that could begin a command.
-fn rough(text: &str) -> Vec<Part> {
-    let bare: String = text.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
-    let cut = bare.split([';', '|', '&', '(', ')', '{', '}', '`', '\n', '$', '<', '>']);
-    let words = |piece: &str| -> Vec<Word> {
-        piece.split_whitespace().skip_while(|word| LEADING.contains(word)).map(Word::literal).collect()
-    };
-    cut.map(|piece| Part { words: words(piece), ..Part::default() }).filter(|part| !part.words.is_empty()).collect()
 }

@@ -116,3 +116,28 @@ pub fn join_lines(text: &str) -> String {
     }
     out
 }
+
+/// What `a{b,c}d` stands for, the text itself included; at most `most` texts.
+pub fn braces(text: &str, most: usize) -> Vec<String> {
+    let mut found = vec![text.to_owned()];
+    let mut at = 0;
+    while let Some(next) = found.get(at).cloned() {
+        at += 1;
+        let Some(choices) = innermost(&next) else { continue };
+        for choice in choices {
+            if found.len() >= most {
+                return found;
+            }
+            found.push(choice);
+        }
+    }
+    found
+}
+
+/// The texts that the first innermost list of choices gives.
+fn innermost(text: &str) -> Option<Vec<String>> {
+    let close = text.find('}')?;
+    let open = text.get(..close)?.rfind('{')?;
+    let (head, body, tail) = (text.get(..open)?, text.get(open + 1..close)?, text.get(close + 1..)?);
+    Some(body.split(',').map(|choice| format!("{head}{choice}{tail}")).collect())
+}

@@ -2,9 +2,9 @@
 
 use super::{Beneath, Desk};
 use crate::{
-    event::TaskId,
+    event::{HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{FileOp, FileProposal, Hunk, HunkState, Origin, transplant},
+    proposal::{Busy, FileOp, FileProposal, Hunk, HunkState, Origin, transplant},
     seams::{StageOp, StageRequest, Staged, WorkspaceError},
     text::Text,
 };
@@ -66,14 +66,14 @@ impl Desk {
     }
 
     /// Checks the target of a move. The answer is where a file that the proposal creates stands afterwards.
-    fn target(&self, id: &crate::event::ProposalId, key: &WsPath, op: &StageOp) -> Result<Option<WsPath>, WorkspaceError> {
+    fn target(&self, id: &ProposalId, key: &WsPath, op: &StageOp) -> Result<Option<WsPath>, WorkspaceError> {
         let StageOp::Move { to } = op else { return Ok(None) };
         let Some(proposal) = self.proposals.get(id) else { return Err(WorkspaceError::Closed) };
         let staged_there = proposal.files.contains_key(to) || proposal.moved_to(to).is_some();
         if to != key && (staged_there || self.buffers.contains_key(to)) {
             return Err(WorkspaceError::Exists(to.clone()));
         }
-        let created = proposal.files.get(key).is_some_and(|file| file.op == FileOp::Create);
+        let created = proposal.files.get(key).is_some_and(|file| file.op == FileOp::Create && !file.exists);
         Ok(created.then(|| to.clone()))
     }
 }
@@ -98,17 +98,16 @@ fn staged(
         StageOp::Create { text } => create(&mut file, now, path, text, origin)?,
         StageOp::Delete => {
             now.ok_or_else(missing)?;
-            if file.op == FileOp::Create {
-                let idle = file.live().all(|hunk| hunk.state != HunkState::Applying);
-                return if idle { Ok(None) } else { Err(WorkspaceError::Moved(path.clone())) };
+            if file.op == FileOp::Create && !file.exists {
+                return idle(&file).map(|()| None).map_err(busy);
             }
             file.stage_delete(origin).map_err(busy)?;
         }
         StageOp::Move { to } => {
             now.ok_or_else(missing)?;
             if file.op == FileOp::Create {
-                let idle = file.live().all(|hunk| hunk.state != HunkState::Applying);
-                return if idle { Ok(Some(file)) } else { Err(WorkspaceError::Moved(path.clone())) };
+                // A file that is not there yet just gets another name; one that came to be meanwhile is looked at again.
+                return if file.exists { Err(busy(Busy)) } else { idle(&file).map(|()| Some(file)).map_err(busy) };
             }
             file.stage_move((to != key).then(|| to.clone()), origin).map_err(busy)?;
         }
@@ -144,7 +143,11 @@ fn create(
     }
 }
 
-fn pending(file: &FileProposal) -> Vec<crate::event::HunkId> {
+fn idle(file: &FileProposal) -> Result<(), Busy> {
+    if file.live().any(|hunk| hunk.state == HunkState::Applying) { Err(Busy) } else { Ok(()) }
+}
+
+fn pending(file: &FileProposal) -> Vec<HunkId> {
     file.live().map(|hunk: &Hunk| hunk.id.clone()).collect()
 }
 

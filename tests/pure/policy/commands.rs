@@ -30,6 +30,7 @@ fn everyday_work_runs_without_a_question() {
         "find . -name '*.rs' -exec wc -l {} +",
         "X=1 LD_LIBRARY_PATH=x ./run",
         "cargo test publish",
+        "git remote -v && git stash list && git config --get user.name",
         "terraform fmt && helm template ./x",
         "cat .env.example",
         "grep -n .env README.md",
@@ -38,6 +39,9 @@ fn everyday_work_runs_without_a_question() {
         "sed -n '1,20p' src/lib.rs",
         "sh build.sh; true",
         "printf 'a\\tb\\n' | sort -u",
+        "case $x in sudo) ls;; mount|su) true;; esac",
+        "a=(sudo mount); mount() { ls; }; echo \"(git push)\" # git push",
+        "cat <<-EOF | wc -l\n\tgit push\n\tEOF\ncd src && rm ../x",
     ];
     expect_runs(&default_policy(), &cases.map(|command| (command, Allow)));
 }
@@ -124,6 +128,11 @@ fn a_denied_program_is_found_however_it_is_written() {
         "true || git push",
         "coproc git push",
         "parallel git push ::: a",
+        "git push\n\\;",
+        "ls # x \\\ngit push",
+        "ls ${x:-$(git push)}",
+        "cat <<EOF\n$(git push)\nEOF",
+        "cat <<'EOF'\nx\nEOF\ngit push",
     ];
     expect_runs(&default_policy(), &cases.map(|command| (command, Deny)));
 }
@@ -166,6 +175,9 @@ fn secrets_and_places_outside_are_seen_in_operands() {
         ("cat < .env", Deny),
         ("cat < README.md .env", Deny),
         ("cat .en*", Deny),
+        ("cat .e{x,nv}", Deny),
+        ("cat {a,{b,.env}}", Deny),
+        ("cat {README,LICENSE}.md", Allow),
         ("cat READ*", Allow),
         ("grep -f.env x", Deny),
         ("python3 show.py --file=.env", Deny),
@@ -249,7 +261,8 @@ fn strict_asks_outside_its_plain_list() {
         ("timeout 60 cargo test", Allow),
         ("RUST_LOG=debug cargo test", Allow),
         ("env RUST_LOG=debug cargo test", Allow),
-        ("cd src && cat lib.rs", Ask),
+        ("cd src && cat lib.rs", Allow),
+        ("cd out && ls", Deny),
         ("env -u PATH cargo test", Ask),
         ("LD_PRELOAD=x cargo test", Ask),
         ("env LD_PRELOAD=x cargo test", Ask),
@@ -292,6 +305,8 @@ fn a_command_with_network_is_asked_about_with_its_hosts() {
     assert_eq!(net("cargo fetch", "index.example.org:443").verdict, Ask);
     assert!(!net("cargo fetch", "index.example.org:443").grantable);
     assert_eq!(net("git push", "index.example.org:443").rule, "git-writes");
+    assert_eq!(net("cargo fetch > ~/.bashrc", "index.example.org:443").verdict, Deny);
+    assert_eq!(net("cargo fetch > fetched.txt", "index.example.org:443").verdict, Ask);
     assert_eq!(net("cargo fetch", "127.0.0.1:443").verdict, Deny);
     assert_eq!(net("cargo fetch", "Index.example.org:443").verdict, Deny);
     let listed = user(

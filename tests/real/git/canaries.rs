@@ -228,10 +228,11 @@ async fn the_environment_that_a_workspace_may_set() {
     let script = lab.canary_script();
     fs::create_dir(lab.ws.join("bin")).unwrap();
     fs::copy(&script, lab.ws.join("bin/git")).unwrap();
-    let path =
-        std::env::join_paths([lab.ws.join("bin"), "".into(), "bin".into(), "/usr/local/bin".into(), "/usr/bin".into()]).unwrap();
+    let mut folders = vec![lab.ws.join("bin"), "".into(), "bin".into()];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let path = std::env::join_paths(folders).unwrap();
     let mut env = lab.env();
-    env.push(("PATH".into(), path.clone()));
+    env.push(("PATH".into(), path));
     for (key, value) in [
         ("GIT_EXTERNAL_DIFF", script.as_str()),
         ("GIT_SSH_COMMAND", &script),

@@ -61,7 +61,9 @@ impl Ran {
     }
 }
 
-struct Collect(Vec<u8>);
+/// All output.
+#[derive(Default)]
+pub struct Collect(Vec<u8>);
 
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
@@ -109,7 +111,8 @@ pub fn visible_place() -> PathBuf {
     std::env::var_os(PLACE).map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
 }
 
-fn exe() -> PathBuf {
+/// The binary under test.
+pub fn exe() -> PathBuf {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_countersign"));
     std::env::var_os(PLACE).map_or(built.clone(), |place| Path::new(&place).join(built.file_name().unwrap()))
 }
@@ -218,7 +221,7 @@ impl Bench {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
-        let mut sink = Collect(Vec::new());
+        let mut sink = Collect::default();
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
         Ok(Ran { outcome, output: String::from_utf8_lossy(&sink.0).into_owned() })
@@ -245,6 +248,18 @@ pub fn picture(folder: &Path) -> Vec<String> {
     }
     lines.sort();
     lines
+}
+
+/// Waits until the folder is empty, a few seconds at most: shadows are removed in the background.
+pub fn gets_empty(folder: &Path) -> bool {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while fs::read_dir(folder).unwrap().next().is_some() {
+        if std::time::Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// The same text without walls: the positive control.

@@ -21,7 +21,7 @@ async fn other_processes_cannot_be_seen_or_touched() {
         format!("renice -n 5 -p {pid}"),
         format!("echo 500 > /proc/{pid}/oom_score_adj"),
         format!("taskset -p 1 {pid}"),
-        format!("ps ax | grep '[s]leep 1000'"),
+        "ps ax | grep '[s]leep 1000'".to_owned(),
         format!("kill -0 {}", std::process::id()),
     ];
     for act in &acts {

@@ -137,6 +137,8 @@ async fn git_configuration_is_shown_without_credentials() {
     let bench = Bench::with(|root, _| {
         unwalled("git init -q .", &root.join("w"));
         put(root, "w/.git/config", GIT_CONFIG);
+        put(root, "w/.git/modules/libs/one/HEAD", "ref: refs/heads/main\n");
+        put(root, "w/.git/modules/libs/one/config", GIT_CONFIG);
         put(root, "home/.gitconfig", GIT_CONFIG);
         put(root, "home/.cargo/config.toml", "[build]\njobs = 1\n[registries.x]\ntoken = \"canary-4711-do-not-leak\"\n[registry]\ntoken = \"canary-4711-do-not-leak\"\n");
     })

@@ -1,8 +1,12 @@
 //! The shadow: unsaved text over the disk, commands' own changes kept, the newest text of the user's side wins.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use countersign::seams::{Shadow, ShadowFile};
+use countersign::{
+    path::WsPath,
+    seams::{Command, SandboxSession, Shadow, ShadowFile},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
@@ -26,6 +30,21 @@ async fn changes_of_commands_stay_for_the_next_and_are_listed() {
     let second = bench.sh("cat a.txt m/x; ls; cat .git/y").await;
     assert_eq!(second.output, "one\ntwo\na.txt\nm\nx\n");
     assert_eq!(bench.read("w/a.txt"), "alpha\n");
+}
+
+#[tokio::test]
+async fn what_commands_wrote_can_be_read_afterwards() {
+    let root = folders();
+    let session = sandbox(root.path()).open_here(&spec(&root.path().join("w"))).unwrap();
+    let text = format!("echo made > made; rm a.txt; ln -s {} way", root.path().join("home").display());
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let outcome = session.run(command, &Shadow::default(), &mut Collect::default(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(outcome.changed, ["a.txt", "made", "way"]);
+    assert_eq!(session.written("made").unwrap(), Some(b"made\n".to_vec()));
+    assert_eq!(session.written("a.txt").unwrap(), None);
+    for path in ["way", "way/notes/n", "d/b.txt", "../upper/made", "/etc/passwd"] {
+        assert!(session.written(path).is_err(), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -68,6 +87,21 @@ async fn typing_wins_below_folders_that_a_command_deleted_or_replaced() {
 }
 
 #[tokio::test]
+async fn links_that_commands_plant_lead_the_server_nowhere() {
+    let bench = Bench::new().await;
+    put(&bench.path("home"), "notes/b.txt", "precious\n");
+    let link = format!("rm -r d; ln -s {} d", bench.path("home/notes").display());
+    bench.with_shadow(&link, &shadow([typed("d/b.txt", "one\n")])).await;
+    let before = bench.world();
+    bench.with_shadow("true", &Shadow::default()).await;
+    assert_eq!(bench.world(), before, "given up");
+    bench.must(&link).await;
+    bench.with_shadow("true", &shadow([typed("d/b.txt", "two\n")])).await;
+    bench.with_shadow("true", &shadow([deleted("d/b.txt")])).await;
+    assert_eq!(bench.world(), before, "typed and deleted");
+}
+
+#[tokio::test]
 async fn the_time_of_a_typed_file_changes_with_its_text_only() {
     let bench = Bench::new().await;
     let time = async |text: &str| bench.with_shadow("stat -c %.9Y a.txt", &shadow([typed("a.txt", text)])).await.output;
@@ -99,7 +133,7 @@ async fn the_shadow_is_gone_with_its_session() {
     let shadows = || fs::read_dir(&cache).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
     assert_eq!(shadows(), 1);
     let kept = bench.forget_session();
-    assert_eq!(fs::read_dir(kept.path().join("cache")).unwrap().count(), 0);
+    assert!(gets_empty(&kept.path().join("cache")));
 }
 
 #[tokio::test]

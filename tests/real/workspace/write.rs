@@ -139,7 +139,7 @@ fn a_second_writer_loses_nothing() {
             }
             (written, seen)
         });
-        for round in 0..1_000 {
+        for round in 0..200 {
             let Ok(now) = tree.folder.read(&at("file")) else { continue };
             let text = format!("ours {round}");
             match tree.folder.write_atomically(&at("file"), Some(&now.bytes), text.as_bytes()) {
@@ -160,5 +160,5 @@ fn a_second_writer_loses_nothing() {
     }
     let lost: Vec<_> = written.difference(&seen).collect();
     assert!(lost.is_empty(), "{lost:?}");
-    assert!(refused < 1_000 && written.len() > 2, "the two writers really met: {refused} of 1000 refused");
+    assert!(refused < 200 && written.len() > 2, "the two writers really met: {refused} of 200 refused");
 }
