@@ -62,3 +62,16 @@ function lab.question(words)
   local question = require('countersign.question').waiting()
   return question and question.text:find(words, 1, true) and question
 end
+
+function lab.attached()
+  local client = vim.lsp.get_clients({ name = 'countersign', bufnr = 0 })[1]
+  return client ~= nil and client.initialized == true
+end
+
+-- As the manual says.
+vim.api.nvim_create_autocmd('FileType', {
+  pattern = 'countersign-question',
+  callback = function(event)
+    vim.keymap.set('n', '<CR>', '<Plug>(countersign-answer)', { buffer = event.buf })
+  end,
+})

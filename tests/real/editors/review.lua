@@ -62,18 +62,3 @@ equal(vim.fn.readfile('list.txt')[15], 'line 15', 'the disk is untouched')
 wait('no progress', function()
   return require('countersign').status() == ''
 end)
-vim.cmd('silent write')
-
--- A new file: accepted as a whole from anywhere, in a buffer and unsaved.
-vim.cmd('Countersign ask Add a file.')
-wait('the new file', function()
-  return #vim.tbl_filter(function(diagnostic)
-    return diagnostic.source == 'countersign'
-  end, vim.diagnostic.get()) == 1
-end)
-vim.cmd('Countersign accept_all')
-wait('the acceptance', function()
-  return lab.said('not saved yet: sub/new.txt')
-end)
-vim.cmd('edit sub/new.txt')
-equal(lab.text(), 'one\ntwo\n', 'the new file')
