@@ -250,16 +250,21 @@ pub fn picture(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// Waits until the folder is empty, a few seconds at most: shadows are removed in the background.
-pub fn gets_empty(folder: &Path) -> bool {
+/// Waits until it is so, some seconds at most: shadows are removed in the background.
+pub fn soon(so: impl Fn() -> bool) -> bool {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while fs::read_dir(folder).unwrap().next().is_some() {
+    while !so() {
         if std::time::Instant::now() > deadline {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     true
+}
+
+/// Whether nothing is in a folder, before long.
+pub fn gets_empty(folder: &Path) -> bool {
+    soon(|| fs::read_dir(folder).unwrap().next().is_none())
 }
 
 /// The same text without walls: the positive control.
