@@ -65,6 +65,12 @@ impl Ran {
 #[derive(Default)]
 pub struct Collect(Vec<u8>);
 
+impl Collect {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
@@ -224,7 +230,7 @@ impl Bench {
         let mut sink = Collect::default();
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: String::from_utf8_lossy(&sink.0).into_owned() })
+        Ok(Ran { outcome, output: sink.text() })
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
