@@ -15,12 +15,14 @@ use super::{
     guard::Repeat,
     history::{OpenCall, note, said, unmarked},
     iteration::Stumbles,
+    publish::Publisher,
     task::{Ending, Task, longest_command},
 };
 use crate::{
     event::{Actor, Event, Scope, StopReason, ToolCallStatus},
+    policy::{Action, Verdict},
     seams::{Block, UpdateKind},
-    tools::{Context, Effect, Tool, ToolResult},
+    tools::{Context, Effect, Publication, Tool, ToolResult},
 };
 
 /// Most looking calls that run at the same time.
@@ -128,10 +130,12 @@ async fn admit(task: &mut Task, index: usize, open: OpenCall, cut: bool) -> Resu
     match task.guard.count(&open.name, &open.input, revision) {
         Repeat::Fine => {}
         Repeat::Refuse(times) => {
+            let time = if times == 3 { "third" } else { "fourth" };
             let why = format!(
-                "not run: this is the same call for the {times}th time and nothing has changed since, so its result is the same. Do something else"
+                "not run: this is the same call for the {time} time and nothing has changed since, so its result is the same. Do \
+                 something else"
             );
-            return refuse(open, ToolResult::error(why.replace("3th", "3rd")));
+            return refuse(open, ToolResult::error(why));
         }
         Repeat::Stop => {
             return Err(Ending::new(
@@ -180,11 +184,15 @@ async fn perform(task: &mut Task, call: Admitted) -> Result<Settled, Ending> {
             task.budget.command()?;
             task.record_durable(Actor::Model, Some(&call.open.call), event).await?;
         }
+        Effect::Publishes => task.record_durable(Actor::Model, Some(&call.open.call), event).await?,
         Effect::Asks => {
             task.budget.ask()?;
             task.record(Actor::Model, Some(&call.open.call), event);
         }
         Effect::Reads | Effect::Stages | Effect::Ends => task.record(Actor::Model, Some(&call.open.call), event),
+    }
+    if let Some(what) = call.tool.publication() {
+        return publish(task, call, what).await;
     }
     let asks = call.tool.effect() == Effect::Asks;
     let done = execute(task, call).await;
@@ -194,9 +202,36 @@ async fn perform(task: &mut Task, call: Admitted) -> Result<Settled, Ending> {
     Ok(done)
 }
 
+async fn publish(task: &mut Task, call: Admitted, what: Publication) -> Result<Settled, Ending> {
+    let started = task.seams.clock.now();
+    let result = match task.seams.vcs.clone() {
+        Some(vcs) => {
+            let workspace = task.seams.workspace.clone();
+            let mut publisher = Publisher {
+                gate: &mut task.gate,
+                budget: &mut task.budget,
+                vcs: &*vcs,
+                workspace: &*workspace,
+                scope: &call.scope,
+                cancel: &task.cancel,
+            };
+            publisher.publish(what).await?
+        }
+        None => ToolResult::error("this folder is in no git repository"),
+    };
+    // What git answers may differ now, whatever the workspace's revision says.
+    task.guard.forget();
+    let took = task.seams.clock.now().saturating_sub(started);
+    Ok(Settled { index: call.index, open: call.open, result, took, summary: None })
+}
+
 async fn execute(task: &Task, call: Admitted) -> Settled {
     let Admitted { index, open, scope, tool, apart } = call;
     let started = task.seams.clock.now();
+    let may_read = |path: &str| {
+        let decision = task.policy().decide(&Action::Read(path.to_owned()), &*task.seams.around);
+        decision.verdict == Verdict::Allow
+    };
     let cx = Context {
         call: &open.call,
         scope: &scope,
@@ -204,6 +239,8 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
         editor: &*task.seams.editor,
         shell: &task.shell,
         outputs: &task.outputs,
+        vcs: task.seams.vcs.as_deref(),
+        may_read: &may_read,
         apart,
         longest: longest_command(task.policy()),
         cancel: &task.cancel,
@@ -220,7 +257,6 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
     let result = result.unwrap_or_else(|error| error);
     let summary = if result.status == ToolCallStatus::Ok { tool.summary() } else { None };
     let took = task.seams.clock.now().saturating_sub(started);
-    drop(cx);
     Settled { index, open, result, took, summary }
 }
 

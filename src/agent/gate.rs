@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::{budget::Budget, task::Ending};
 use crate::{
     event::{Actor, Event, PermissionOutcome, Scope},
     policy::{Action, Decision, Policy, Surroundings, Verdict},
-    seams::{Answer, Clock, Editor, Journal, Question, QuestionKind},
+    seams::{Answer, AnswerKind, Clock, Editor, Journal, Question, QuestionKind},
     tools::Effect,
 };
 
@@ -28,6 +28,13 @@ pub enum Permit {
     Denied(String),
 }
 
+/// A question, and the digest for which a no stands in this task.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub question: Question,
+    pub bar: String,
+}
+
 /// The gate of one task. It remembers every no, so that nobody is asked twice.
 pub struct Gate {
     pub policy: Arc<Policy>,
@@ -35,7 +42,7 @@ pub struct Gate {
     pub editor: Arc<dyn Editor>,
     pub journal: Arc<dyn Journal>,
     pub clock: Arc<dyn Clock>,
-    /// Digests of questions that ended without a yes, and how.
+    /// Digests of what ended without a yes, and how.
     refused: HashMap<String, PermissionOutcome>,
     /// Digests that the person approved for the rest of the task.
     standing: HashSet<String>,
@@ -69,18 +76,19 @@ impl Gate {
     ) -> Result<Permit, Ending> {
         let mut apart = false;
         for action in actions {
-            let decision = self.policy.decide(action, &*self.around);
-            self.record(scope, action, &decision);
+            let decision = self.decide(scope, action);
+            let stages = effect == Effect::Stages && matches!(action, Action::Write(_) | Action::Delete(_));
             match decision.verdict {
                 Verdict::Deny => return Ok(Permit::Denied(denied(&decision))),
                 // Staging asks nobody: accepting is always the user's.
-                Verdict::Allow | Verdict::Ask if effect == Effect::Stages => {
+                Verdict::Allow | Verdict::Ask if stages => {
                     apart |= decision.steering || decision.verdict == Verdict::Ask;
                 }
                 Verdict::Allow => {}
                 Verdict::Ask => {
                     let question = question(action, &decision, Duration::from_secs(self.policy.approval().timeout_s));
-                    if let Some(no) = self.ask(scope, question, budget, cancel).await? {
+                    let bar = question.digest.clone();
+                    if let Some(no) = self.ask(scope, Wanted { question, bar }, budget, cancel).await? {
                         return Ok(Permit::Denied(no));
                     }
                 }
@@ -96,18 +104,18 @@ impl Gate {
     pub async fn ask(
         &mut self,
         scope: &Scope,
-        question: Question,
+        wanted: Wanted,
         budget: &mut Budget,
         cancel: &CancellationToken,
     ) -> Result<Option<String>, Ending> {
-        if let Some(before) = self.refused.get(&question.digest) {
+        let Wanted { question, bar } = wanted;
+        if let Some(before) = self.refused.get(&bar) {
             return Ok(Some(refusal(*before, true)));
         }
-        if self.standing.contains(&question.digest) {
+        if self.standing.contains(&bar) {
             return Ok(None);
         }
         budget.ask()?;
-        let digest = question.digest.clone();
         let asked = self.clock.now();
         let answer = {
             let asking = self.editor.ask(scope, question);
@@ -117,26 +125,28 @@ impl Gate {
             }
         };
         budget.waited(self.clock.now().saturating_sub(asked));
-        Ok(self.remember(digest, &answer))
+        Ok(self.remember(bar, &answer))
     }
 
-    fn remember(&mut self, digest: String, answer: &Answer) -> Option<String> {
+    fn remember(&mut self, bar: String, answer: &Answer) -> Option<String> {
         let outcome = answer.kind.outcome();
         match &answer.kind {
-            crate::seams::AnswerKind::Approved(title) => {
+            AnswerKind::Approved(title) => {
                 if title == APPROVE_TASK {
-                    self.standing.insert(digest);
+                    self.standing.insert(bar);
                 }
                 None
             }
             _ => {
-                self.refused.insert(digest, outcome);
+                self.refused.insert(bar, outcome);
                 Some(refusal(outcome, false))
             }
         }
     }
 
-    fn record(&self, scope: &Scope, action: &Action, decision: &Decision) {
+    /// The policy's verdict, put on record.
+    pub fn decide(&self, scope: &Scope, action: &Action) -> Decision {
+        let decision = self.policy.decide(action, &*self.around);
         let event = Event::PolicyDecision {
             action: action.kind().to_string(),
             target: action.target().to_owned(),
@@ -146,10 +156,11 @@ impl Gate {
             reason: decision.reason.clone(),
         };
         self.journal.append(Actor::Server, scope, event);
+        decision
     }
 }
 
-fn denied(decision: &Decision) -> String {
+pub(super) fn denied(decision: &Decision) -> String {
     let part = decision.part.as_ref().map_or_else(String::new, |part| format!(" (the part {part:?})"));
     format!(
         "denied by the policy, rule {} ({}){part}: {}. There is no other way to do this and it must not be tried in another form; \
@@ -189,7 +200,7 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
     if kind == QuestionKind::Run && decision.grantable && !decision.steering {
         titles.push(APPROVE_TASK.to_owned());
     }
-    let digest = digest(action);
+    let digest = digest(&json!(action));
     let document = format!(
         "# {word}?\n\n{}\n{}\n{}\n\nAction: {action_kind}{cwd}  \nRule: {} ({}): {}  \nSHA-256 of the action: `{digest}`\n",
         fence(action.target()),
@@ -205,17 +216,16 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
 }
 
 /// SHA-256 of everything that an action is.
-fn digest(action: &Action) -> String {
-    let bytes = json!(action).to_string();
-    Sha256::digest(bytes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn digest(action: &Value) -> String {
+    Sha256::digest(action.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.trim().replace("\r\n", " ⏎ ").replace(['\n', '\r'], " ⏎ ")
 }
 
 /// A Markdown fence that the text cannot close.
-fn fence(text: &str) -> String {
+pub(super) fn fence(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     "`".repeat(longest.max(2) + 1)
 }

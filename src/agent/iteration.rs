@@ -108,10 +108,12 @@ async fn request(task: &mut Task, tool_choice: ToolChoice) -> Result<Reply, Endi
         tool_choice,
         max_tokens: wanted,
     };
-    let bytes = task.seams.model.body(&request).len() as u64;
-    let reserved = task.budget.request(task.seams.clock.now(), bytes, wanted)?;
-    request.max_tokens = reserved.reply;
-    let body = task.seams.model.body(&request);
+    let mut body = task.seams.model.body(&request);
+    let reserved = task.budget.request(task.seams.clock.now(), body.len() as u64, wanted)?;
+    if reserved.reply != wanted {
+        request.max_tokens = reserved.reply;
+        body = task.seams.model.body(&request);
+    }
     let event = Event::LlmRequest {
         model: task.seams.model.name().to_owned(),
         messages: request.messages.len(),

@@ -1,7 +1,7 @@
 //! The loop: a task asks the model, runs what it calls behind the gate, and tells it what came of it, until it is done.
 //!
 //! `task` starts and ends it, `iteration` is one request with its calls, `call` is one call from arguments to result, `gate`
-//! asks the policy and the person, `history` is the conversation as a fold over the journal's events.
+//! asks the policy and the person, `publish` reaches git, `history` is the conversation as a fold over the journal's events.
 
 mod budget;
 mod call;
@@ -11,12 +11,14 @@ mod history;
 mod iteration;
 mod progress;
 mod prompt;
+mod publish;
 mod task;
 
 pub use budget::{Budget, Exceeded, Prices};
-pub use gate::{Gate, Permit};
+pub use gate::{Gate, Permit, Wanted};
 pub use guard::{Guard, Repeat};
 pub use history::{History, OpenCall};
 pub use progress::progress_line;
 pub use prompt::{PromptError, system_prompt};
+pub use publish::Publisher;
 pub use task::{Ending, Seams, TaskEnd, TaskError, TaskSpec, run_task};

@@ -179,7 +179,7 @@ impl Task {
             gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock),
             guard: Guard::default(),
             budget,
-            registry: Registry::new(spec.mode, policy.tools().unwrap_or_default()),
+            registry: Registry::new(spec.mode, policy.tools().unwrap_or_default(), &spec.folder.to_string_lossy()),
             shell: Shell::new(seams.sandbox.clone(), sandbox_spec(&spec, &policy)),
             outputs: Outputs::default(),
             system: "".into(),

@@ -68,7 +68,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let (config, mut checks) = match Config::load(&folders) {
         Ok(config) => {
             let file = folders.config.join("config.toml");
-            (config, vec![Check::ok("configuration", file.display().to_string())])
+            let note = if file.is_file() { "" } else { " (not there: the defaults serve)" };
+            (config, vec![Check::ok("configuration", format!("{}{note}", file.display()))])
         }
         Err(error) => {
             let advice = "repair that line; until then the server runs read-only";
@@ -189,7 +190,7 @@ fn tasks(folders: &Folders) -> Check {
 fn trust(folders: &Folders) -> Check {
     match TrustStore::new(folders).list() {
         Ok(list) if list.is_empty() => Check::weak("trust", "no folder is trusted", "countersign trust add DIR"),
-        Ok(list) => Check::ok("trust", format!("{} folders", list.len())),
+        Ok(list) => Check::ok("trust", counted(list.len(), "folder")),
         Err(error) => Check::fails("trust", error.to_string(), "repair or remove that file"),
     }
 }
@@ -197,7 +198,7 @@ fn trust(folders: &Folders) -> Check {
 fn record(folders: &Folders) -> Check {
     match journal::verify(&folders.state, None) {
         Ok(report) => match report.files.iter().find_map(|file| file.bad.as_ref().map(|bad| (file, bad))) {
-            None => Check::ok("journal", format!("{} files, every chain holds", report.files.len())),
+            None => Check::ok("journal", format!("{}, every chain holds", counted(report.files.len(), "file"))),
             Some((file, bad)) => {
                 let found = format!("{}: line {}: {}", file.file.display(), bad.line, bad.why);
                 Check::fails("journal", found, "keep a copy and find out who changed it; new sessions are not affected")
@@ -205,4 +206,8 @@ fn record(folders: &Folders) -> Check {
         },
         Err(error) => Check::fails("journal", error.to_string(), "make that folder readable for you"),
     }
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

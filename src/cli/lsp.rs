@@ -32,10 +32,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
     setup.policy = arguments.policy;
     setup.record = arguments.record;
     setup.watch_editor = true;
-    // Two threads, so that a task's work never holds up the typing.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::new(Code::Failed, format_args!("no event loop: {error}")))?;
-    let ending = runtime.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    let ending = runtime()?.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
     // A blocking read of stdin would keep the process.
     std::process::exit(if ending == Ending::Orderly { 0 } else { 1 });
 }
@@ -60,4 +57,10 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         clock: Arc::new(SystemClock::default()),
         watch_editor: false,
     })
+}
+
+/// The event loop of a server: two threads, so that a task's work never holds up the typing.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| CliError::new(Code::Failed, format_args!("no event loop: {error}")))
 }

@@ -1,8 +1,10 @@
 //! The command line: one file a command. Results go to stdout, everything else to stderr; errors are one sentence and a next
 //! step, with the exit codes of docs/cli.md.
 
+mod ask;
 mod audit;
 mod context;
+mod demo;
 mod doctor;
 mod error;
 mod first;
@@ -14,6 +16,7 @@ mod policy;
 pub mod printable;
 mod probe;
 mod sandbox;
+mod terminal;
 mod timeline;
 mod trust;
 mod walls;
@@ -42,9 +45,9 @@ enum Command {
     /// Language server on stdio, for editors
     Lsp(lsp::Arguments),
     /// The agent in a terminal, with review hunk by hunk
-    Ask(later::Arguments),
+    Ask(ask::Arguments),
     /// The whole product without key, network or editor
-    Demo(later::Arguments),
+    Demo(demo::Arguments),
     /// What works on this machine, and what to do about the rest
     Doctor(doctor::Arguments),
     /// Write commented user files: model, key, policy
@@ -99,8 +102,8 @@ fn dispatch(command: Option<Command>, context: &mut Context) -> Result<Code, Cli
         Some(Command::Trust(arguments)) => trust::run(&arguments, context),
         Some(Command::Grants(arguments)) => grants::run(&arguments, context),
         Some(Command::Lsp(arguments)) => lsp::run(arguments, context),
-        Some(Command::Ask(_)) => later::run("ask"),
-        Some(Command::Demo(_)) => later::run("demo"),
+        Some(Command::Ask(arguments)) => ask::run(&arguments, context),
+        Some(Command::Demo(arguments)) => demo::run(&arguments, context),
         Some(Command::Dashboard(_)) => later::run("dashboard"),
         Some(Command::Pilot(_)) => later::run("pilot"),
         Some(Command::Retro(_)) => later::run("retro"),

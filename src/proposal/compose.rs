@@ -18,13 +18,16 @@ pub(super) enum Part {
 
 /// `live` are the hunks that make `now` of `base`; the parts make `to` of `base`.
 pub(super) fn compose(live: &[Hunk], base: &Text, now: &Text, to: &Text) -> Vec<Part> {
+    let mut fresh = Vec::new();
+    merge(&mut fresh, live, 0..live.len(), base, Edit { range: 0..base.len(), new: to.to_string() });
+    if live.is_empty() {
+        return fresh;
+    }
     let parts = composed(live, base, now, to);
     let size = |part: &Part| match part {
         Part::Keep(at) => live[*at].old.len() + live[*at].new.len(),
         Part::New { edit, .. } => edit.range.len() + edit.new.len(),
     };
-    let mut fresh = Vec::new();
-    merge(&mut fresh, live, 0..live.len(), base, Edit { range: 0..base.len(), new: to.to_string() });
     // Changes may have come to cancel each other out across hunks.
     let total = |parts: &[Part]| parts.iter().map(size).sum::<usize>();
     if total(&fresh) < total(&parts) { fresh } else { parts }

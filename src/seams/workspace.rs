@@ -109,7 +109,7 @@ pub struct Hit {
 #[derive(Clone, Debug, Default)]
 pub struct SearchResult {
     pub hits: Vec<Hit>,
-    /// Hits in all, also those not returned: matching lines, or files in the other modes; a lower bound when `truncated`.
+    /// Matches in all, also those not returned; a lower bound when `truncated`.
     pub total: u64,
     pub files_searched: u64,
     /// The search stopped early.
@@ -209,6 +209,13 @@ pub trait Workspace: Send + Sync {
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
-    /// The real name of a path: symbolic links followed beneath the folder, the part that does not exist yet as written.
+    /// What the user accepted of this session's hunks and no commit holds yet: path and (text before, text after) pairs in
+    /// order of acceptance.
+    async fn accepted(&self) -> Vec<(WsPath, Vec<(String, String)>)> {
+        Vec::new()
+    }
+    /// What `accepted` told is now in this commit.
+    async fn committed(&self, _commit: &str) {}
+    /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

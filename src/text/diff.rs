@@ -1,8 +1,9 @@
 //! Differences between two texts: by whole lines for people, by characters for moving places along.
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
-
-use super::{Edit, Text};
+use super::{
+    Edit, Text,
+    align::{Stretch, align},
+};
 
 /// What turns `base` into `new`, as whole lines of `base`: ascending, disjoint, with an unchanged line between any two.
 /// Applied together they give exactly `new`.
@@ -58,28 +59,11 @@ fn line_diff(old: &str, new: &str) -> Vec<Edit> {
     let tail = common_tail(&old[head..], &new[head..]);
     let (old_lines, new_lines) = (lines(&old[head..old.len() - tail]), lines(&new[head..new.len() - tail]));
     let (old_at, new_at) = (offsets(&old_lines, head), offsets(&new_lines, head));
-    let edit = |op: &DiffOp| {
-        let (old_range, new_range) = (op.old_range(), op.new_range());
-        Edit {
-            range: old_at[old_range.start]..old_at[old_range.end],
-            new: new[new_at[new_range.start]..new_at[new_range.end]].to_owned(),
-        }
+    let edit = |stretch: Stretch| Edit {
+        range: old_at[stretch.old.start]..old_at[stretch.old.end],
+        new: new[new_at[stretch.new.start]..new_at[stretch.new.end]].to_owned(),
     };
-    let mut edits: Vec<Edit> = Vec::new();
-    for op in capture_diff_slices(Algorithm::Myers, &old_lines, &new_lines) {
-        if matches!(op, DiffOp::Equal { .. }) {
-            continue;
-        }
-        let next = edit(&op);
-        match edits.last_mut() {
-            Some(last) if last.range.end == next.range.start => {
-                last.range.end = next.range.end;
-                last.new.push_str(&next.new);
-            }
-            _ => edits.push(next),
-        }
-    }
-    edits
+    align(&old_lines, &new_lines).into_iter().map(edit).collect()
 }
 
 /// Bytes of whole lines that both texts begin with.

@@ -1,7 +1,9 @@
 //! Text as values: snapshots of a document, positions in three encodings, edits, the diff into hunks, and what becomes of
 //! a place in a text when somebody else edits it.
 
+mod align;
 mod diff;
+mod hash;
 mod rebase;
 mod snapshot;
 

@@ -9,7 +9,7 @@ use super::{Outputs, Shell};
 use crate::{
     event::{CallId, Scope, ToolCallStatus},
     policy::Action,
-    seams::{Editor, Workspace},
+    seams::{Editor, Vcs, Workspace},
 };
 
 /// What a task is for; it decides which tools the model has.
@@ -46,8 +46,26 @@ pub enum Effect {
     Runs,
     /// Waits for a person.
     Asks,
+    /// Reaches git itself, by [`Tool::publication`]. The intent is durable first.
+    Publishes,
     /// Ends the task.
     Ends,
+}
+
+/// What git is to do: not by the tool itself, but by the gate that shows it to the person and checks it again right before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// A new branch at HEAD, switched to in place.
+    Branch(String),
+    /// Everything accepted and not committed yet.
+    Commit {
+        message: String,
+        branch: Option<String>,
+    },
+    Push {
+        remote: Option<String>,
+        branch: Option<String>,
+    },
 }
 
 /// What a call gets to work with.
@@ -58,6 +76,10 @@ pub struct Context<'a> {
     pub editor: &'a dyn Editor,
     pub shell: &'a Shell,
     pub outputs: &'a Outputs,
+    /// `None` outside of a repository.
+    pub vcs: Option<&'a dyn Vcs>,
+    /// Whether the policy lets the model see a file, for hits that no path of the call names.
+    pub may_read: &'a (dyn Fn(&str) -> bool + Sync),
     /// The policy said "ask" about a staged change, or it steers tools: its hunks stand apart.
     pub apart: bool,
     /// Longest time that a command may run.
@@ -115,6 +137,11 @@ pub trait Tool: Send + Sync {
 
     /// Why the call can never work, if so; said before anybody is asked.
     fn refusal(&self) -> Option<String> {
+        None
+    }
+
+    /// What it wants of git, if anything; `run` is not called then.
+    fn publication(&self) -> Option<Publication> {
         None
     }
 

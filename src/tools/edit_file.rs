@@ -23,14 +23,13 @@ const BYTES: usize = 4 * 1024;
 /// Most edits of one call.
 const EDITS: usize = 50;
 
-/// One replacement.
+// Doc comments of fields and tools are read by the model; what goes without saying has none.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EditArgs {
-    /// Text that stands in the file exactly once; take whole lines, two or three around the change.
+    /// Whole lines that stand in the file exactly once.
     #[serde(alias = "old_string", alias = "old_str", alias = "old_text", alias = "oldText", alias = "search")]
     old: String,
-    /// What replaces it.
     #[serde(alias = "new_string", alias = "new_str", alias = "new_text", alias = "newText", alias = "replace")]
     new: String,
     /// Replace every exact occurrence.
@@ -38,12 +37,10 @@ struct EditArgs {
     all: bool,
 }
 
-/// Changes a file by replacing text. All edits of a call are matched against the file as it was before the call, and apply
-/// together or not at all. The change is a proposal: the user's file stays as it is until the user accepts it.
+/// Proposes replacements in a file. All edits match the file as it was before the call, and apply together or not at all.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct EditFile {
-    /// Path relative to the workspace folder.
     #[schemars(with = "String")]
     path: WsPath,
     edits: Vec<EditArgs>,
@@ -88,7 +85,8 @@ impl Tool for EditFile {
     }
 
     fn actions(&self) -> Vec<Action> {
-        vec![Action::Write(self.path.to_string())]
+        // A refusal shows the file, so it must be readable.
+        vec![Action::Read(self.path.to_string()), Action::Write(self.path.to_string())]
     }
 
     fn effect(&self) -> Effect {

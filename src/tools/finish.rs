@@ -10,13 +10,13 @@ use crate::policy::Action;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Finish {
-    /// For the user: what changed and why, in a few sentences.
+    /// For the user: what changed and why.
     #[serde(alias = "result", alias = "message")]
     summary: String,
-    /// Commands that you ran to check it, each with its result.
+    /// Commands that checked it, with their results.
     #[serde(default, deserialize_with = "lenient::sentences")]
     checks: Vec<String>,
-    /// What is left to do or not certain.
+    /// What is not done or not certain.
     #[serde(default, deserialize_with = "lenient::sentences")]
     left: Vec<String>,
 }

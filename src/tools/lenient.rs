@@ -22,6 +22,41 @@ pub(super) fn arguments(input: Value) -> Option<Map<String, Value>> {
     Some(object)
 }
 
+/// The fields that hold paths, under all their names.
+const PATHS: [&str; 14] = [
+    "path",
+    "paths",
+    "to",
+    "from",
+    "cwd",
+    "workdir",
+    "file",
+    "filename",
+    "file_path",
+    "dir",
+    "directory",
+    "folder",
+    "destination",
+    "source",
+];
+
+/// Makes absolute paths below `folder` relative to it.
+pub(super) fn relative(object: &mut Map<String, Value>, folder: &str) {
+    let shorten = |value: &mut Value| {
+        let rest =
+            value.as_str().and_then(|path| path.strip_prefix(folder)).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if let Some(rest) = rest.filter(|_| !folder.is_empty()) {
+            *value = Value::String(rest.trim_start_matches('/').to_owned());
+        }
+    };
+    for (_, value) in object.iter_mut().filter(|(name, _)| PATHS.contains(&name.as_str())) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(shorten),
+            one => shorten(one),
+        }
+    }
+}
+
 /// A non-negative whole number, also as a string or a float without fraction.
 pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     let value = Value::deserialize(from)?;
@@ -75,6 +110,12 @@ pub(super) fn sentences<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String
             other => other.to_string(),
         })
         .collect())
+}
+
+/// Paths below the workspace folder.
+pub(super) fn paths<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WsPath>, D::Error> {
+    let written: Vec<String> = list(from)?;
+    written.iter().map(|path| WsPath::parse(path).map_err(D::Error::custom)).collect()
 }
 
 /// A path below the workspace folder.

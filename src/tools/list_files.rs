@@ -13,18 +13,16 @@ const ENTRIES: usize = 200;
 /// Levels that are listed when neither glob nor depth is given.
 const DEPTH: usize = 2;
 
-/// Lists files and folders, without ignored ones. With neither glob nor depth it goes two levels deep.
+/// Lists files and folders without ignored ones, two levels deep if neither glob nor depth is given.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListFiles {
-    /// Folder; the workspace folder if absent.
     #[serde(default, alias = "dir", alias = "directory", alias = "folder", deserialize_with = "lenient::maybe_path")]
     #[schemars(with = "Option<String>")]
     path: Option<WsPath>,
-    /// As in .gitignore, e.g. `*.rs` or `tests/**`.
+    /// As in .gitignore.
     #[serde(default, alias = "pattern")]
     glob: Option<String>,
-    /// Levels below path.
     #[serde(default, deserialize_with = "lenient::number")]
     depth: Option<u64>,
     /// Habits from elsewhere.

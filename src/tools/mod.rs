@@ -4,9 +4,12 @@
 //! that struct, a call can say what it is (`title`), which policy actions it needs (`actions`) and what it may touch (`effect`)
 //! before anything happens. Adding a tool is one file here and one line in `registry.rs`.
 
+mod ask_user;
 mod context;
 mod edit_file;
+mod file_op;
 mod finish;
+mod git;
 mod lenient;
 mod list_files;
 pub mod matching;
@@ -18,8 +21,9 @@ mod schema;
 mod search;
 mod shell;
 mod terminal;
+mod write_file;
 
-pub use context::{Context, Effect, Mode, Tool, ToolResult};
+pub use context::{Context, Effect, Mode, Publication, Tool, ToolResult};
 pub use output::Outputs;
 pub use registry::{Parsed, Registry};
 pub use shell::Shell;

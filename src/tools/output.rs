@@ -20,25 +20,33 @@ const KEPT: usize = 8;
 
 /// The outputs of a task's latest long commands.
 #[derive(Default)]
-pub struct Outputs(Mutex<(usize, VecDeque<(String, Arc<str>)>)>);
+pub struct Outputs(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    /// Outputs so far, those that are gone included.
+    count: usize,
+    /// Id and text, the latest last.
+    latest: VecDeque<(String, Arc<str>)>,
+}
 
 impl Outputs {
     /// Keeps an output and returns the id by which `output` finds it.
     pub(super) fn keep(&self, text: String) -> String {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0 += 1;
-        let id = format!("o{}", kept.0);
-        kept.1.push_back((id.clone(), text.into()));
-        if kept.1.len() > KEPT {
-            kept.1.pop_front();
+        kept.count += 1;
+        let id = format!("o{}", kept.count);
+        kept.latest.push_back((id.clone(), text.into()));
+        if kept.latest.len() > KEPT {
+            kept.latest.pop_front();
         }
         id
     }
 
     fn find(&self, id: &str) -> Result<Arc<str>, String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.1.iter().find(|(other, _)| other == id).map(|(_, text)| text.clone()).ok_or_else(|| {
-            let ids: Vec<&str> = kept.1.iter().map(|(id, _)| id.as_str()).collect();
+        kept.latest.iter().find(|(other, _)| other == id).map(|(_, text)| text.clone()).ok_or_else(|| {
+            let ids: Vec<&str> = kept.latest.iter().map(|(id, _)| id.as_str()).collect();
             match ids.as_slice() {
                 [] => "no output is kept; only long outputs of run are".to_owned(),
                 ids => format!("there is no output {id:?} (any more); kept are {}", ids.join(", ")),
@@ -47,19 +55,16 @@ impl Outputs {
     }
 }
 
-/// Shows more of a long command output, by lines or by pattern.
+/// Shows more of a long command output, by the id that run told.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Output {
-    /// As the result of run named it.
     id: String,
-    /// First line, from 1.
     #[serde(default, alias = "start", alias = "offset", deserialize_with = "lenient::number")]
     start_line: Option<u64>,
-    /// Last line, included.
     #[serde(default, alias = "end", deserialize_with = "lenient::number")]
     end_line: Option<u64>,
-    /// Only lines that contain this text, whatever the case.
+    /// Only lines that contain this text.
     #[serde(default)]
     pattern: Option<String>,
 }

@@ -18,8 +18,7 @@ const LINES: usize = 2000;
 const BYTES: usize = 48 * 1024;
 const LINE_CHARS: usize = 2000;
 
-/// Shows a file with the user's unsaved text and your pending edits in it. Lines read `NUMBER|TEXT`; the text after the bar is
-/// the file's own, blanks included.
+/// Shows a file as lines of `NUMBER|TEXT`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadFile {
@@ -30,7 +29,6 @@ pub(super) struct ReadFile {
     /// First line, from 1.
     #[serde(default, alias = "start", alias = "offset", alias = "line", deserialize_with = "lenient::number")]
     start_line: Option<u64>,
-    /// Last line, included.
     #[serde(default, alias = "end", deserialize_with = "lenient::number")]
     end_line: Option<u64>,
     /// Number of lines: a habit from elsewhere.

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Mode, Tool, edit_file::EditFile, finish::Finish, lenient, list_files::ListFiles, output::Output, read_file::ReadFile,
-    run::Run, schema, search::Search,
+    Effect, Mode, Tool, ask_user::AskUser, edit_file::EditFile, file_op::FileOp, finish::Finish, git::Git, lenient,
+    list_files::ListFiles, output::Output, read_file::ReadFile, run::Run, schema, search::Search, write_file::WriteFile,
 };
 use crate::seams::ToolSpec;
 
@@ -33,13 +33,17 @@ fn entry<T: Tool + DeserializeOwned + JsonSchema + 'static>(name: &str, looks_on
 /// Sorted by name, so that the declarations are a stable prefix of every request.
 fn all() -> Vec<Entry> {
     vec![
+        entry::<AskUser>("ask_user", true),
         entry::<EditFile>("edit_file", false),
+        entry::<FileOp>("file_op", false),
         entry::<Finish>("finish", true),
+        entry::<Git>("git", true),
         entry::<ListFiles>("list_files", true),
         entry::<Output>("output", false),
         entry::<ReadFile>("read_file", true),
         entry::<Run>("run", false),
         entry::<Search>("search", true),
+        entry::<WriteFile>("write_file", false),
     ]
 }
 
@@ -63,6 +67,8 @@ const ELSEWHERE: [(&str, &str); 14] = [
 
 /// The tools of one task.
 pub struct Registry {
+    mode: Mode,
+    folder: String,
     entries: Vec<Entry>,
     specs: Arc<[ToolSpec]>,
 }
@@ -71,14 +77,15 @@ pub struct Registry {
 pub type Parsed = Result<Box<dyn Tool>, String>;
 
 impl Registry {
-    /// The tools of a mode; of these only `enabled`, when the policy names any.
-    pub fn new(mode: Mode, enabled: &[String]) -> Self {
+    /// The tools of a mode; of these only `enabled`, when the policy names any. Absolute paths below `folder` are read as
+    /// relative ones, since commands print them.
+    pub fn new(mode: Mode, enabled: &[String], folder: &str) -> Self {
         let wanted = |entry: &Entry| {
             (mode == Mode::Edit || entry.looks_only) && (enabled.is_empty() || enabled.contains(&entry.spec.name))
         };
         let entries: Vec<Entry> = all().into_iter().filter(wanted).collect();
         let specs = entries.iter().map(|entry| entry.spec.clone()).collect();
-        Registry { entries, specs }
+        Registry { mode, folder: folder.trim_end_matches('/').to_owned(), entries, specs }
     }
 
     /// The declarations, sorted by name.
@@ -99,7 +106,13 @@ impl Registry {
                 object.shift_remove(habit);
             }
         }
-        (entry.read)(object).map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))
+        lenient::relative(&mut object, &self.folder);
+        let read = (entry.read)(object);
+        let call = read.map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))?;
+        if self.mode != Mode::Edit && !matches!(call.effect(), Effect::Reads | Effect::Asks | Effect::Ends) {
+            return Err(format!("this task only looks ({}); that cannot be done in it", self.mode.name()));
+        }
+        Ok(call)
     }
 
     fn unknown(&self, name: &str) -> String {

@@ -24,14 +24,13 @@ const LIVE: usize = 256 * 1024;
 /// Most changed paths and hidden files that a result names.
 const NAMES: usize = 20;
 
-/// Runs a command with bash and returns its output and exit code. It sees the workspace with unsaved text and your pending
-/// edits in it, has no network, and works on a shadow: what it changes there is not kept as an edit.
+/// Runs a bash command on a shadow of the workspace, with your pending edits and without network. Files that it changes are
+/// not kept.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
     #[serde(alias = "cmd", alias = "script", alias = "commandLine")]
     command: String,
-    /// Folder to start in, relative to the workspace folder.
     #[serde(default, alias = "workdir", alias = "working_directory", deserialize_with = "lenient::maybe_path")]
     #[schemars(with = "Option<String>")]
     cwd: Option<WsPath>,

@@ -1,6 +1,6 @@
 //! `search`: content search over what the user sees.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,34 +29,32 @@ enum Mode {
     Count,
 }
 
-/// Searches the workspace's text for a regular expression, unsaved text and your pending edits included, ignored files not.
+/// Searches the lines of all files but ignored ones.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Search {
-    /// Regular expression in Rust's syntax, matched line by line.
+    /// Regular expression (Rust).
     #[serde(alias = "query", alias = "regex")]
     pattern: String,
-    /// Folder or file to search in.
     #[serde(default, alias = "dir", alias = "directory", deserialize_with = "lenient::maybe_path")]
     #[schemars(with = "Option<String>")]
     path: Option<WsPath>,
-    /// Only files that match, as in .gitignore.
+    /// As in .gitignore.
     #[serde(default, alias = "include", alias = "file_pattern")]
     glob: Option<String>,
-    /// Take pattern as plain text.
+    /// pattern is plain text.
     #[serde(default, alias = "fixed_strings", deserialize_with = "lenient::flag")]
     literal: bool,
     /// Default true.
     #[serde(default, deserialize_with = "lenient::maybe_flag")]
     case_sensitive: Option<bool>,
-    /// Lines shown around each hit, 0 to 5.
+    /// Lines around each hit, 0 to 5.
     #[serde(default, deserialize_with = "lenient::number")]
     context: Option<u64>,
-    /// `lines` (default) shows matching lines, `files` and `count` only name files.
     #[serde(default, alias = "output_mode")]
     #[schemars(with = "Option<String>", extend("enum" = ["lines", "files", "count"]))]
     mode: Mode,
-    /// Hits to skip, to page on.
+    /// Hits to skip.
     #[serde(default, deserialize_with = "lenient::number")]
     offset: Option<u64>,
 }
@@ -86,7 +84,7 @@ impl Tool for Search {
             Mode::Count => SearchMode::Count,
         };
         let offset = self.offset.unwrap_or(0) as usize;
-        let found = cx
+        let mut found = cx
             .workspace
             .search(SearchQuery {
                 pattern: self.pattern.clone(),
@@ -100,7 +98,12 @@ impl Tool for Search {
                 limit: HITS,
             })
             .await?;
-        Ok(ToolResult::ok(if found.hits.is_empty() { self.nothing(&found, offset) } else { show(&found, mode, offset) }))
+        let kept_back = keep_back(&mut found, cx.may_read);
+        let mut text = if found.hits.is_empty() { self.nothing(&found, offset) } else { show(&found, mode, offset) };
+        if kept_back > 0 {
+            let _ = write!(text, "\n[hits in {kept_back} files are left out: the policy keeps them from you]");
+        }
+        Ok(ToolResult::ok(text))
     }
 }
 
@@ -116,6 +119,13 @@ impl Search {
         };
         format!("no match in {} files{hint}", found.files_searched)
     }
+}
+
+/// Drops the hits that the policy does not let the model read; the number of their files.
+fn keep_back(found: &mut SearchResult, may_read: &(dyn Fn(&str) -> bool + Sync)) -> usize {
+    let mut seen = BTreeMap::new();
+    found.hits.retain(|hit| *seen.entry(hit.path.clone()).or_insert_with(|| may_read(&hit.path)));
+    seen.values().filter(|readable| !**readable).count()
 }
 
 fn show(found: &SearchResult, mode: SearchMode, offset: usize) -> String {

@@ -60,11 +60,16 @@ pub fn reply(content: Vec<Value>, stop: Stop) -> Step {
     Step::Reply(Reply { id: "msg".into(), model: "fake".into(), content: content.into_iter().map(Block).collect(), stop, usage })
 }
 
+pub type AtRequest = Box<dyn FnMut(usize) + Send>;
+pub type Accepted = Vec<(WsPath, Vec<(String, String)>)>;
+
 pub struct Script {
     steps: Mutex<VecDeque<Step>>,
     pub requests: Mutex<Vec<Value>>,
+    /// Whether each request is judged as the API would.
+    pub judges: AtomicBool,
     /// Called at each request, before the answer.
-    pub at_request: Mutex<Option<Box<dyn FnMut(usize) + Send>>>,
+    pub at_request: Mutex<Option<AtRequest>>,
 }
 
 fn wire(request: &ModelRequest) -> Value {
@@ -93,7 +98,9 @@ impl Model for Script {
         let body = wire(request);
         let count = {
             let mut requests = self.requests.lock().unwrap();
-            anthropic_rules::validate(&body, requests.last()).unwrap_or_else(|why| panic!("{why}\n{body:#}"));
+            if self.judges.load(Ordering::SeqCst) {
+                anthropic_rules::validate(&body, requests.last()).unwrap_or_else(|why| panic!("{why}\n{body:#}"));
+            }
             requests.push(body);
             requests.len()
         };
@@ -129,6 +136,7 @@ pub struct Files {
     pub staged: Mutex<Vec<StageRequest>>,
     pub news: Mutex<Vec<String>>,
     pub revision: AtomicU64,
+    pub accepted: Mutex<Accepted>,
 }
 
 impl Files {
@@ -222,6 +230,12 @@ impl Workspace for Files {
     async fn news(&self) -> Vec<String> {
         std::mem::take(&mut self.news.lock().unwrap())
     }
+    async fn accepted(&self) -> Accepted {
+        self.accepted.lock().unwrap().clone()
+    }
+    async fn committed(&self, _: &str) {
+        self.accepted.lock().unwrap().clear();
+    }
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
         Ok(path.clone())
     }
@@ -294,6 +308,8 @@ pub struct Person {
     pub clock: Arc<Ticks>,
     /// Seconds that an answer takes.
     pub takes: AtomicU64,
+    /// Called while a question is open.
+    pub while_open: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
 #[async_trait::async_trait]
@@ -303,6 +319,9 @@ impl Editor for Person {
     }
     async fn ask(&self, _: &Scope, question: Question) -> Answer {
         self.questions.lock().unwrap().push(question);
+        if let Some(hook) = &mut *self.while_open.lock().unwrap() {
+            hook();
+        }
         self.clock.pass(Duration::from_secs(self.takes.load(Ordering::SeqCst)));
         if self.away.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
@@ -408,6 +427,7 @@ impl World {
             model: Arc::new(Script {
                 steps: Mutex::new(steps.into_iter().collect()),
                 requests: Mutex::default(),
+                judges: AtomicBool::new(true),
                 at_request: Mutex::default(),
             }),
             files: Arc::new(Files::default()),

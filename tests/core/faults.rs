@@ -19,8 +19,10 @@ fn goes_on(history: History) {
     assert_eq!(next.run().stop, StopReason::EndTurn);
 }
 
+type Phase = (&'static str, fn() -> Vec<Step>);
+
 /// Steps that lead into each phase.
-fn phases() -> Vec<(&'static str, fn() -> Vec<Step>)> {
+fn phases() -> Vec<Phase> {
     vec![
         ("first request", Vec::new),
         ("after a look", || vec![call("read_file", json!({"path": "a"}))]),
@@ -50,6 +52,9 @@ fn model_errors_end_the_task_with_the_users_sentence() {
     }
 }
 
+/// Name, answer, how the task ends, and what the model is told last.
+type Odd = (&'static str, Box<dyn Fn() -> Step>, StopReason, &'static str);
+
 #[test]
 fn odd_answers_in_every_phase() {
     let blocks = |content: Vec<Value>, stop: Stop| move || reply(content.clone(), stop.clone());
@@ -58,7 +63,7 @@ fn odd_answers_in_every_phase() {
         let cut = call_block("x", "run", json!({"_cut_arguments": "{\"command\": \"cut"}));
         reply(vec![whole, cut], Stop::MaxTokens)
     };
-    let odd: Vec<(&str, Box<dyn Fn() -> Step>, StopReason, &str)> = vec![
+    let odd: Vec<Odd> = vec![
         ("refusal", Box::new(blocks(vec![], Stop::Refusal("no".into()))), StopReason::Refusal, ""),
         (
             "refused call",
@@ -174,9 +179,11 @@ fn walls_that_cannot_be_had_run_nothing_and_say_so() {
     assert!(world.told(1).contains("namespaces") && world.told(1).contains("Nothing ran"), "{}", world.told(1));
 }
 
+type Hanging = (&'static str, fn() -> Step);
+
 #[test]
 fn cancelling_in_every_phase_leaves_a_whole_history() {
-    let hanging: Vec<(&str, fn() -> Step)> = vec![
+    let hanging: Vec<Hanging> = vec![
         ("the model", || Step::Hang),
         ("a command", || calls(&[("run", json!({"command": "hang"})), ("read_file", json!({"path": "a"}))])),
         ("a question", || calls(&[("run", json!({"command": "deploy now"})), ("read_file", json!({"path": "a"}))])),

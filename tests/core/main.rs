@@ -8,4 +8,5 @@ mod fakes;
 mod faults;
 mod history;
 mod looping;
+mod publishing;
 mod tools;

@@ -32,7 +32,7 @@ fn exit(code: i32) -> Outcome {
 
 #[test]
 fn schemas_are_closed_sorted_and_without_noise() {
-    let registry = Registry::new(Mode::Edit, &[]);
+    let registry = Registry::new(Mode::Edit, &[], "");
     let specs = registry.specs();
     assert!(specs.windows(2).all(|pair| pair[0].name < pair[1].name));
     for spec in specs.iter() {
@@ -43,7 +43,7 @@ fn schemas_are_closed_sorted_and_without_noise() {
             assert!(!text.contains(noise), "{}: {noise} in {text}", spec.name);
         }
     }
-    let only = Registry::new(Mode::Edit, &["read_file".to_owned()]);
+    let only = Registry::new(Mode::Edit, &["read_file".to_owned()], "");
     assert_eq!(only.specs().iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>(), ["read_file"]);
 }
 
@@ -53,6 +53,7 @@ fn arguments_are_read_as_models_write_them() {
     for input in [
         json!({"path": "a", "start_line": 2, "end_line": 3}),
         json!({"file_path": "./a", "start_line": "2", "end_line": 3.0}),
+        json!({"path": "/work/space/a", "start_line": 2, "end_line": 3}),
         json!({"path": "a", "offset": 2, "limit": 2, "reason": "to see"}),
         json!("{\"path\": \"a\", \"start_line\": 2, \"end_line\": 3}"),
     ] {
@@ -194,4 +195,73 @@ fn one_session_of_walls_serves_all_commands_of_a_task() {
     let world = World::new([call("run", json!({"command": "a"})), call("run", json!({"command": "b"})), finish()]);
     world.run();
     assert_eq!(world.walls.opened.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[test]
+fn new_files_and_whole_texts_are_staged() {
+    let write = |input: Value| result(&[("a", "x\r\ny\r\n")], "write_file", input);
+    let (status, text) = write(json!({"path": "new/b", "content": "1\n2\n"}));
+    assert!(status == ToolCallStatus::Ok && text == "new/b: 2 lines, hunk h1 pending review", "{text}");
+    let (status, text) = write(json!({"path": "a", "content": "z\n"}));
+    assert!(status == ToolCallStatus::Error && text.contains("exists; change it with edit_file"), "{text}");
+    let (status, _) = write(json!({"path": "a", "content": "x\ny\n", "overwrite": true}));
+    assert_eq!(status, ToolCallStatus::Error, "the line ends are the file's, so nothing changes");
+    let world = World::new([call("write_file", json!({"path": "a", "content": "z\nw\n", "overwrite": "true"})), finish()]);
+    world.files.put("a", "x\r\ny\r\n");
+    world.run();
+    assert_eq!(world.files.get("a").unwrap(), "z\r\nw\r\n");
+    let (status, text) = write(json!({"path": "b", "content": "x".repeat(300 * 1024)}));
+    assert!(status == ToolCallStatus::Error && text.contains("in parts"), "{text}");
+}
+
+#[test]
+fn files_move_and_go_as_proposals() {
+    let world = World::new([
+        call("file_op", json!({"op": "rename", "from": "a", "destination": "b"})),
+        call("file_op", json!({"op": "delete", "path": "b"})),
+        call("file_op", json!({"op": "move", "path": "b"})),
+        call("file_op", json!({"op": "move", "path": ".env", "to": "env.txt"})),
+        finish(),
+    ]);
+    world.files.put("a", "x\n");
+    world.files.put(".env", "KEY=1\n");
+    world.run();
+    let results = world.log.results();
+    assert!(results[0].1.starts_with("move a to b: hunk h1") && results[1].1.starts_with("delete b: hunk h2"), "{results:?}");
+    assert!(results[2].1.contains("move needs to"), "{results:?}");
+    assert_eq!(results[3].0, ToolCallStatus::Denied);
+    assert_eq!((world.files.get("b"), world.files.get(".env").is_some()), (None, true));
+}
+
+#[test]
+fn a_question_of_the_model_is_answered_or_not() {
+    assert_eq!(result(&[], "ask_user", json!({"question": "which?", "options": "a"})).1, "the user answers: answer to which?");
+    let (status, text) = result(&[], "ask_user", json!({"question": "unanswered"}));
+    assert!(status == ToolCallStatus::Error && text.contains("plainest reading"), "{text}");
+}
+
+#[test]
+fn hits_that_the_policy_keeps_back_are_not_shown() {
+    let rule =
+        "[[rule]]\nid = \"no-notes\"\naction = \"read\"\nverdict = \"deny\"\npaths = [\"notes/**\"]\nreason = \"private\"\n";
+    let world = World::under(rule, [call("search", json!({"pattern": "needle"})), finish()]);
+    world.files.put("notes/a", "needle one\n");
+    world.files.put("src/a", "needle two\n");
+    world.run();
+    let text = &world.log.results()[0].1;
+    assert!(
+        text.contains("needle two") && !text.contains("needle one") && text.contains("hits in 1 files are left out"),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_tool_has_a_result_in_the_modes_that_have_it() {
+    let names = |mode: Mode| Registry::new(mode, &[], "").specs().iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        names(Mode::Edit),
+        ["ask_user", "edit_file", "file_op", "finish", "git", "list_files", "output", "read_file", "run", "search", "write_file"]
+    );
+    assert_eq!(names(Mode::Explain), ["ask_user", "finish", "git", "list_files", "read_file", "search"]);
+    assert_eq!(names(Mode::Plan), names(Mode::Explain));
 }

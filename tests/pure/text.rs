@@ -122,6 +122,15 @@ fn a_digest_is_that_of_the_bytes() {
 }
 
 #[test]
+fn an_inserted_block_begins_where_a_reader_expects_it() {
+    let old = "fn a() {\n    1\n}\n\nfn c() {\n    3\n}\n";
+    let block = "fn b() {\n    2\n}\n\n";
+    let new = old.replace("fn c", &format!("{block}fn c"));
+    let found = hunks(&Text::new(old), &Text::new(&new));
+    assert_eq!(found, [Edit { range: 18..18, new: block.to_owned() }]);
+}
+
+#[test]
 fn a_diff_of_huge_unlike_texts_ends_soon() {
     let old: String = (0..60_000).map(|n| format!("{}\n", n % 7)).collect();
     let new: String = (0..60_000).map(|n| format!("{}\n", (n * 5 + n / 11) % 7)).collect();

@@ -504,3 +504,61 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     let nowhere = user.run(["sandbox", "run", "-w", "nowhere", "--", "true"]);
     assert_eq!(nowhere.code, 2, "{nowhere:?}");
 }
+
+/// Runs a command at a terminal and types each answer when a question (a text that ends in a colon) waits for it.
+fn at_terminal(mut command: Command, answers: &[&str]) -> (i32, String) {
+    use std::io::Read;
+    let pair = nix::pty::openpty(None, None).unwrap();
+    for end in [&pair.master, &pair.slave] {
+        // Children of other tests must not hold it open.
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
+    }
+    let terminal = fs::File::from(pair.slave);
+    command.env("TERM", "xterm").stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    // The command holds the terminal's last handles: reading ends when it does.
+    drop(command);
+    let (mut master, mut said, mut block) = (fs::File::from(pair.master), String::new(), [0; 4096]);
+    let mut answers = answers.iter();
+    while let Ok(n @ 1..) = master.read(&mut block) {
+        said.push_str(std::str::from_utf8(&block[..n]).unwrap());
+        if said.ends_with(": ")
+            && let Some(answer) = answers.next()
+        {
+            master.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code().expect("ended by itself"), said)
+}
+
+#[test]
+fn at_a_terminal_there_are_colours_unless_unwanted() {
+    let user = User::new();
+    let (code, coloured) = at_terminal(user.command([""; 0]), &[]);
+    assert!(code == 0 && coloured.contains("\u{1b}[1mcountersign"), "{coloured}");
+    let mut command = user.command([""; 0]);
+    command.env("NO_COLOR", "1");
+    let (code, plain) = at_terminal(command, &[]);
+    assert!(code == 0 && plain.contains("countersign demo") && !plain.contains('\u{1b}'), "{plain}");
+}
+
+#[test]
+fn init_asks_at_a_terminal_and_never_shows_the_key() {
+    let user = User::new();
+    let (code, said) = at_terminal(user.command(["init"]), &["1\n", "my-model\n", "3\n", "sk-ant-typed\n"]);
+    assert!(code == 0 && said.contains("Next: countersign doctor") && !said.contains("sk-ant"), "{said}");
+    let folder = user.path(".config/countersign");
+    assert_eq!(fs::read_to_string(folder.join("anthropic.key")).unwrap(), "sk-ant-typed\n");
+    let before = fs::read_to_string(folder.join("config.toml")).unwrap();
+    assert!(before.contains("name = \"anthropic:my-model\""), "{before}");
+
+    let (code, said) = at_terminal(user.command(["init"]), &["2\n", "other\n", "1\n", "n\n"]);
+    assert!(code == 0 && said.contains("Left alone"), "{said}");
+    assert_eq!(fs::read_to_string(folder.join("config.toml")).unwrap(), before);
+    let (code, said) = at_terminal(user.command(["init"]), &["2\n", "other\n", "2\n", "printf key\n", "y\n"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(user.run(["doctor", "--offline"]).out.contains("from key_command"));
+    // The end of input, as Ctrl-D types it.
+    let (code, said) = at_terminal(user.command(["init"]), &["\u{4}"]);
+    assert!(code == 130 && said.contains("nothing was written"), "{said}");
+}

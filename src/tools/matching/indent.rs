@@ -20,7 +20,7 @@ impl Unit {
             Unit::Tab => (b'\t', 1),
             Unit::Spaces(width) => (b' ', width),
         };
-        (indent.bytes().all(|byte| byte == unit) && indent.len() % width == 0).then_some((indent.len() / width) as i64)
+        (indent.bytes().all(|byte| byte == unit) && indent.len().is_multiple_of(width)).then_some((indent.len() / width) as i64)
     }
 
     fn write(self, level: i64) -> Option<String> {

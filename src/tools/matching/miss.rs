@@ -66,9 +66,9 @@ fn not_found(path: &str, source: &Source, edit: &Replacement) -> String {
         out.push_str(", and no line of it is; read the file again");
         return out;
     };
-    let _ = write!(
+    let _ = writeln!(
         out,
-        ". The nearest place is line {} ({same} of {} lines agree); - is the file, + is your old:\n",
+        ". The nearest place is line {} ({same} of {} lines agree); - is the file, + is your old:",
         start + 1,
         old.len()
     );

@@ -84,8 +84,9 @@ fn missing(source: &Source, new: &str) -> Miss {
     // Inside a longer word it stands by chance.
     let by_itself = |at: &usize| {
         let (before, after) = (&source.view()[..*at], &source.view()[at + new.len()..]);
-        !(in_word(before.chars().next_back()) && in_word(new.chars().next()))
-            && !(in_word(after.chars().next()) && in_word(new.chars().next_back()))
+        let joined_before = in_word(before.chars().next_back()) && in_word(new.chars().next());
+        let joined_after = in_word(after.chars().next()) && in_word(new.chars().next_back());
+        !joined_before && !joined_after
     };
     let mut places = source.view().match_indices(new).map(|(at, _)| at).filter(by_itself);
     match (places.next(), places.next()) {

@@ -98,7 +98,7 @@ fn lsp_texts() -> impl Strategy<Value = (String, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn every_client_lands_what_it_applies((base, to) in lsp_texts(), mask in any::<u32>(), client in prop::sample::select(CLIENTS.to_vec())) {

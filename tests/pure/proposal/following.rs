@@ -41,7 +41,7 @@ fn stale(id: &str) -> (String, HunkState) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn staging_twice_gives_the_last_text(base in any_text(), first in any_text(), second in any_text()) {

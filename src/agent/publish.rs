@@ -1,0 +1,263 @@
+//! Commit, push and new branches: planned to exact ids, shown to the person, planned again right before the effect, and done only
+//! if nothing moved (law 5). The intent is on disk before, the outcome after.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    budget::Budget,
+    gate::{Gate, Wanted, denied, digest, fence, one_line},
+    task::Ending,
+};
+use crate::{
+    event::{Actor, Event, Scope},
+    policy::{Action, Decision, PushKind, Verdict},
+    seams::{CommitPlan, CommitSpec, JournalError, PushPlan, PushSpec, Question, QuestionKind, Vcs, VcsError, Workspace},
+    tools::{Publication, ToolResult},
+};
+
+/// Most bytes of a diff in a question's document; its digest covers all of it.
+const DIFF: usize = 256 * 1024;
+
+/// Who publishes, and through what. The server's own commands use it as the model's tool does.
+pub struct Publisher<'a> {
+    pub gate: &'a mut Gate,
+    pub budget: &'a mut Budget,
+    pub vcs: &'a dyn Vcs,
+    pub workspace: &'a dyn Workspace,
+    pub scope: &'a Scope,
+    pub cancel: &'a CancellationToken,
+}
+
+/// Why nothing was published: a result for the caller, or the end of the task.
+enum No {
+    Told(ToolResult),
+    Ends(Ending),
+}
+
+impl From<VcsError> for No {
+    fn from(error: VcsError) -> Self {
+        let hint = error.hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        No::Told(ToolResult::error(format!("{}{hint}", error.message)))
+    }
+}
+
+impl From<Ending> for No {
+    fn from(ending: Ending) -> Self {
+        No::Ends(ending)
+    }
+}
+
+impl From<JournalError> for No {
+    fn from(error: JournalError) -> Self {
+        No::Ends(error.into())
+    }
+}
+
+impl Publisher<'_> {
+    /// Does what is asked, or says why not.
+    ///
+    /// # Errors
+    /// [`Ending`] when the task ends here: cancelled, no record can be kept, or no question is left in the budget.
+    pub async fn publish(&mut self, what: Publication) -> Result<ToolResult, Ending> {
+        let done = match what {
+            Publication::Branch(name) => self.branch(&name).await,
+            Publication::Commit { message, branch } => self.commit(message, branch).await,
+            Publication::Push { remote, branch } => self.push(PushSpec { remote, branch }).await,
+        };
+        match done {
+            Ok(result) | Err(No::Told(result)) => Ok(result),
+            Err(No::Ends(ending)) => Err(ending),
+        }
+    }
+
+    async fn branch(&mut self, name: &str) -> Result<ToolResult, No> {
+        let action = Action::GitBranch(name.to_owned());
+        let head = self.vcs.branch().await?;
+        let digest = digest(&json!([action, head]));
+        let from = head.name.as_deref().unwrap_or("a detached HEAD");
+        let text = format!("Commit branch: make {} at {from} and switch to it?", one_line(name));
+        let question =
+            self.question(QuestionKind::Commit, "Create branch", text.clone(), format!("# {text}\n\n`{digest}`\n"), &digest);
+        self.permit(&[action], question, digest.clone()).await?;
+        if self.vcs.branch().await? != head {
+            return Err(moved("HEAD"));
+        }
+        self.start("git.branch", &digest, json!({"branch": name, "at": head.head})).await?;
+        let made = self.vcs.create_branch(name).await;
+        self.result("git.branch", &digest, made.as_ref().err(), Value::Null);
+        made?;
+        Ok(ToolResult::ok(format!("on the new branch {name}")))
+    }
+
+    async fn commit(&mut self, message: String, branch: Option<String>) -> Result<ToolResult, No> {
+        let plan = self.plan_commit(&message, branch.clone()).await?;
+        let mut actions = vec![Action::GitCommit { branch: plan.branch.clone() }];
+        if plan.creates_branch {
+            actions.push(Action::GitBranch(plan.branch.clone()));
+        }
+        let question = self.question(QuestionKind::Commit, "Commit", commit_text(&plan), commit_document(&plan), &plan.digest);
+        self.permit(&actions, question, plan.digest.clone()).await?;
+        if self.plan_commit(&message, branch).await?.digest != plan.digest {
+            return Err(moved("the branch or what is accepted"));
+        }
+        let detail = json!({"branch": plan.branch, "parent": plan.parent, "tree": plan.tree, "files": plan.files});
+        self.start("git.commit", &plan.digest, detail).await?;
+        let made = self.vcs.commit(&plan).await;
+        self.result("git.commit", &plan.digest, made.as_ref().err(), json!({"commit": made.as_ref().ok()}));
+        let commit = made?;
+        let CommitPlan { branch, tree, files, refused, .. } = plan;
+        let event = Event::GitCommit { commit: commit.clone(), branch: branch.clone(), tree, message };
+        self.gate.journal.append(Actor::Server, self.scope, event);
+        self.workspace.committed(&commit).await;
+        let mut text = format!("committed {commit} on {branch}: {}", files.join(", "));
+        for (path, why) in refused {
+            text += &format!("\nleft out {path}: {why}");
+        }
+        Ok(ToolResult::ok(text))
+    }
+
+    async fn plan_commit(&self, message: &str, branch: Option<String>) -> Result<CommitPlan, No> {
+        let accepted = self.workspace.accepted().await;
+        if accepted.is_empty() {
+            let why = "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted. \
+                       Pending hunks are accepted by the user only";
+            return Err(No::Told(ToolResult::error(why)));
+        }
+        Ok(self.vcs.plan_commit(CommitSpec { accepted, message: message.to_owned(), branch }).await?)
+    }
+
+    async fn push(&mut self, spec: PushSpec) -> Result<ToolResult, No> {
+        let plan = self.vcs.plan_push(spec.clone()).await?;
+        let kind = match (&plan.old, plan.fast_forward) {
+            (None, _) => PushKind::New,
+            (Some(_), true) => PushKind::Ff,
+            (Some(_), false) => PushKind::Force,
+        };
+        let action = Action::GitPush { branch: plan.branch.clone(), kind };
+        let question = self.question(QuestionKind::Push, "Push", push_text(&plan), push_document(&plan), &plan.digest);
+        // A no to this push is a no to every push there, whatever commits it holds.
+        let bar = digest(&json!(["push", plan.url, plan.branch]));
+        self.permit(&[action], question, bar).await?;
+        if self.vcs.plan_push(spec).await?.digest != plan.digest {
+            return Err(moved("the branch or the remote"));
+        }
+        let detail = json!({"url": plan.url, "branch": plan.branch, "old": plan.old, "new": plan.new});
+        self.start("git.push", &plan.digest, detail).await?;
+        let done = self.vcs.push(&plan).await;
+        self.result("git.push", &plan.digest, done.as_ref().err(), Value::Null);
+        done?;
+        let PushPlan { url, branch, old, new, remote, .. } = plan;
+        let text = format!("pushed {new} to {branch} of {remote} ({url})");
+        let event = Event::GitPush { url, branch, old: old.unwrap_or_default(), new };
+        self.gate.journal.append(Actor::Server, self.scope, event);
+        Ok(ToolResult::ok(text))
+    }
+
+    /// The policy's verdict on all actions, and the person's where one of them is "ask". `bar` is what a no stands for.
+    async fn permit(&mut self, actions: &[Action], question: Question, bar: String) -> Result<(), No> {
+        let decisions: Vec<Decision> = actions.iter().map(|action| self.gate.decide(self.scope, action)).collect();
+        if let Some(no) = decisions.iter().find(|decision| decision.verdict == Verdict::Deny) {
+            return Err(No::Told(ToolResult::denied(denied(no))));
+        }
+        if decisions.iter().any(|decision| decision.verdict == Verdict::Ask) {
+            let wanted = Wanted { question, bar };
+            if let Some(no) = self.gate.ask(self.scope, wanted, self.budget, self.cancel).await? {
+                return Err(No::Told(ToolResult::denied(no)));
+            }
+        }
+        Ok(())
+    }
+
+    fn question(&self, kind: QuestionKind, title: &str, text: String, document: String, digest: &str) -> Question {
+        let timeout = Duration::from_secs(self.gate.policy.approval().timeout_s);
+        Question { kind, text, titles: vec![title.to_owned()], document, digest: digest.to_owned(), timeout }
+    }
+
+    async fn start(&self, effect: &str, digest: &str, detail: Value) -> Result<(), JournalError> {
+        let event = Event::EffectStart { effect: effect.to_owned(), digest: digest.to_owned(), detail };
+        self.gate.journal.append_durable(Actor::Server, self.scope, event).await
+    }
+
+    fn result(&self, effect: &str, digest: &str, error: Option<&VcsError>, detail: Value) {
+        let detail = error.map_or(detail, |error| json!({"error": error.message}));
+        let event = Event::EffectResult { effect: effect.to_owned(), digest: digest.to_owned(), ok: error.is_none(), detail };
+        self.gate.journal.append(Actor::Server, self.scope, event);
+    }
+}
+
+fn moved(what: &str) -> No {
+    No::Told(ToolResult::error(format!(
+        "{what} changed while the question was open, so the approval is void and nothing was done. Look again before you repeat it"
+    )))
+}
+
+fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
+
+fn commit_text(plan: &CommitPlan) -> String {
+    let files = match plan.files.as_slice() {
+        [one] => one_line(one),
+        files => format!("{} files", files.len()),
+    };
+    let new = if plan.creates_branch { "the new branch " } else { "" };
+    let subject = plan.message.lines().next().unwrap_or_default();
+    format!("Commit {files} to {new}{}? Message: {:?}", one_line(&plan.branch), subject)
+}
+
+fn commit_document(plan: &CommitPlan) -> String {
+    let mut out = format!(
+        "# Commit to `{}`?\n\n- parent: `{}`\n- tree: `{}`\n- digest: `{}`\n",
+        plan.branch,
+        plan.parent.as_deref().unwrap_or("none"),
+        plan.tree,
+        plan.digest
+    );
+    plan.files.iter().for_each(|file| out += &format!("- file: {file}\n"));
+    plan.refused.iter().for_each(|(file, why)| out += &format!("- left out: {file}: {why}\n"));
+    plan.warnings.iter().for_each(|warning| out += &format!("- note: {warning}\n"));
+    out + &block("The message, as the agent wrote it", "", &plan.message) + &block("Diff", "diff", &plan.diff)
+}
+
+fn push_text(plan: &PushPlan) -> String {
+    let commits = match plan.commits.len() {
+        1 => "1 commit".to_owned(),
+        count => format!("{count} commits"),
+    };
+    let old = plan.old.as_deref().map_or("new branch", short);
+    let force = if plan.old.is_some() && !plan.fast_forward { ", LOSING commits there" } else { "" };
+    format!(
+        "Push {commits} to {} of {} ({}), {old} to {}{force}?",
+        one_line(&plan.branch),
+        plan.remote,
+        plan.url,
+        short(&plan.new)
+    )
+}
+
+fn push_document(plan: &PushPlan) -> String {
+    let mut out = format!(
+        "# Push to `{}`?\n\n- remote: {} `{}`\n- there now: `{}`\n- after: `{}`\n- digest: `{}`\n",
+        plan.branch,
+        plan.remote,
+        plan.url,
+        plan.old.as_deref().unwrap_or("no such branch"),
+        plan.new,
+        plan.digest
+    );
+    plan.commits.iter().for_each(|commit| out += &format!("- commit: {commit}\n"));
+    out + &block("Diff", "diff", &plan.diff)
+}
+
+fn block(title: &str, language: &str, text: &str) -> String {
+    let mut end = text.len().min(DIFF);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let cut = if end < text.len() { format!("\n[{} more bytes]\n", text.len() - end) } else { String::new() };
+    let fence = fence(text);
+    format!("\n## {title}\n\n{fence}{language}\n{}\n{fence}\n{cut}", text[..end].trim_end())
+}
