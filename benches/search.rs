@@ -13,8 +13,9 @@ use std::{
 
 use countersign::{
     path::WsPath,
+    policy::Secret,
     seams::{ListQuery, SearchMode, SearchQuery},
-    workspace::{Folder, Kept, Overlay, World, list, search},
+    workspace::{Folder, Overlay, World, list, search},
 };
 use grep_regex::RegexMatcherBuilder;
 use grep_searcher::{BinaryDetection, SearcherBuilder, sinks::Bytes};
@@ -135,7 +136,7 @@ fn reference_listing(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn masks_again(bencher: divan::Bencher<'_, '_>) {
     let world = World::new(Folder::open(&TREE).unwrap(), None, None);
-    let secrecy = |path: &WsPath, _| if path.file_name() == ".env" { Kept::FromModelAndCommands } else { Kept::FromNobody };
+    let secrecy = |path: &WsPath, _| (path.file_name() == ".env").then_some(Secret { hide_from_commands: true });
     world.masked(&secrecy).unwrap();
     bencher.bench(|| world.masked(&secrecy).unwrap());
 }

@@ -17,7 +17,6 @@ use crate::config::{Config, Environment, Folders};
 pub struct Context {
     pub environment: Environment,
     pub out: Out,
-    colour_err: bool,
 }
 
 impl Context {
@@ -25,7 +24,7 @@ impl Context {
         let environment = Environment::capture();
         let plain = environment.no_color();
         let out = Out { stdout: BufWriter::new(io::stdout()), colour: io::stdout().is_terminal() && !plain };
-        Context { colour_err: io::stderr().is_terminal() && !plain, environment, out }
+        Context { environment, out }
     }
 
     /// Starts the log on stderr: `COUNTERSIGN_LOG` is its filter, `warn` when it is not set.
@@ -34,7 +33,7 @@ impl Context {
         let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
             CliError::usage(format_args!("COUNTERSIGN_LOG: {error}")).hint("COUNTERSIGN_LOG=countersign=debug")
         })?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(self.colour_err);
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         let _ = log.try_init();
         Ok(())
     }

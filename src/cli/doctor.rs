@@ -5,15 +5,17 @@ use serde::Serialize;
 use super::{
     CliError, Code, Context,
     printable::{printable, printable_json},
-    probe,
+    probe, walls,
 };
 use crate::{
     config::{
-        Config, Environment, Folders, TrustStore, keys,
+        Config, ConfigError, Environment, Folders, TrustStore, keys,
         model::{self, Provider},
+        policy as files,
         tasks::Tasks,
     },
     journal,
+    policy::{Level, Policy},
 };
 
 #[derive(clap::Args)]
@@ -66,7 +68,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let (config, mut checks) = match Config::load(&folders) {
         Ok(config) => {
             let file = folders.config.join("config.toml");
-            (config, vec![Check::ok("configuration", file.display().to_string())])
+            let note = if file.is_file() { "" } else { " (not there: the defaults serve)" };
+            (config, vec![Check::ok("configuration", format!("{}{note}", file.display()))])
         }
         Err(error) => {
             let advice = "repair that line; until then the server runs read-only";
@@ -75,6 +78,15 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     };
     checks.push(Check::ok("kernel", format!("Linux {}", probe::kernel())));
     checks.push(git(&environment));
+    let policy = policy(&folders);
+    checks.push(walls_check(policy.as_ref().ok(), context)?);
+    checks.push(match policy {
+        Ok(policy) => match policy.notes().first() {
+            None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
+            Some(note) => Check::weak("policy", note, "countersign policy show"),
+        },
+        Err(error) => Check::fails("policy", error.to_string(), "repair that line; until then the server runs read-only"),
+    });
     let spec = model::spec(None, &environment, &config);
     match &spec {
         Ok(spec) => checks.push(Check::ok("model", spec)),
@@ -110,6 +122,23 @@ fn report(checks: &[Check], json: bool, context: &mut Context) -> Result<Code, C
         }
     }
     Ok(if ok { Code::Done } else { Code::Failed })
+}
+
+/// The policy as it counts in a folder without a layer of its own.
+fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
+    files::effective(&files::policy_layers(folders, None, false, None)?)
+}
+
+fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
+    let (level, detail) = walls::level(context)?;
+    let found = format!("level {level}: {detail}");
+    let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
+    if level < asked {
+        let advice =
+            format!("until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall");
+        return Ok(Check::fails("walls", found, advice));
+    }
+    Ok(if level < Level::L2 { Check::weak("walls", found, "countersign sandbox check") } else { Check::ok("walls", found) })
 }
 
 fn git(environment: &Environment) -> Check {
@@ -161,7 +190,7 @@ fn tasks(folders: &Folders) -> Check {
 fn trust(folders: &Folders) -> Check {
     match TrustStore::new(folders).list() {
         Ok(list) if list.is_empty() => Check::weak("trust", "no folder is trusted", "countersign trust add DIR"),
-        Ok(list) => Check::ok("trust", format!("{} folders", list.len())),
+        Ok(list) => Check::ok("trust", counted(list.len(), "folder")),
         Err(error) => Check::fails("trust", error.to_string(), "repair or remove that file"),
     }
 }
@@ -169,7 +198,7 @@ fn trust(folders: &Folders) -> Check {
 fn record(folders: &Folders) -> Check {
     match journal::verify(&folders.state, None) {
         Ok(report) => match report.files.iter().find_map(|file| file.bad.as_ref().map(|bad| (file, bad))) {
-            None => Check::ok("journal", format!("{} files, every chain holds", report.files.len())),
+            None => Check::ok("journal", format!("{}, every chain holds", counted(report.files.len(), "file"))),
             Some((file, bad)) => {
                 let found = format!("{}: line {}: {}", file.file.display(), bad.line, bad.why);
                 Check::fails("journal", found, "keep a copy and find out who changed it; new sessions are not affected")
@@ -177,4 +206,8 @@ fn record(folders: &Folders) -> Check {
         },
         Err(error) => Check::fails("journal", error.to_string(), "make that folder readable for you"),
     }
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

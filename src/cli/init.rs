@@ -1,10 +1,13 @@
 //! `countersign init`: writes the user's files, commented, 0600. Asks on a terminal; elsewhere the flags say everything. Never
 //! overwrites a file without being told to.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
 use super::{CliError, Code, Context, printable::printable};
-use crate::config::{folders::write_private, keys::file_name, model::Provider};
+use crate::{
+    config::{folders::write_private, keys::file_name, model::Provider},
+    policy,
+};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -43,10 +46,22 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
         return Err(CliError::usage(format_args!("{spec:?} is no model")).hint("anthropic:NAME, openai:NAME or ollama:NAME"));
     };
     let key = key(arguments, provider, context)?;
-    let config = config_text(&spec, &key);
-    write(&folders.config.join("config.toml"), config.as_bytes(), arguments.force, context)?;
+    let mut files = vec![(folders.config.join("config.toml"), config_text(&spec, &key))];
     if let Key::File(key) = &key {
-        write(&folders.config.join(file_name(provider)), format!("{key}\n").as_bytes(), arguments.force, context)?;
+        files.push((folders.config.join(file_name(provider)), format!("{key}\n")));
+    }
+    let there = files.iter().map(|(path, _)| path).find(|path| path.symlink_metadata().is_ok());
+    if let Some(path) = there.filter(|_| !arguments.force && !context.interactive()) {
+        let message = format!("{} is there already; nothing was written", path.display());
+        return Err(CliError::usage(message).hint("--force replaces it"));
+    }
+    for (path, text) in &files {
+        write(path, text, arguments.force, context)?;
+    }
+    // A policy is worth more than any setting: one that is there is never replaced.
+    let own = folders.config.join("policy.toml");
+    if own.symlink_metadata().is_err() {
+        write(&own, policy::DEFAULT, false, context)?;
     }
     context.out.line("Next: countersign doctor, then countersign trust add DIR in a project.")?;
     Ok(Code::Done)
@@ -112,18 +127,16 @@ fn checked_key(text: &str) -> Result<String, CliError> {
     }
 }
 
-fn write(path: &std::path::Path, text: &[u8], force: bool, context: &mut Context) -> Result<(), CliError> {
+fn write(path: &Path, text: &str, force: bool, context: &mut Context) -> Result<(), CliError> {
     let shown = path.display().to_string();
     let shown = printable(&shown);
     if path.symlink_metadata().is_ok() && !force {
-        if !context.interactive() {
-            return Err(CliError::usage(format_args!("{shown} is there already; it was left alone")).hint("--force replaces it"));
-        }
-        if !matches!(ask(context, &format!("{shown} is there already. Replace it? [y/N]: "))?.as_str(), "y" | "Y" | "yes") {
+        let answer = ask(context, &format!("{shown} is there already. Replace it? [y/N]: "))?;
+        if !matches!(answer.as_str(), "y" | "Y" | "yes") {
             return context.out.line(format_args!("Left alone: {shown}"));
         }
     }
-    write_private(path, text).map_err(|error| CliError::usage(format_args!("{shown}: {error}")))?;
+    write_private(path, text.as_bytes()).map_err(|error| CliError::usage(format_args!("{shown}: {error}")))?;
     context.out.line(format_args!("Written: {shown}"))
 }
 

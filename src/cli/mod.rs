@@ -1,20 +1,25 @@
 //! The command line: one file a command. Results go to stdout, everything else to stderr; errors are one sentence and a next
 //! step, with the exit codes of docs/cli.md.
 
+mod ask;
 mod audit;
 mod context;
+mod demo;
 mod doctor;
 mod error;
 mod first;
 mod grants;
 mod init;
 mod later;
+mod lsp;
 mod policy;
 pub mod printable;
 mod probe;
 mod sandbox;
+mod terminal;
 mod timeline;
 mod trust;
+mod walls;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -38,11 +43,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Language server on stdio, for editors
-    Lsp(later::Arguments),
+    Lsp(lsp::Arguments),
     /// The agent in a terminal, with review hunk by hunk
-    Ask(later::Arguments),
+    Ask(ask::Arguments),
     /// The whole product without key, network or editor
-    Demo(later::Arguments),
+    Demo(demo::Arguments),
     /// What works on this machine, and what to do about the rest
     Doctor(doctor::Arguments),
     /// Write commented user files: model, key, policy
@@ -96,9 +101,9 @@ fn dispatch(command: Option<Command>, context: &mut Context) -> Result<Code, Cli
         Some(Command::Audit(arguments)) => audit::run(&arguments, context),
         Some(Command::Trust(arguments)) => trust::run(&arguments, context),
         Some(Command::Grants(arguments)) => grants::run(&arguments, context),
-        Some(Command::Lsp(_)) => later::run("lsp"),
-        Some(Command::Ask(_)) => later::run("ask"),
-        Some(Command::Demo(_)) => later::run("demo"),
+        Some(Command::Lsp(arguments)) => lsp::run(arguments, context),
+        Some(Command::Ask(arguments)) => ask::run(&arguments, context),
+        Some(Command::Demo(arguments)) => demo::run(&arguments, context),
         Some(Command::Dashboard(_)) => later::run("dashboard"),
         Some(Command::Pilot(_)) => later::run("pilot"),
         Some(Command::Retro(_)) => later::run("retro"),

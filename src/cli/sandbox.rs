@@ -1,13 +1,206 @@
-//! `countersign sandbox`.
+//! `countersign sandbox`: tries every wall, or runs one command inside them as the agent would, on a shadow of the folder.
 
-use super::{CliError, Code, Context, later};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
 
-#[derive(clap::Args)]
+use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CliError, Code, Context, later,
+    printable::{printable, printable_block, printable_json},
+    walls,
+};
+use crate::{
+    config::{TrustStore, policy as files},
+    path::WsPath,
+    policy::Policy,
+    sandbox::check::{self, CheckResult},
+    seams::{Command as Line, Outcome, OutputSink, Sandbox, SandboxError, Shadow, Stopped},
+};
+
+#[derive(Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    rest: later::Arguments,
+    #[command(subcommand)]
+    command: Command,
 }
 
-pub fn run(_arguments: &Arguments, _context: &mut Context) -> Result<Code, CliError> {
-    later::run("sandbox")
+#[derive(Subcommand)]
+enum Command {
+    /// Try each wall: an act that it must stop, beside one that it must let through
+    Check {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run one command inside the walls, on a shadow of a folder: what it changes is listed and thrown away
+    Run(Run),
+}
+
+#[derive(Args)]
+struct Run {
+    /// The folder
+    #[arg(short, long, default_value = ".")]
+    workspace: PathBuf,
+    /// Seconds until it is ended; the policy's longest time when not given
+    #[arg(long)]
+    timeout: Option<u64>,
+    /// A way out to one host (not available yet)
+    #[arg(long, hide = true)]
+    net: Vec<String>,
+    /// Keep the changes as a patch (not available yet)
+    #[arg(long, hide = true)]
+    patch: Option<PathBuf>,
+    /// One word is a command line for the shell; several are a program and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
+    match &arguments.command {
+        Command::Check { json } => check(*json, context),
+        Command::Run(run) if !run.net.is_empty() => later::run("sandbox run --net"),
+        Command::Run(run) if run.patch.is_some() => later::run("sandbox run --patch"),
+        Command::Run(run) => walled(run, context),
+    }
+}
+
+fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
+    let sandbox = walls::sandbox(context)?;
+    let (level, results) = context.block_on(async {
+        let level = sandbox.level().await.0;
+        (level, check::run(&sandbox).await)
+    })?;
+    let results = results.map_err(|error| no_walls(&error))?;
+    let holds = results.iter().all(CheckResult::holds);
+    let out = &mut context.out;
+    if json {
+        let rows: Vec<_> = results
+            .iter()
+            .map(|row| {
+                serde_json::json!({
+                    "wall": row.wall, "holds": row.holds(), "denial": row.denial, "denied": row.denied,
+                    "control": row.control, "allowed": row.allowed, "detail": row.detail,
+                })
+            })
+            .collect();
+        let report = serde_json::json!({ "holds": holds, "level": level, "checks": rows }).to_string();
+        out.line(printable_json(&report))?;
+    } else {
+        for row in &results {
+            let state = if row.holds() { out.good("holds") } else { out.bad("FAILS") };
+            let denied = if row.denied { "denied" } else { "NOT DENIED" };
+            let allowed = if row.allowed { "allowed" } else { "NOT ALLOWED" };
+            out.line(format_args!("{state}  {:<10} {denied}: {}", row.wall, row.denial))?;
+            out.line(out.dim(format_args!("                  {allowed}: {}", row.control)))?;
+            for line in printable_block(&row.detail).lines() {
+                out.line(format_args!("                  {line}"))?;
+            }
+        }
+        out.line(format_args!(
+            "Level {level}, {} of {} walls hold.",
+            results.iter().filter(|row| row.holds()).count(),
+            results.len()
+        ))?;
+    }
+    Ok(if holds { Code::Done } else { Code::Walls })
+}
+
+fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
+    let folders = context.folders()?;
+    let folder = context.here()?.join(&run.workspace);
+    let trusted = TrustStore::new(&folders).is_trusted(&folder)?;
+    let policy = files::effective(&files::policy_layers(&folders, Some(&folder), trusted, None)?)?;
+    let world = walls::world(&folder, context)?;
+    let shadow = Shadow { files: Vec::new(), masked: walls::masked(&world, &policy)? };
+    let sandbox = walls::sandbox(context)?;
+    let line = Line {
+        text: command_text(&run.command),
+        cwd: WsPath::root(),
+        timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
+    };
+    context.out.finish()?;
+    let outcome = context.block_on(inside(&sandbox, &policy, walls::spec(&world, &policy), line, &shadow))??;
+    report(&outcome, context)
+}
+
+/// Opens a session, runs the command, and ends it when the person at the terminal says so.
+async fn inside(
+    sandbox: &dyn Sandbox,
+    policy: &Policy,
+    spec: crate::seams::SandboxSpec,
+    line: Line,
+    shadow: &Shadow,
+) -> Result<Outcome, CliError> {
+    let (level, detail) = sandbox.level().await;
+    if level < policy.run().min_level {
+        let message =
+            format!("the policy asks for walls of level {}, this machine reaches {level}: {detail}", policy.run().min_level);
+        return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
+    }
+    let session = sandbox.open(spec).await.map_err(|error| no_walls(&error))?;
+    let cancel = CancellationToken::new();
+    let stopper = cancel.clone();
+    let listening = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopper.cancel();
+        }
+    });
+    let outcome = session.run(line, shadow, &mut Terminal, &cancel).await;
+    listening.abort();
+    outcome.map_err(|error| no_walls(&error))
+}
+
+fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
+    let changed = outcome.changed.len();
+    if changed > 0 {
+        context.complain(&format!("countersign: {changed} changed in the shadow and thrown away:"));
+        for path in &outcome.changed {
+            context.complain(&format!("  {}", printable(path)));
+        }
+    }
+    if !outcome.hidden.is_empty() {
+        let hidden: Vec<_> = outcome.hidden.iter().map(|path| printable(path)).collect();
+        context.complain(&format!("countersign: hidden from the command: {}", hidden.join(", ")));
+    }
+    let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
+    match (outcome.stopped, outcome.exit, outcome.signal) {
+        (Some(Stopped::Cancelled), ..) => Ok(Code::Cancelled),
+        (Some(Stopped::Timeout), ..) => failed(format!("was ended after {} seconds", outcome.duration.as_secs())),
+        (Some(Stopped::Memory), ..) => failed("was ended at the memory limit".to_owned()),
+        (None, Some(0), _) => Ok(Code::Done),
+        (None, Some(code), _) => failed(format!("ended with exit code {code}")),
+        (None, None, signal) => failed(format!("was ended by signal {}", signal.unwrap_or_default())),
+    }
+}
+
+fn no_walls(error: &SandboxError) -> CliError {
+    CliError::new(Code::Walls, error).hint(&error.hint)
+}
+
+/// What the shell gets.
+fn command_text(words: &[String]) -> String {
+    match words {
+        [line] => line.clone(),
+        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// The command's output goes out as it is: the person asked for this command.
+struct Terminal;
+
+impl OutputSink for Terminal {
+    fn output(&mut self, bytes: &[u8]) {
+        // A closed pipe ends the output, not the command.
+        let mut stdout = io::stdout().lock();
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
 }

@@ -1,6 +1,7 @@
 //! What the user set: environment, folders, `config.toml`, keys, policy files, trust, grants and task prompts
 //! (docs/configuration.md). Everything that is read here from a workspace is hostile until checked.
 
+pub mod endpoints;
 pub mod environment;
 mod error;
 mod file;
@@ -13,6 +14,7 @@ mod store;
 pub mod tasks;
 pub mod trust;
 
+pub use endpoints::EndpointStore;
 pub use environment::{Environment, Secret};
 pub use error::ConfigError;
 pub use file::{
@@ -20,5 +22,5 @@ pub use file::{
 };
 pub use folders::Folders;
 pub use grants::{Grant, GrantStore};
-pub use policy::policy_layers;
+pub use policy::{LayerFile, policy_layers};
 pub use trust::{TrustStore, Trusted};

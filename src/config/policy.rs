@@ -7,31 +7,24 @@ use super::{
     ConfigError, Folders,
     folders::{Owner, read, read_beneath, read_owned},
 };
+use crate::policy::{LayerKind, LayerText, Policy};
 
 /// Where an organisation keeps its policy.
 pub const ORGANISATION: &str = "/etc/countersign/policy.toml";
 /// Where a workspace keeps what it tightens.
 pub const WORKSPACE: &str = ".countersign/policy.toml";
 
-/// Whose layer it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayerKind {
-    Organisation,
-    User,
-    Workspace,
-}
-
 /// One layer as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayerText {
+pub struct LayerFile {
     pub kind: LayerKind,
     /// The file, for messages.
     pub name: String,
     pub text: String,
 }
 
-/// Reads the layers that are there, weakest power to change last: organisation, user (`instead` takes its place), and the
-/// workspace's when `trusted`.
+/// Reads the layers that are there: organisation, user (`instead` takes its place), and the workspace's when `trusted`. Without
+/// a user's layer the policy takes its built-in default.
 ///
 /// # Errors
 /// [`ConfigError`] when a file is there but must not or cannot be read. The server is read-only then: a layer left out would
@@ -41,36 +34,52 @@ pub fn policy_layers(
     workspace: Option<&Path>,
     trusted: bool,
     instead: Option<&Path>,
-) -> Result<Vec<LayerText>, ConfigError> {
+) -> Result<Vec<LayerFile>, ConfigError> {
     let mut layers = Vec::new();
     layers.extend(organisation(Path::new(ORGANISATION))?);
     let own = folders.config.join("policy.toml");
     let user = instead.unwrap_or(&own);
-    match read(user)? {
-        Some(text) => layers.push(LayerText { kind: LayerKind::User, name: user.display().to_string(), text }),
-        None if instead.is_some() => return Err(ConfigError::of(user, "is not there")),
-        None => {}
-    }
+    let text = match instead {
+        Some(file) => Some(user_file(file)?),
+        None => read(user)?,
+    };
+    layers.extend(text.map(|text| LayerFile { kind: LayerKind::User, name: user.display().to_string(), text }));
     if let Some(root) = workspace.filter(|_| trusted)
         && let Some(text) = read_beneath(root, WORKSPACE)?
     {
-        layers.push(LayerText { kind: LayerKind::Workspace, name: WORKSPACE.to_owned(), text });
+        layers.push(LayerFile { kind: LayerKind::Workspace, name: WORKSPACE.to_owned(), text });
     }
     Ok(layers)
+}
+
+/// The effective policy of the layers that [`policy_layers`] read.
+///
+/// # Errors
+/// [`ConfigError`] with file and line of the first mistake; [`Policy::read_only`] is what should serve then.
+pub fn effective(layers: &[LayerFile]) -> Result<Policy, ConfigError> {
+    let texts: Vec<LayerText<'_>> =
+        layers.iter().map(|layer| LayerText { kind: layer.kind, name: layer.name.clone(), text: &layer.text }).collect();
+    Policy::load(&texts).map_err(|error| ConfigError { file: Some(error.layer.into()), line: error.line, message: error.message })
+}
+
+/// Reads a policy file that somebody named.
+///
+/// # Errors
+/// [`ConfigError`] when it is not there or cannot be read.
+pub fn user_file(path: &Path) -> Result<String, ConfigError> {
+    read(path)?.ok_or_else(|| ConfigError::of(path, "is not there"))
 }
 
 /// Reads an organisation's policy; `None` when there is none.
 ///
 /// # Errors
 /// [`ConfigError`] when somebody other than root could have written it.
-pub fn organisation(path: &Path) -> Result<Option<LayerText>, ConfigError> {
+pub fn organisation(path: &Path) -> Result<Option<LayerFile>, ConfigError> {
     let Some((text, Owner { uid, mode })) = read_owned(path)? else { return Ok(None) };
     if uid != 0 || mode & 0o022 != 0 {
-        let hint = format_args!(
-            "must belong to root and be writable by root alone; run: chown root: {0} && chmod 644 {0}",
-            path.display()
-        );
-        return Err(ConfigError::of(path, hint.to_string()));
+        let shown = path.display();
+        let hint = format!("must belong to root and be writable by root alone; run: chown root: {shown} && chmod 644 {shown}");
+        return Err(ConfigError::of(path, hint));
     }
-    Ok(Some(LayerText { kind: LayerKind::Organisation, name: path.display().to_string(), text }))
+    Ok(Some(LayerFile { kind: LayerKind::Organisation, name: path.display().to_string(), text }))
 }

@@ -10,41 +10,50 @@ use std::{
 };
 
 use super::{
-    folder,
+    folder::{self, SERVER},
     record::{Draft, FORMAT, GENESIS, Link, digest},
     recover::Torn,
     writer::Entry,
 };
+use crate::event::{Actor, Event, Scope, SessionId};
 
-/// An open chain. A `shared` one is written by several servers, each for the time of one append.
+/// An open chain.
 pub(super) struct ChainFile {
     path: PathBuf,
     file: File,
-    shared: bool,
+    /// Whose it is; `None` is the file that several servers write, each for the time of one append.
+    session: Option<SessionId>,
     /// Offset behind the last line that we know.
     end: u64,
     /// Its number and digest.
     seq: u64,
     head: String,
     dirty: bool,
+    /// A torn end that was moved aside and is not yet told in the chain.
+    torn: Option<Torn>,
 }
 
 impl ChainFile {
-    /// Opens or creates the chain, and moves a torn end aside. The caller holds the session's lock if it is not shared.
-    pub fn open(path: PathBuf, shared: bool) -> io::Result<(ChainFile, Option<Torn>)> {
+    /// Opens or creates the chain, and moves a torn end aside. The caller holds the lock of a session.
+    pub fn open(folder: &Path, session: Option<SessionId>) -> io::Result<ChainFile> {
+        let path = folder.join(format!("{}.jsonl", session.as_ref().map_or(SERVER, |session| &session.0)));
         let file = folder::open(&path)?;
-        let mut chain = ChainFile { path, file, shared, end: 0, seq: 0, head: GENESIS.to_owned(), dirty: false };
-        let torn = chain.locked(ChainFile::settle)?;
-        Ok((chain, torn))
+        let mut chain = ChainFile { path, file, session, end: 0, seq: 0, head: GENESIS.to_owned(), dirty: false, torn: None };
+        chain.locked(ChainFile::settle)?;
+        Ok(chain)
     }
 
-    /// Appends the entries as lines, all or nothing as far as the disk allows. Returns what had to be moved aside first.
+    /// Appends the entries as lines, all or nothing as far as the disk allows. A torn end that was moved aside is told before
+    /// them, and returned.
     pub fn append(&mut self, entries: &[Entry], user: &str) -> io::Result<Option<Torn>> {
         self.locked(|chain| {
-            let torn = if chain.shared { chain.settle()? } else { None };
+            if chain.session.is_none() {
+                chain.settle()?;
+            }
+            let note = chain.torn.as_ref().map(|torn| chain.note(torn));
             let (mut seq, mut head) = (chain.seq, chain.head.clone());
             let mut lines = Vec::with_capacity(entries.len() * 512);
-            for entry in entries {
+            for entry in note.iter().chain(entries) {
                 seq += 1;
                 let start = lines.len();
                 let ts = format!("{:.3}", entry.at);
@@ -69,7 +78,7 @@ impl ChainFile {
             }
             chain.end += lines.len() as u64;
             (chain.seq, chain.head, chain.dirty) = (seq, head, true);
-            Ok(torn)
+            Ok(chain.torn.take())
         })
     }
 
@@ -83,7 +92,7 @@ impl ChainFile {
     }
 
     fn locked<T>(&mut self, work: impl FnOnce(&mut ChainFile) -> io::Result<T>) -> io::Result<T> {
-        if !self.shared {
+        if self.session.is_some() {
             return work(self);
         }
         loop {
@@ -101,15 +110,27 @@ impl ChainFile {
     }
 
     /// Learns where the chain ends if it is not where we left it.
-    fn settle(&mut self) -> io::Result<Option<Torn>> {
+    fn settle(&mut self) -> io::Result<()> {
         let len = self.file.metadata()?.len();
-        if len == self.end {
-            return Ok(None);
+        if len != self.end {
+            let tail = Tail::find(&self.file, len)?;
+            if tail.end < len {
+                self.torn = Some(self.move_aside(tail.end, len)?);
+            }
+            (self.end, self.seq, self.head) = (tail.end, tail.seq, tail.head);
         }
-        let tail = Tail::find(&self.file, len)?;
-        let torn = if tail.end < len { Some(self.move_aside(tail.end, len)?) } else { None };
-        (self.end, self.seq, self.head) = (tail.end, tail.seq, tail.head);
-        Ok(torn)
+        Ok(())
+    }
+
+    /// What the chain itself says about its torn end.
+    fn note(&self, torn: &Torn) -> Entry {
+        let name = torn.moved_to.file_name().unwrap_or_default().to_string_lossy();
+        let event = Event::RecoveryUnknown {
+            what: format!("torn end of {} bytes, moved to {name}", torn.bytes),
+            digest: torn.sha256.clone(),
+        };
+        let scope = Scope { session: self.session.clone(), ..Scope::default() };
+        Entry { at: jiff::Timestamp::now(), actor: Actor::Server, scope, event }
     }
 
     /// Copies `from..to` to a file of its own, synced, before it is cut off.

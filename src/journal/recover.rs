@@ -14,7 +14,7 @@ use super::{
     record::Record,
     writer::Entry,
 };
-use crate::event::{Actor, Event, Scope, SessionId, TaskId};
+use crate::event::{Actor, Event, SessionId, TaskId};
 
 /// Bytes at the end of a file that were no whole line, kept in a file of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +23,6 @@ pub struct Torn {
     pub bytes: u64,
     pub sha256: String,
     pub moved_to: PathBuf,
-}
-
-impl Torn {
-    pub(super) fn event(&self) -> Event {
-        let name = self.moved_to.file_name().unwrap_or_default().to_string_lossy();
-        Event::RecoveryUnknown { what: format!("torn end of {} bytes, moved to {name}", self.bytes), digest: self.sha256.clone() }
-    }
 }
 
 /// An intent whose outcome nobody knows: the server ended between the two.
@@ -66,7 +59,7 @@ pub(super) fn recover(folder: &Path, user: &str) -> io::Result<Recovered> {
 fn session(folder: &Path, stem: &str, user: &str, found: &mut Recovered) -> io::Result<()> {
     let Some(lock) = SessionLock::take(folder, stem)? else { return Ok(()) };
     let path = folder.join(format!("{stem}.jsonl"));
-    let (mut chain, torn) = ChainFile::open(path.clone(), false)?;
+    let mut chain = ChainFile::open(folder, Some(SessionId(stem.to_owned())))?;
     let mut intents = Intents::default();
     for line in lines(&path)? {
         let line = line?;
@@ -78,11 +71,6 @@ fn session(folder: &Path, stem: &str, user: &str, found: &mut Recovered) -> io::
         }
     }
     let mut entries = Vec::new();
-    if let Some(torn) = torn {
-        let scope = Scope { session: Some(SessionId(stem.to_owned())), ..Scope::default() };
-        entries.push(Entry { at: jiff::Timestamp::now(), actor: Actor::Server, scope, event: torn.event() });
-        found.torn.push(torn);
-    }
     for (scope, what, digest) in intents.open() {
         let event = Event::RecoveryUnknown { what: what.to_owned(), digest: digest.to_owned() };
         entries.push(Entry { at: jiff::Timestamp::now(), actor: Actor::Server, scope: scope.clone(), event });
@@ -93,10 +81,8 @@ fn session(folder: &Path, stem: &str, user: &str, found: &mut Recovered) -> io::
             digest: digest.to_owned(),
         });
     }
-    if !entries.is_empty() {
-        chain.append(&entries, user)?;
-        chain.sync()?;
-    }
+    found.torn.extend(chain.append(&entries, user)?);
+    chain.sync()?;
     lock.clear()
 }
 

@@ -19,7 +19,7 @@ use super::{
     recover::{Recovered, recover},
 };
 use crate::{
-    event::{Actor, Event, Scope},
+    event::{Actor, Event, Scope, SessionId},
     seams::JournalError,
 };
 
@@ -39,6 +39,7 @@ pub(super) struct Entry {
 }
 
 /// What the thread is asked to do.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is the large one")]
 pub(super) enum Message {
     Append(Entry, Option<Reply<()>>),
     Flush(Reply<()>),
@@ -199,20 +200,10 @@ impl Files {
         }
         let path = self.folder.join(format!("{stem}.jsonl"));
         if !self.open.contains_key(stem) {
-            let lock = if stem == SERVER { None } else { Some(self.lock(stem)?) };
-            let (chain, torn) = ChainFile::open(path.clone(), lock.is_none()).map_err(|error| self.fail(&path, &error))?;
-            let mut open = Open { chain, lock, intents: Intents::default(), used: 0 };
-            if let Some(torn) = torn {
-                let scope = entries.first().map(|entry| Scope { session: entry.scope.session.clone(), ..Scope::default() });
-                let note = Entry {
-                    at: jiff::Timestamp::now(),
-                    actor: Actor::Server,
-                    scope: scope.unwrap_or_default(),
-                    event: torn.event(),
-                };
-                self.recovered.torn.push(torn);
-                open.chain.append(&[note], &self.user).map_err(|error| self.fail(&path, &error))?;
-            }
+            let session = (stem != SERVER).then(|| SessionId(stem.to_owned()));
+            let lock = if session.is_some() { Some(self.lock(stem)?) } else { None };
+            let chain = ChainFile::open(&self.folder, session).map_err(|error| self.fail(&path, &error))?;
+            let open = Open { chain, lock, intents: Intents::default(), used: 0 };
             self.open.insert(stem.to_owned(), open);
         }
         let Some(open) = self.open.get_mut(stem) else { return Err(super::gone()) };

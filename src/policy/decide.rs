@@ -94,6 +94,7 @@ pub(super) fn default_finding(rules: &Rules, kind: ActionKind, part: Option<&str
         Verdict::Deny => "denied",
     };
     let reason = match doubt {
+        _ if verdict == Verdict::Allow => format!("nothing speaks against it, and {kind} is allowed by default"),
         Some(doubt) => format!("{doubt}, so no rule allows it, and {kind} is {outcome} by default"),
         None => format!("no rule speaks about it, and {kind} is {outcome} by default"),
     };

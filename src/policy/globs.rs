@@ -5,6 +5,9 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The form in which path names are compared: composed and lower case, so that `.ENV` is `.env` on every file system.
 pub fn fold_path(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfc().collect::<String>().to_lowercase()
 }
 
@@ -32,21 +35,21 @@ impl PathList {
     pub fn compile(patterns: &[String]) -> Result<PathList, String> {
         let mut builder = GlobSetBuilder::new();
         for pattern in patterns {
-            for glob in expand_path(pattern)? {
-                builder.add(compile_glob(&glob, pattern)?);
-            }
+            builder.add(compile_glob(&rooted(pattern)?, pattern)?);
         }
         let set = builder.build().map_err(|error| format!("the path patterns cannot be compiled: {error}"))?;
         Ok(PathList { set })
     }
 
-    /// Whether a path, relative to the workspace and already folded, is on the list.
+    /// Whether a path, relative to the workspace and already folded, or a folder above it is on the list.
     pub fn has(&self, folded: &str) -> bool {
-        self.set.is_match(folded)
+        let above = folded.match_indices('/').map(|(at, _)| &folded[..at]);
+        !self.set.is_empty() && (self.set.is_match(folded) || above.into_iter().any(|folder| self.set.is_match(folder)))
     }
 }
 
-fn expand_path(written: &str) -> Result<Vec<String>, String> {
+/// The pattern as it reads from the workspace folder.
+fn rooted(written: &str) -> Result<String, String> {
     let pattern = fold_path(written);
     if pattern.starts_with('!') {
         return Err(format!("the pattern {written:?} is negated; exceptions have a list of their own"));
@@ -56,9 +59,7 @@ fn expand_path(written: &str) -> Result<Vec<String>, String> {
     if body.is_empty() {
         return Err(format!("the pattern {written:?} names nothing"));
     }
-    let top = if anchored { body.to_owned() } else { format!("**/{body}") };
-    let below = format!("{}/**", top.trim_end_matches("/**"));
-    Ok(if top.ends_with("/**") { vec![top] } else { vec![top, below] })
+    Ok(if anchored { body.to_owned() } else { format!("**/{body}") })
 }
 
 fn compile_glob(glob: &str, written: &str) -> Result<globset::Glob, String> {

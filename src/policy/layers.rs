@@ -12,11 +12,12 @@ use super::{
     file::{File, Source},
     globs::fold_path,
     level::Level,
+    lint,
     paths::{LayerPaths, PathClass, PathLists},
     render,
     rule::Rule,
     settings::{Approval, Branches, Budget, Merge, RunSettings, Settings},
-    surroundings::{Lexical, Surroundings},
+    surroundings::Surroundings,
     verdict::{Decision, Finding, LayerKind, LayerText, PolicyError, Verdict},
 };
 use crate::path::WsPath;
@@ -44,7 +45,7 @@ pub(super) struct Rules {
     pub defaults: BTreeMap<ActionKind, (Verdict, LayerKind)>,
     pub paths: PathLists,
     pub settings: Settings,
-    /// The organisation allows pushes itself, so that the floor's question is not asked for branches that are not protected.
+    /// Actions about which only the organisation may loosen.
     pub sealed: BTreeSet<ActionKind>,
 }
 
@@ -154,6 +155,11 @@ impl Policy {
         &self.inner.rules.settings.branches
     }
 
+    /// The globs of all layers that name secret files, exceptions not applied: for whoever can only leave files out.
+    pub fn secret_patterns(&self) -> Vec<String> {
+        self.inner.rules.paths.secret_patterns()
+    }
+
     /// What the path lists say about a path as it stands; the caller asks for the resolved name as well where that differs.
     pub fn path_class(&self, path: &WsPath, tracked: bool) -> PathClass {
         let by = self.inner.rules.paths.class_by(&[fold_path(path.as_str())], tracked);
@@ -164,7 +170,7 @@ impl Policy {
         }
     }
 
-    /// How many rules there are, and how many examples they passed; for `policy check`.
+    /// The merged rules; for `policy check`.
     pub(super) fn rules(&self) -> &Rules {
         &self.inner.rules
     }
@@ -210,7 +216,8 @@ fn assemble(files: Vec<(LayerKind, Source, File)>) -> Result<Policy, PolicyError
             let (yes, no) = (table.matches.clone(), table.not_match.clone());
             let mut rule = Rule::compile(&source, kind, table)?;
             for (example, expected) in yes.iter().map(|one| (one, true)).chain(no.iter().map(|one| (one, false))) {
-                if matches_example(&rule, example.get_ref()).map_err(|why| source.error_at(Some(example.span().start), why))?
+                if lint::matches_example(&rule, example.get_ref())
+                    .map_err(|why| source.error_at(Some(example.span().start), why))?
                     != expected
                 {
                     let does = if expected { "does not match its example" } else { "matches what it must not match:" };
@@ -227,7 +234,7 @@ fn assemble(files: Vec<(LayerKind, Source, File)>) -> Result<Policy, PolicyError
                 notes.push(format!("{}: rule {:?}: grantable is ignored: a workspace can only tighten", source.name, rule.id));
             }
             rule.trusted &= !(kind == LayerKind::User && rules.sealed.contains(&rule.action));
-            notes.extend(careless(&rule).map(|why| format!("{}: rule {:?} {why}", source.name, rule.id)));
+            notes.extend(lint::careless(&rule).map(|why| format!("{}: rule {:?} {why}", source.name, rule.id)));
             rules.rules.push(rule);
         }
     }
@@ -260,10 +267,7 @@ fn merge_defaults(rules: &mut Rules, notes: &mut Vec<String>, kind: LayerKind, n
                 rules.defaults.insert(action, (verdict, kind));
             }
         } else if only_tighten {
-            notes.push(
-                format!("{name}: default.{action:?} = {verdict} is ignored: it would loosen the policy")
-                    .replace("default.", "default "),
-            );
+            notes.push(format!("{name}: default {action} = {verdict} is ignored: it would loosen the policy"));
         }
     }
 }
@@ -287,45 +291,4 @@ fn why_ignored(rules: &Rules, rule: &Rule) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-/// Programs whose every use is not one thing: an allow rule that names only the program allows far more than it seems to.
-const BROAD: [&str; 28] = [
-    "aws", "awk", "bash", "curl", "docker", "env", "find", "gcloud", "gh", "git", "helm", "kubectl", "make", "nc", "node", "npm",
-    "npx", "perl", "php", "pnpm", "python", "python3", "ruby", "sh", "ssh", "wget", "xargs", "yarn",
-];
-
-fn careless(rule: &Rule) -> Option<String> {
-    if rule.verdict != Verdict::Allow || rule.argv.len() != 1 || !rule.refuse.is_empty() {
-        return None;
-    }
-    let broad = rule.argv.first()?.iter().find(|word| BROAD.contains(&word.as_str()) || word.as_str() == "*")?;
-    Some(format!("allows every use of {broad:?}, which can run other programs or reach a network; name the subcommand too"))
-}
-
-/// Whether a rule, standing alone, speaks about the example.
-fn matches_example(rule: &Rule, example: &str) -> Result<bool, String> {
-    let mut words: Vec<&str> = vec![rule.action.name().trim_end_matches(".outside")];
-    match rule.action {
-        ActionKind::GitPush => words.extend(example.split_whitespace()),
-        _ => words.push(example),
-    }
-    let mut action = Action::from_words(&words).map_err(|why| format!("rule {:?}: the example {example:?}: {why}", rule.id))?;
-    if let Action::RunNet { hosts, .. } = &mut action {
-        hosts.clone_from(&rule.hosts);
-    }
-    // Operands are another matter than the rule: all of them are allowed here.
-    let operands = ActionKind::ALL.into_iter().filter(|kind| *kind <= ActionKind::DeleteOutside && *kind != rule.action);
-    let alone = Rules {
-        name: None,
-        rules: vec![rule.clone()],
-        defaults: operands.map(|kind| (kind, (Verdict::Allow, LayerKind::Floor))).collect(),
-        paths: PathLists::default(),
-        settings: Settings::fallback(),
-        sealed: BTreeSet::new(),
-    };
-    let findings = decide::findings(&alone, Some(Level::L3), &action, &Lexical);
-    let speaks = findings.iter().any(|finding| finding.layer == rule.layer && finding.rule == rule.id);
-    let whole = rule.verdict != Verdict::Allow || !findings.iter().any(|finding| finding.rule == "default");
-    Ok(speaks && whole)
 }

@@ -7,8 +7,8 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `file`, `rule`, `paths`, `settings`, `layers` | text to one effective policy |
-//! | `decide`, `run` | an action to findings, findings to a decision |
+//! | `file`, `rule`, `paths`, `settings`, `layers`, `lint` | text to one effective policy |
+//! | `decide`, `run`, `folders` | an action to findings, findings to a decision |
 //! | `shell/` | the text of a command to what it would run |
 //! | `render`, `explain` | the policy and its decisions as text |
 
@@ -16,10 +16,12 @@ mod action;
 mod decide;
 mod explain;
 mod file;
+mod folders;
 mod globs;
 mod hosts;
 mod layers;
 mod level;
+mod lint;
 mod paths;
 mod render;
 mod rule;

@@ -121,6 +121,15 @@ impl PathLists {
         by
     }
 
+    /// The secret globs of all layers.
+    pub fn secret_patterns(&self) -> Vec<String> {
+        let lists = self.layers.iter().flat_map(|lists| [&lists.secret, &lists.secret_untracked]);
+        let mut patterns: Vec<String> = lists.flat_map(|list| list.patterns.iter().cloned()).collect();
+        patterns.sort();
+        patterns.dedup();
+        patterns
+    }
+
     /// Whether a path outside the workspace (absolute, or `~/...`) bears a secret name. Only the exact list counts there,
     /// and every tail of the path is tried, because the folder that the patterns start from is not known.
     pub fn secret_outside(&self, path: &str) -> bool {

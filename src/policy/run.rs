@@ -3,21 +3,24 @@
 //! A text is read twice (see `shell`). The exact reading decides; the deep one may only make it stricter. Doubts never
 //! deny: they keep an allow rule from counting, so that the default decides.
 
+use std::collections::BTreeSet;
+
 use super::{
     action::ActionKind,
-    decide::{Access, below_folder, by_rules, default_finding, floor, inside, outside},
+    decide::{Access, by_rules, default_finding, floor, inside, outside},
+    folders::{Folder, Folders, Place, places},
     layers::Rules,
     level::Level,
     rule::Rule,
     shell::{
-        self, Join, Part, Redirect, Word, git,
+        self, Part, Redirect, Word, git, loose,
         operands::{self, Touch},
         options, plain, tree, unwrap,
     },
-    surroundings::{Resolved, Surroundings},
+    surroundings::Surroundings,
     verdict::{Finding, LayerKind, Verdict},
 };
-use crate::path::{PathError, WsPath, hidden};
+use crate::path::{WsPath, hidden};
 
 /// Texts inside texts beyond this depth are denied.
 const MAX_DEPTH: usize = 8;
@@ -37,8 +40,10 @@ pub(super) fn findings(
         return vec![denied];
     }
     let kind = if hosts.is_some() { ActionKind::RunNet } else { ActionKind::Run };
-    let mut judge = Judge { rules, around, found: Vec::new(), work: 0, commands: 0 };
-    judge.text(command, &mut vec![cwd.clone()], Mode::Decide, 0);
+    let mut judge =
+        Judge { rules, around, found: Vec::new(), work: 0, commands: 0, read: BTreeSet::new(), judged: BTreeSet::new() };
+    let mut folders = Folders::at(cwd);
+    judge.text(command, &mut folders, Mode::Decide, 0);
     if judge.commands > rules.settings.run.max_commands {
         let most = rules.settings.run.max_commands;
         judge.found.push(floor("max_commands", format!("it holds more than {most} commands; split it into several calls")));
@@ -66,8 +71,8 @@ fn net_rule_means(rule: &Rule, command: &str, hosts: &[String]) -> bool {
         let argv_fits = rule.argv.is_empty() || (!parts.is_empty() && parts.iter().all(fits));
         return argv_fits && hosts.iter().all(named);
     }
-    let parts = tree::read(command).parts;
-    let argv_fits = rule.argv.is_empty() || parts.iter().any(|part| options::meant_by(&rule.argv, &part.words));
+    let means = |part: &Part| options::meant_by(&rule.argv, &part.words);
+    let argv_fits = rule.argv.is_empty() || tree::read(command).parts.iter().any(means) || loose::read(command).iter().any(means);
     argv_fits && (rule.hosts.is_empty() || hosts.iter().any(named))
 }
 
@@ -107,7 +112,7 @@ fn walls(rules: &Rules, level: Option<Level>) -> Option<Finding> {
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
     /// Rules of every verdict and the default count.
     Decide,
@@ -122,20 +127,9 @@ struct Judge<'a> {
     work: usize,
     /// Simple commands in the text, at every depth.
     commands: usize,
-}
-
-/// The folders in which a command may find itself.
-type Folders = Vec<WsPath>;
-
-enum Place {
-    Inside {
-        requested: WsPath,
-        resolved: WsPath,
-    },
-    Outside(String),
-    /// Private to the walls, or a device without content.
-    Harmless,
-    Unknown,
+    /// Texts that were read, with the folders they would run in.
+    read: BTreeSet<(Mode, String, Vec<Folder>)>,
+    judged: BTreeSet<(Touch, String, Vec<Folder>)>,
 }
 
 impl Judge<'_> {
@@ -144,21 +138,33 @@ impl Judge<'_> {
             self.found.push(floor("max_commands", "commands inside commands go too deep to be judged; write it plainly"));
             return;
         }
-        let deep_folders = &mut folders.clone();
+        // Both deep readings find the same texts inside; each is read once.
+        if !self.read.insert((mode, text.to_owned(), folders.current().to_vec())) {
+            return;
+        }
+        let deep_folders = folders.clone();
         if mode == Mode::Decide {
             match plain::parse(text) {
                 Ok(parts) => parts.iter().for_each(|part| self.part(part, folders, mode, depth)),
                 Err(why) => self.default(&[Word::literal(text)], Some(why.0)),
             }
         }
-        let deep = tree::read(text);
-        self.commands += deep.parts.len();
+        let (tree, loose) = (tree::read(text), loose::read(text));
+        if tree.tangled {
+            self.found
+                .push(floor("max_commands", "its structure is too tangled to be judged; write it plainly, in several calls"));
+        }
+        self.commands += tree.commands().max(loose.len());
         if self.commands <= self.rules.settings.run.max_commands {
-            deep.parts.iter().for_each(|part| self.part(part, deep_folders, Mode::Raise, depth));
+            for parts in [&tree.parts, &loose] {
+                let mut folders = deep_folders.clone();
+                parts.iter().for_each(|part| self.part(part, &mut folders, Mode::Raise, depth));
+            }
         }
     }
 
     fn part(&mut self, part: &Part, folders: &mut Folders, mode: Mode, depth: usize) {
+        folders.reach(part.join);
         let shown = part.shown();
         for Redirect { write, target } in &part.redirects {
             let touch = if *write { Touch::Write } else { Touch::Read };
@@ -176,7 +182,7 @@ impl Judge<'_> {
         if let Some(stdin) = part.stdin.as_ref().filter(|_| reads_script(&part.words)) {
             self.text(stdin, &mut folders.clone(), Mode::Raise, depth + 1);
         }
-        change_folder(part, folders, self.around);
+        folders.follow(part, self.around);
     }
 
     fn assignments(&self, assignments: &[(String, String)], doubt: &mut Option<String>) {
@@ -200,7 +206,7 @@ impl Judge<'_> {
         let shown = shell::shown(words);
         if shell::base_name(&program.text) == "git" {
             let call = git::parse(words);
-            self.git_alias(&call, folders, mode, depth);
+            self.git_alias(&call, folders, depth);
             doubt = doubt.or(call.doubt);
         }
         for operand in operands::of(words) {
@@ -259,14 +265,13 @@ impl Judge<'_> {
             .iter()
             .skip(1)
             .filter(|word| !word.is_option())
-            .any(|word| self.places(word, folders).iter().any(|place| matches!(place, Place::Outside(_))))
+            .any(|word| places(word, folders, self.around).iter().any(|place| matches!(place, Place::Outside(_))))
     }
 
-    fn git_alias(&mut self, call: &git::GitCall, folders: &mut Folders, mode: Mode, depth: usize) {
+    fn git_alias(&mut self, call: &git::GitCall, folders: &mut Folders, depth: usize) {
         let Some((verb, rest)) = call.words.split_first() else { return };
         let own = call.aliases.iter().rev().find(|(name, _)| *name == verb.text).map(|(_, text)| text.clone());
         let Some(alias) = own.or_else(|| self.around.git_alias(&verb.text)) else { return };
-        let _ = mode;
         match git::expand(&alias, rest) {
             git::Expansion::Words(words) => self.command(&words, None, folders, Mode::Raise, depth + 1),
             git::Expansion::Script(text) => self.text(&text, &mut folders.clone(), Mode::Raise, depth + 1),
@@ -280,7 +285,11 @@ impl Judge<'_> {
             Touch::Write => Access::Write,
             Touch::Delete => Access::Delete,
         };
-        for place in self.places(word, folders) {
+        // All readings name the same operands; each is judged once.
+        if !self.judged.insert((touch, word.text.clone(), folders.current().to_vec())) {
+            return;
+        }
+        for place in places(word, folders, self.around) {
             let mut found = match place {
                 Place::Inside { requested, resolved } => {
                     let mut found = inside(self.rules, &requested, &resolved, access, Some(part), self.around);
@@ -291,7 +300,7 @@ impl Judge<'_> {
                     found
                 }
                 Place::Outside(path) => outside(self.rules, &path, access, Some(part)),
-                Place::Harmless | Place::Unknown => continue,
+                Place::Harmless => continue,
             };
             if touch == Touch::Perhaps {
                 found.retain(|finding| finding.rule == "secret");
@@ -300,66 +309,6 @@ impl Judge<'_> {
             self.found.extend(found);
         }
     }
-
-    fn places(&self, word: &Word, folders: &Folders) -> Vec<Place> {
-        if word.home {
-            return vec![Place::Outside(word.text.clone())];
-        }
-        if word.computed || word.text.is_empty() || word.text == "-" {
-            return vec![Place::Unknown];
-        }
-        let text = below_folder(&word.text, self.around);
-        if text.starts_with('/') {
-            return vec![absolute(text)];
-        }
-        let mut places = Vec::new();
-        for folder in folders {
-            if word.glob {
-                let named = self.around.glob(text, folder);
-                places.extend(named.into_iter().map(|path| self.resolve(path)));
-            }
-            let joined = if folder.is_root() { text.to_owned() } else { format!("{folder}/{text}") };
-            places.push(match WsPath::parse(&joined) {
-                Ok(path) => self.resolve(path),
-                Err(PathError::Outside(_)) => Place::Outside(joined),
-                Err(PathError::Hidden(_)) => Place::Unknown,
-            });
-        }
-        places
-    }
-
-    fn resolve(&self, requested: WsPath) -> Place {
-        match self.around.resolve(&requested) {
-            Resolved::Inside(resolved) => Place::Inside { requested, resolved },
-            Resolved::Outside => Place::Outside(requested.to_string()),
-        }
-    }
-}
-
-/// An absolute path that is not below the workspace.
-fn absolute(path: &str) -> Place {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            name => parts.push(name),
-        }
-    }
-    let clean = format!("/{}", parts.join("/"));
-    let devices = [
-        "/dev/null",
-        "/dev/zero",
-        "/dev/full",
-        "/dev/random",
-        "/dev/urandom",
-        "/dev/stdin",
-        "/dev/stdout",
-        "/dev/stderr",
-        "/dev/tty",
-    ];
-    let scratch = clean == "/tmp" || clean.starts_with("/tmp/") || clean.starts_with("/dev/fd/");
-    if scratch || devices.contains(&clean.as_str()) { Place::Harmless } else { Place::Outside(clean) }
 }
 
 /// Whether an allow rule names this command, and none of its refused options is there.
@@ -390,25 +339,4 @@ fn raises(rule: &Rule, words: &[Word]) -> bool {
 fn reads_script(words: &[Word]) -> bool {
     let Some((program, args)) = words.split_first() else { return false };
     shell::is_shell(shell::base_name(&program.text)) && args.iter().all(|word| word.text.starts_with('-'))
-}
-
-/// Follows `cd`: after `&&` it has surely happened; else it may have.
-fn change_folder(part: &Part, folders: &mut Folders, around: &dyn Surroundings) {
-    let _ = part.join == Join::AndThen;
-    let Some((program, args)) = part.words.split_first() else { return };
-    if !matches!(program.text.as_str(), "cd" | "pushd") {
-        return;
-    }
-    let Some(to) = args.iter().find(|word| !word.is_option() && !word.computed && !word.home) else { return };
-    let text = below_folder(&to.text, around);
-    let mut there: Folders = Vec::new();
-    for folder in folders.iter() {
-        let joined = if folder.is_root() { text.to_owned() } else { format!("{folder}/{text}") };
-        there.extend(WsPath::parse(&joined).ok());
-    }
-    there.extend(folders.iter().cloned());
-    there.sort();
-    there.dedup();
-    there.truncate(8);
-    *folders = there;
 }

@@ -1,1 +1,20 @@
-//! Proposals: pending hunks of one task over the texts they were made from.
+//! Proposals: the pending edits of one task, hunk by hunk, over the texts they were made from.
+//!
+//! The truth beneath a [`FileProposal`] is its base: the buffer, or the disk when the file is not open. The user changes the
+//! base at will; hunks follow, or turn stale and keep both of their texts. A hunk is accepted only when the user's own text
+//! is seen to hold it: the plan of an acceptance marks hunks as applying, what then arrives is compared with them.
+
+mod compose;
+mod file;
+mod hunk;
+mod landing;
+mod plan;
+mod set;
+mod stage;
+
+pub use file::{FileOp, FileProposal, Happened, Landed};
+pub use hunk::{Hunk, HunkKind, HunkState, Why};
+pub use landing::Step;
+pub use plan::PlannedFile;
+pub use set::{Closed, Ids, Proposal, Record};
+pub use stage::{Busy, Origin, transplant};

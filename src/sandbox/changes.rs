@@ -26,7 +26,15 @@ pub(super) fn of(upper: &Path) -> io::Result<Vec<Change>> {
     let mut found = Vec::new();
     let mut folders = vec![(upper.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
+        let entries = match fs::read_dir(&folder) {
+            // A command took the rights away; what it put in there before is its own affair.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                found.push(Change { path: prefix, gone: false });
+                continue;
+            }
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name == ".git" || found.len() == MOST {

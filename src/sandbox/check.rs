@@ -1,1 +1,248 @@
-//! x
+//! The self-test behind `countersign sandbox check`: acts that the walls must stop, each beside the same kind of act that
+//! they must let through. A denial counts only with its control: a missing tool must never read as "blocked".
+//!
+//! Effects are looked at from outside the walls, in scratch folders of its own, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs, io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{LinuxSandbox, hints::refusal, make_private, session::LinuxSession};
+use crate::{
+    path::WsPath,
+    seams::{Command, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
+};
+
+/// One line of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckResult {
+    /// The wall that is tried: `files`, `network`, ...
+    pub wall: &'static str,
+    /// The act that must not succeed.
+    pub denial: &'static str,
+    /// It did not, and had no effect.
+    pub denied: bool,
+    /// The act beside it that must succeed.
+    pub control: &'static str,
+    /// It did.
+    pub allowed: bool,
+    /// What was seen, when one of them is not as it must be; else empty.
+    pub detail: String,
+}
+
+impl CheckResult {
+    /// Whether the wall stands, and is seen to stand.
+    pub fn holds(&self) -> bool {
+        self.denied && self.allowed
+    }
+}
+
+/// Runs every check, one after the other.
+///
+/// # Errors
+/// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
+pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
+    let scratch = Scratch::create(&sandbox.paths.cache)?;
+    let session = sandbox.open_here(&SandboxSpec::bare(scratch.folder()))?;
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
+    let port = listener.local_addr().map_err(|e| refusal("probe", &e.to_string()))?.port();
+    let mut results = Vec::new();
+    for check in CHECKS {
+        let (denial, denied) = scratch.sh(&session, check.deny, port).await?;
+        let (control, allowed) = scratch.sh(&session, check.allow, port).await?;
+        let harmed = scratch.harmed(&listener);
+        let result = CheckResult {
+            wall: check.wall,
+            denial: check.denial,
+            denied: denial.exit != Some(0) && harmed.is_none(),
+            control: check.control,
+            allowed: control.exit == Some(0),
+            detail: String::new(),
+        };
+        let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
+        results.push(CheckResult { detail, ..result });
+    }
+    results.push(endless(&scratch, &session).await?);
+    Ok(results)
+}
+
+/// A pair of command texts. `{outside}`, `{port}` and `{server}` are filled in.
+struct Check {
+    wall: &'static str,
+    denial: &'static str,
+    deny: &'static str,
+    control: &'static str,
+    allow: &'static str,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        wall: "files",
+        denial: "change a file outside the workspace",
+        deny: "echo x >> '{outside}/victim'",
+        control: "change a file of the shadow",
+        allow: "echo x >> file && grep -q x file",
+    },
+    Check {
+        wall: "files",
+        denial: "read a file of the server's",
+        deny: "cat '{outside}/victim'",
+        control: "read a file of the workspace",
+        allow: "cat file",
+    },
+    Check {
+        wall: "files",
+        denial: "write below /usr",
+        deny: "echo x > /usr/countersign-check",
+        control: "write in the private /tmp",
+        allow: "echo x > /tmp/countersign-check && test -s /tmp/countersign-check",
+    },
+    Check {
+        wall: "secrets",
+        denial: "read a secret file of the workspace",
+        deny: "cat .env",
+        control: "see that it is there",
+        allow: "test -e .env && ! test -s .env",
+    },
+    Check {
+        wall: "home",
+        denial: "list anything in the home but toolchains",
+        deny: "ls -A \"$HOME\" | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig)|go' | grep -v '^countersign-control$' | grep .",
+        control: "write in the private home",
+        allow: "echo x > \"$HOME/countersign-control\" && test -s \"$HOME/countersign-control\"",
+    },
+    Check {
+        wall: "network",
+        denial: "connect to a program of this machine",
+        deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
+        // No peer is needed for this, but the tool, an address family and a loopback that is up.
+        control: "open a socket on the loopback inside",
+        allow: "exec 3<>/dev/udp/127.0.0.1/9",
+    },
+    Check {
+        wall: "processes",
+        denial: "signal the server",
+        deny: "kill -0 {server}",
+        control: "signal an own child",
+        allow: "sleep 60 & kill $!",
+    },
+    Check {
+        wall: "privileges",
+        denial: "hold a capability or lack the filters",
+        deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
+        control: "read the own status",
+        allow: "grep -q '^CapEff:' /proc/self/status",
+    },
+    Check {
+        wall: "namespaces",
+        denial: "make a user namespace",
+        deny: "unshare -U true",
+        control: "start the tool that makes them",
+        allow: "unshare --version",
+    },
+    Check {
+        wall: "inherited files",
+        denial: "find an open file besides 0, 1 and 2",
+        deny: "fd=3; while [ $fd -lt 100 ]; do [ -e /proc/$$/fd/$fd ] && exit 0; fd=$((fd + 1)); done; exit 1",
+        control: "find those",
+        allow: "test -e /proc/$$/fd/1",
+    },
+];
+
+/// A command that never ends, and the child that it leaves behind.
+async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResult, SandboxError> {
+    let text = "sleep 1000 & sleep 1000";
+    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200) };
+    let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
+    let (control, said) = scratch.sh(session, "! ls /proc | grep -qx 1000 && test -d /proc/1", 0).await?;
+    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3);
+    Ok(CheckResult {
+        wall: "time",
+        denial: "run on after the time is up",
+        denied,
+        control: "run another command after that",
+        allowed: control.exit == Some(0),
+        detail: if denied { String::new() } else { format!("{outcome:?} {said}") },
+    })
+}
+
+/// A workspace with a secret, and a victim outside of it. Gone when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn create(cache: &Path) -> Result<Self, SandboxError> {
+        let this = Scratch(cache.join(format!("check-{}", uuid::Uuid::now_v7())));
+        let fill = || -> io::Result<()> {
+            fs::create_dir(this.folder())?;
+            fs::create_dir(this.outside())?;
+            fs::write(this.folder().join("file"), "text\n")?;
+            fs::write(this.folder().join(".env"), "TOKEN=x\n")?;
+            fs::write(this.outside().join("victim"), "untouched\n")
+        };
+        make_private(&this.0)?;
+        fill().map_err(|e| refusal("shadow folders", &format!("{}: {e}", this.0.display())))?;
+        Ok(this)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.join("workspace")
+    }
+
+    fn outside(&self) -> PathBuf {
+        self.0.join("outside")
+    }
+
+    fn shadow(&self) -> Shadow {
+        Shadow { files: Vec::new(), masked: WsPath::from_disk(".env").into_iter().collect() }
+    }
+
+    async fn sh(&self, session: &LinuxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
+        let text = text
+            .replace("{outside}", &self.outside().to_string_lossy())
+            .replace("{port}", &port.to_string())
+            .replace("{server}", &std::process::id().to_string());
+        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+        let mut said = Said::default();
+        let outcome = session.run(command, &self.shadow(), &mut said, &CancellationToken::new()).await?;
+        Ok((outcome, String::from_utf8_lossy(&said.0).into_owned()))
+    }
+
+    /// What a command did to the world outside, seen from there.
+    fn harmed(&self, listener: &TcpListener) -> Option<String> {
+        let is = |path: PathBuf, text: &str| fs::read_to_string(path).is_ok_and(|found| found == text);
+        if !is(self.outside().join("victim"), "untouched\n") {
+            return Some("a file outside the workspace was changed".into());
+        }
+        if !is(self.folder().join("file"), "text\n") {
+            return Some("the workspace itself was changed".into());
+        }
+        if Path::new("/usr/countersign-check").exists() || Path::new("/tmp/countersign-check").exists() {
+            return Some("a file was made outside the workspace".into());
+        }
+        let reached = listener.set_nonblocking(true).is_ok() && listener.accept().is_ok();
+        reached.then(|| "a connection out was made".into())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The first words of a command.
+#[derive(Default)]
+struct Said(Vec<u8>);
+
+impl OutputSink for Said {
+    fn output(&mut self, bytes: &[u8]) {
+        let room = 2000usize.saturating_sub(self.0.len()).min(bytes.len());
+        self.0.extend_from_slice(&bytes[..room]);
+    }
+}

@@ -29,6 +29,7 @@ pub(super) fn of_commands(server: &Variables, home: &Path, spec: &SandboxSpec) -
         }
     }
     let user = server.get("USER").or_else(|| server.get("LOGNAME")).cloned().unwrap_or_else(|| "user".into());
+    let cargo = cargo_home(server, home).to_string_lossy().into_owned();
     let home = home.to_string_lossy().into_owned();
     let fixed = [
         ("PATH", programs(server, &spec.folder)),
@@ -38,7 +39,7 @@ pub(super) fn of_commands(server: &Variables, home: &Path, spec: &SandboxSpec) -
         ("SHELL", "/bin/sh".into()),
         ("TERM", "dumb".into()),
         ("TMPDIR", "/tmp".into()),
-        ("CARGO_HOME", format!("{home}/.cargo")),
+        ("CARGO_HOME", cargo),
         ("GIT_TERMINAL_PROMPT", "0".into()),
         ("GIT_PAGER", "cat".into()),
         ("PAGER", "cat".into()),
@@ -52,6 +53,11 @@ pub(super) fn of_commands(server: &Variables, home: &Path, spec: &SandboxSpec) -
         }
     }
     env.into_iter().collect()
+}
+
+/// Cargo's own folder.
+pub(super) fn cargo_home(server: &Variables, home: &Path) -> PathBuf {
+    server.get("CARGO_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| home.join(".cargo"))
 }
 
 /// PATH without what is relative or lies in the workspace: no command of ours is looked up where the model writes.

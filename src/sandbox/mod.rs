@@ -9,9 +9,10 @@
 
 mod changes;
 pub mod check;
+mod entry;
 mod environment;
 mod filter;
-mod gitconfig;
+mod git;
 mod hints;
 mod plan;
 mod session;
@@ -24,14 +25,16 @@ use std::{
     env,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::Once,
     time::Duration,
 };
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
-use self::{hints::refusal, session::LinuxSession, shadow::ShadowFolders};
+use self::{hints::refusal, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
     seams::{Command, Level, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
@@ -54,6 +57,7 @@ pub struct LinuxSandbox {
     variables: environment::Variables,
     hidden: Vec<PathBuf>,
     level: OnceCell<(Level, String)>,
+    swept: Once,
 }
 
 impl LinuxSandbox {
@@ -65,10 +69,11 @@ impl LinuxSandbox {
 
     /// The same with a given environment; `HOME` in it is the home.
     pub fn with_environment(paths: SandboxPaths, variables: BTreeMap<String, String>) -> Self {
-        let home =
-            variables.get("HOME").map(PathBuf::from).filter(|home| home.is_absolute()).unwrap_or_else(|| "/nonexistent".into());
+        let home = variables.get("HOME").and_then(|home| Path::new(home).canonicalize().ok());
+        // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
+        let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home: home.canonicalize().unwrap_or(home), variables, hidden, level: OnceCell::new() }
+        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new() }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
@@ -102,7 +107,11 @@ impl LinuxSandbox {
         }
     }
 
-    fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
+    /// Opens a session whose own type is known, so that what commands wrote can be read.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the shadow cannot be made or the folder is not one that commands may be let into.
+    pub fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         let spec = SandboxSpec { folder, ..spec.clone() };
@@ -112,6 +121,13 @@ impl LinuxSandbox {
         let view = view::of(&spec, &self.home, &self.variables, &hidden)?;
         let (shell, shell_args) = environment::shell(&self.variables, &spec.folder)
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
+        // What a killed server left behind may be large; nobody waits for its end.
+        self.swept.call_once(|| {
+            drop(std::thread::spawn({
+                let cache = self.paths.cache.clone();
+                move || shadow::sweep(&cache)
+            }))
+        });
         let shadow = ShadowFolders::create(&self.paths.cache)
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;

@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
-    fs, io,
+    io,
     os::{fd::OwnedFd, unix::net::UnixStream as Pair},
     path::{Path, PathBuf},
     process::Stdio,
@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    filter, gitconfig,
+    filter, git,
     hints::refusal,
     plan::{Limits, Plan, Report},
     shadow::{PROOF, ShadowFolders},
@@ -32,6 +32,8 @@ use super::{
 };
 use crate::seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped};
 
+/// How long the walls may take to stand; the command's own time begins when they do.
+const RAISING: Duration = Duration::from_secs(20);
 /// How long the end of everything may take after the order to stop, before the wall process is killed from outside.
 const GRACE: Duration = Duration::from_millis(500);
 /// How long output is read after the command's end, should something outside its walls hold the pipe open.
@@ -53,7 +55,7 @@ pub(super) struct Parts {
 }
 
 /// A session at level L3, started cold for each command.
-pub(super) struct LinuxSession {
+pub struct LinuxSession {
     parts: Parts,
     /// Also the lock that lets one command run at a time.
     turn: tokio::sync::Mutex<()>,
@@ -71,6 +73,14 @@ impl LinuxSession {
         LinuxSession { parts, turn: tokio::sync::Mutex::new(()), state: Arc::new(Mutex::new(State { shadow, proved: false })) }
     }
 
+    /// What commands wrote at a path of [`Outcome::changed`]; `None` when they deleted it.
+    ///
+    /// # Errors
+    /// When nothing was changed there, or it cannot be read.
+    pub fn written(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.state().shadow.written(path)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,10 +89,11 @@ impl LinuxSession {
     fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Plan, Vec<String>), SandboxError> {
         let Parts { spec, view, home, shell, shell_args, env, .. } = &self.parts;
         let mut state = self.state();
-        let git_config = fs::read_to_string(spec.folder.join(".git/config")).ok().map(|text| gitconfig::rebuilt(&text));
+        let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
+        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let hidden = state
             .shadow
-            .sync(&spec.folder, shadow, git_config.as_deref())
+            .sync(&spec.folder, shadow, &git::configs(&spec.folder))
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
@@ -212,13 +223,15 @@ impl Running {
         let length = u32::try_from(json.len()).map_err(|e| refusal("plan", &e.to_string()))?;
         if let Some(orders) = &mut self.orders {
             // A wall process that fails early hangs up; its report says why.
-            let _ = orders.write_all(&[&length.to_le_bytes()[..], &json].concat()).await;
+            let _ = tokio::time::timeout(RAISING, orders.write_all(&[&length.to_le_bytes()[..], &json].concat())).await;
         }
         let mut ended = Ended::default();
         let (mut running, mut reporting, mut flowing, mut walled) = (true, true, true, false);
         let mut buffer = vec![0u8; BUFFER];
-        let deadline = sleep_until(Instant::now() + timeout);
-        let patience = sleep_until(Instant::now() + Duration::from_secs(60 * 60 * 24 * 365));
+        let deadline = sleep_until(Instant::now() + RAISING);
+        // Set when an end is due; `hurried` says that it is.
+        let patience = sleep_until(Instant::now());
+        let mut hurried = false;
         tokio::pin!(deadline, patience);
         while running || reporting || flowing {
             tokio::select! {
@@ -228,27 +241,30 @@ impl Running {
                 },
                 line = self.reports.next_line(), if reporting => match line {
                     Ok(Some(line)) => match serde_json::from_str(&line) {
-                        Ok(Report::Started) => walled = true,
+                        Ok(Report::Started) => {
+                            walled = true;
+                            deadline.as_mut().reset(Instant::now() + timeout);
+                        }
                         Ok(report) => ended.report = Some(report),
                         Err(_) => {}
                     },
                     _ => reporting = false,
                 },
                 _ = self.child.wait(), if running => {
-                    running = false;
+                    (running, hurried) = (false, true);
                     patience.as_mut().reset(Instant::now() + DRAIN);
                 }
                 () = &mut deadline, if running && ended.stopped.is_none() => {
                     ended.stopped = Some(Stopped::Timeout);
-                    self.orders = None;
+                    (self.orders, hurried) = (None, true);
                     patience.as_mut().reset(Instant::now() + GRACE);
                 }
                 () = cancel.cancelled(), if running && ended.stopped.is_none() => {
                     ended.stopped = Some(Stopped::Cancelled);
-                    self.orders = None;
+                    (self.orders, hurried) = (None, true);
                     patience.as_mut().reset(Instant::now() + GRACE);
                 }
-                () = &mut patience => {
+                () = &mut patience, if hurried => {
                     if !running {
                         break;
                     }
@@ -261,6 +277,9 @@ impl Running {
         match &ended.report {
             Some(Report::Failed { step, why }) => Err(refusal(step, why)),
             None if !walled && ended.stopped.is_none() => Err(refusal("start", "the wall process ended without a word")),
+            None if !walled && ended.stopped == Some(Stopped::Timeout) => {
+                Err(refusal("start", "the walls did not stand in time"))
+            }
             _ => Ok(ended),
         }
     }

@@ -8,41 +8,58 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr},
+    fs::{XattrFlags, getxattr, removexattr, setxattr},
     io::Errno,
 };
-use sha2::{Digest, Sha256};
 
-use super::changes::{self, is_whiteout};
+use super::{
+    changes::{self, is_whiteout},
+    entry::{Entry, Stamp, mode_on_disk, read, remove, write},
+};
 use crate::{
     path::WsPath,
     seams::{Shadow, ShadowFile},
 };
 
-/// What stands in `layer` at a path: a digest of content, mode and kind.
-type Stamp = [u8; 32];
-
 /// A file of one session by which its first mount is proved.
 pub(super) const PROOF: &str = ".countersign-proof";
+
+/// Extension of the lock file beside a shadow.
+const LOCK: &str = "lock";
+
+/// Removes the shadows that servers left behind which were killed.
+pub(super) fn sweep(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
+        if is_lock && fs::File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = remove(&path.with_extension(""));
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Set to `y` on a folder of `upper`, it hides what the layers beneath have there.
+const OPAQUE: &str = "user.overlay.opaque";
+/// Tells whether the file system knows such attributes.
+const PROBE: &str = "user.countersign.probe";
 
 /// The shadow of one session; its folders go when it is dropped.
 #[derive(Debug)]
 pub(super) struct ShadowFolders {
     root: PathBuf,
+    /// Held while the session lives: what nobody holds is swept.
+    lock: Option<fs::File>,
     stamps: BTreeMap<WsPath, Stamp>,
-}
-
-/// One path of `layer`.
-enum Entry<'a> {
-    File { content: &'a [u8], mode: u32 },
-    Gone,
 }
 
 impl ShadowFolders {
@@ -50,12 +67,13 @@ impl ShadowFolders {
     pub(super) fn create(cache: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
         let root = cache.join(format!("shadow-{}", uuid::Uuid::now_v7()));
+        let lock = fs::File::create(root.with_extension(LOCK))?;
+        lock.lock()?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
-        let this = ShadowFolders { root, stamps: BTreeMap::new() };
+        let this = ShadowFolders { root, lock: Some(lock), stamps: BTreeMap::new() };
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
-        fs::write(this.layer().join(PROOF), "")?;
         Ok(this)
     }
 
@@ -71,34 +89,45 @@ impl ShadowFolders {
         self.root.join("work")
     }
 
-    /// Removes what the proof of the first mount left.
+    /// Lays out the file that proves the next mount.
+    pub(super) fn arm(&self) -> io::Result<()> {
+        self.proved()?;
+        write(&self.layer().join(PROOF), &Entry::File { content: Cow::Borrowed(&[]), mode: 0o644 })
+    }
+
+    /// Removes what the proof of a mount left.
     pub(super) fn proved(&self) -> io::Result<()> {
         remove(&self.upper().join(PROOF))?;
         remove(&self.layer().join(PROOF))
     }
 
-    /// Brings `layer` to what `shadow` says, and returns the secret files that are hidden now.
-    pub(super) fn sync(&mut self, folder: &Path, shadow: &Shadow, git_config: Option<&str>) -> io::Result<Vec<String>> {
+    /// Brings `layer` to what `shadow` says, with `rebuilt` configuration over the disk's; the secret files hidden now.
+    pub(super) fn sync(&mut self, folder: &Path, shadow: &Shadow, rebuilt: &[(WsPath, String)]) -> io::Result<Vec<String>> {
         self.mirror_root(folder)?;
         let mut wanted: BTreeMap<WsPath, Entry<'_>> = BTreeMap::new();
         for ShadowFile { path, content, mode } in &shadow.files {
             let entry = match content {
-                Some(content) => Entry::File { content, mode: mode.unwrap_or_else(|| mode_on_disk(&folder.join(path.as_str()))) },
+                Some(content) => Entry::File {
+                    content: content.into(),
+                    mode: mode.unwrap_or_else(|| mode_on_disk(&folder.join(path.as_str()))),
+                },
                 None => Entry::Gone,
             };
             wanted.insert(path.clone(), entry);
         }
-        if let Some(text) = git_config {
-            wanted.insert(WsPath::root().join(".git").join("config"), Entry::File { content: text.as_bytes(), mode: 0o644 });
+        wanted.remove(&WsPath::root());
+        for (path, text) in rebuilt {
+            wanted.insert(path.clone(), Entry::File { content: text.as_bytes().into(), mode: 0o644 });
         }
         let hidden: Vec<&WsPath> = shadow
             .masked
             .iter()
+            .filter(|path| !path.is_root())
             .filter(|path| wanted.contains_key(*path) || folder.join(path.as_str()).symlink_metadata().is_ok())
             .collect();
         for path in &hidden {
             // Nobody may read it, and there is nothing to be read.
-            wanted.insert((*path).clone(), Entry::File { content: b"", mode: 0 });
+            wanted.insert((*path).clone(), Entry::File { content: Cow::Borrowed(&[]), mode: 0 });
         }
         let left: Vec<WsPath> = self.stamps.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
         for path in left {
@@ -114,13 +143,19 @@ impl ShadowFolders {
     pub(super) fn changed(&self) -> io::Result<Vec<String>> {
         let mut paths = Vec::new();
         for change in changes::of(&self.upper())? {
-            let same = |stamp: &Stamp| read(&self.upper().join(&change.path)).is_ok_and(|entry| stamp_of(&entry) == *stamp);
+            let same = |stamp: &Stamp| read(&self.upper().join(&change.path)).is_ok_and(|entry| entry.stamp() == *stamp);
             let known = WsPath::from_disk(&change.path).and_then(|path| self.stamps.get(&path));
             if change.path != PROOF && !known.is_some_and(same) {
                 paths.push(change.path);
             }
         }
         Ok(paths)
+    }
+
+    /// What commands wrote at a path; `None` when they deleted it.
+    pub(super) fn written(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        let there = WsPath::from_disk(path).and_then(|path| self.in_upper(&path)).ok_or(io::ErrorKind::NotFound)?;
+        if is_whiteout(&there.symlink_metadata()?) { Ok(None) } else { read(&there).map(Entry::into_content) }
     }
 
     /// The layer hides the folder's own mode; so it takes it over.
@@ -134,7 +169,7 @@ impl ShadowFolders {
 
     /// Puts one path into the layer unless it stands there already.
     fn place(&mut self, folder: &Path, path: &WsPath, entry: &Entry<'_>) -> io::Result<()> {
-        let stamp = stamp_of(entry);
+        let stamp = entry.stamp();
         if self.stamps.get(path) == Some(&stamp) {
             return Ok(());
         }
@@ -150,19 +185,24 @@ impl ShadowFolders {
     /// A path that the user's side no longer has: saved, or given up. Where the disk now says the same, commands' work stays.
     fn leave(&mut self, folder: &Path, path: &WsPath) -> io::Result<()> {
         remove(&self.layer().join(path.as_str()))?;
-        let on_disk = read(&folder.join(path.as_str())).map(|entry| stamp_of(&entry));
+        let on_disk = read(&folder.join(path.as_str())).map(|entry| entry.stamp());
         let before = self.stamps.remove(path);
-        if on_disk.ok() != before {
-            remove(&self.upper().join(path.as_str()))?;
+        match self.in_upper(path) {
+            Some(there) if on_disk.ok() != before => remove(&there),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Where `path` stands in `upper`, if its folders do. Commands wrote them: a link among them may lead anywhere, and is
+    /// never followed.
+    fn in_upper(&self, path: &WsPath) -> Option<PathBuf> {
+        let real = |parent: &WsPath| self.upper().join(parent.as_str()).symlink_metadata().is_ok_and(|found| found.is_dir());
+        above(path).iter().all(real).then(|| self.upper().join(path.as_str()))
     }
 
     /// Folders of the layer above `path`, with the modes of those on disk.
     fn folders_above(&self, folder: &Path, path: &WsPath) -> io::Result<()> {
-        let mut above: Vec<WsPath> = std::iter::successors(path.parent(), WsPath::parent).filter(|p| !p.is_root()).collect();
-        above.reverse();
-        for parent in above {
+        for parent in above(path) {
             let target = self.layer().join(parent.as_str());
             if target.symlink_metadata().is_ok_and(|found| found.is_dir()) {
                 continue;
@@ -177,24 +217,29 @@ impl ShadowFolders {
 
     /// Makes what commands wrote give way to the layer at `path`.
     fn win(&self, path: &WsPath, entry: &Entry<'_>) -> io::Result<()> {
-        let mut above: Vec<WsPath> = std::iter::successors(path.parent(), WsPath::parent).filter(|p| !p.is_root()).collect();
-        above.reverse();
+        // Once a folder is opaque, everything below it must stand in `upper` itself.
         let mut opaque = false;
-        for parent in above {
+        for parent in above(path) {
             let there = self.upper().join(parent.as_str());
-            let Ok(found) = there.symlink_metadata() else { return remove(&self.upper().join(path.as_str())) };
-            if is_whiteout(&found) {
+            match there.symlink_metadata() {
+                Ok(found) if found.is_dir() => {
+                    let mut value = [0u8; 4];
+                    opaque |= getxattr(&there, OPAQUE, &mut value[..]).is_ok_and(|length| &value[..length] == b"y");
+                }
                 // The folder was deleted: it comes back with nothing but this path in it.
-                remove(&there)?;
-                fs::create_dir(&there)?;
-                setxattr(&there, "user.overlay.opaque", b"y", XattrFlags::empty())?;
-                opaque = true;
-            } else if found.is_dir() {
-                let mut value = [0u8; 4];
-                opaque |= rustix::fs::getxattr(&there, "user.overlay.opaque", &mut value[..])
-                    .is_ok_and(|length| &value[..length] == b"y");
-            } else {
-                remove(&there)?;
+                Ok(found) if is_whiteout(&found) => {
+                    remove(&there)?;
+                    self.folder_in_upper(&parent)?;
+                    setxattr(&there, OPAQUE, b"y", XattrFlags::empty())?;
+                    opaque = true;
+                }
+                Ok(_) if opaque => {
+                    remove(&there)?;
+                    self.folder_in_upper(&parent)?;
+                }
+                Ok(_) => return remove(&there),
+                Err(_) if opaque => self.folder_in_upper(&parent)?,
+                Err(_) => return Ok(()),
             }
         }
         let there = self.upper().join(path.as_str());
@@ -202,109 +247,43 @@ impl ShadowFolders {
         // Below an opaque folder the layers beneath are not seen.
         if opaque && let Entry::File { .. } = entry { write(&there, entry) } else { Ok(()) }
     }
-}
-
-impl Drop for ShadowFolders {
-    fn drop(&mut self) {
-        // Folders of the overlay have mode 000; a build may leave read-only ones.
-        let _ = fs::remove_dir_all(&self.root).or_else(|_| {
-            open_up(&self.root);
-            fs::remove_dir_all(&self.root)
-        });
+    /// A folder of `upper` with the mode that it has in the layer.
+    fn folder_in_upper(&self, path: &WsPath) -> io::Result<()> {
+        let there = self.upper().join(path.as_str());
+        fs::create_dir(&there)?;
+        fs::set_permissions(there, fs::metadata(self.layer().join(path.as_str()))?.permissions())
     }
-}
-
-/// Gives the owner all rights on every folder below `folder`.
-fn open_up(folder: &Path) {
-    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
-    }
-}
-
-fn stamp_of(entry: &impl Stamped) -> Stamp {
-    let mut digest = Sha256::new();
-    entry.feed(&mut digest);
-    digest.finalize().into()
-}
-
-/// What a stamp is taken of.
-trait Stamped {
-    fn feed(&self, digest: &mut Sha256);
-}
-
-impl Stamped for Entry<'_> {
-    fn feed(&self, digest: &mut Sha256) {
-        match self {
-            Entry::File { content, mode } => {
-                digest.update(mode.to_le_bytes());
-                digest.update(content);
-            }
-            Entry::Gone => digest.update(b"gone"),
-        }
-    }
-}
-
-/// A file as found on disk.
-struct Found {
-    content: Vec<u8>,
-    mode: u32,
-}
-
-impl Stamped for Found {
-    fn feed(&self, digest: &mut Sha256) {
-        Entry::File { content: &self.content, mode: self.mode }.feed(digest);
-    }
-}
-
-fn read(path: &Path) -> io::Result<Found> {
-    let about = path.symlink_metadata()?;
-    if !about.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    Ok(Found { content: fs::read(path)?, mode: about.permissions().mode() & 0o7777 })
-}
-
-fn mode_on_disk(path: &Path) -> u32 {
-    fs::metadata(path).map_or(0o644, |found| found.permissions().mode() & 0o7777)
-}
-
-fn write(target: &Path, entry: &Entry<'_>) -> io::Result<()> {
-    match entry {
-        Entry::File { content, mode } => {
-            fs::write(target, content)?;
-            fs::set_permissions(target, fs::Permissions::from_mode(*mode))
-        }
-        Entry::Gone => Ok(mknodat(CWD, target, FileType::CharacterDevice, Mode::empty(), 0)?),
-    }
-}
-
-/// Removes whatever stands at `path`, if anything does.
-fn remove(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => {
-            open_up(path);
-            fs::remove_dir_all(path)
-        }
-        Ok(_) => fs::remove_file(path),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-impl ShadowFolders {
     /// Whether this file system can hold an upper layer, found out by doing: whiteouts and user attributes.
     pub(super) fn probe(&self) -> Result<(), String> {
         let file = self.root.join("probe");
-        let tried = mknodat(CWD, &file, FileType::CharacterDevice, Mode::empty(), 0);
+        let tried = write(&file, &Entry::Gone);
         let _ = fs::remove_file(&file);
         tried.map_err(|e| format!("no whiteouts on the file system of {}: {e}", self.root.display()))?;
-        match setxattr(self.upper(), "user.countersign.probe", b"y", XattrFlags::empty()) {
-            Ok(()) => Ok(rustix::fs::removexattr(self.upper(), "user.countersign.probe").unwrap_or(())),
+        match setxattr(self.upper(), PROBE, b"y", XattrFlags::empty()) {
+            Ok(()) => removexattr(self.upper(), PROBE).map_err(|e| format!("{}: {e}", self.root.display())),
             Err(Errno::NOTSUP) => Err(format!("no user attributes on the file system of {}", self.root.display())),
             Err(error) => Err(format!("{}: {error}", self.root.display())),
         }
     }
+}
+
+impl Drop for ShadowFolders {
+    fn drop(&mut self) {
+        // A build's output may be large, and nobody waits for its end. What the end of the process cuts short is swept later:
+        // the lock is free then, and its file goes last.
+        let (root, lock) = (self.root.clone(), self.lock.take());
+        thread::spawn(move || {
+            let _ = remove(&root);
+            let _ = fs::remove_file(root.with_extension(LOCK));
+            drop(lock);
+        });
+    }
+}
+
+/// The folders above a path, outermost first, without the root.
+fn above(path: &WsPath) -> Vec<WsPath> {
+    let mut above: Vec<WsPath> =
+        std::iter::successors(path.parent(), WsPath::parent).filter(|folder| !folder.is_root()).collect();
+    above.reverse();
+    above
 }

@@ -14,16 +14,13 @@ use std::{
 
 use super::{
     environment::{self, Variables},
-    gitconfig,
+    git,
 };
 use crate::seams::{SandboxError, SandboxSpec};
 
 /// Toolchains, package caches and their like below the home. Never a folder that also holds credentials: of cargo, npm and
 /// maven only the parts.
 const TOOLS: &[&str] = &[
-    ".cargo/bin",
-    ".cargo/registry",
-    ".cargo/git",
     ".rustup",
     ".pyenv",
     ".nvm",
@@ -80,6 +77,9 @@ pub(super) struct View {
 pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden: &[PathBuf]) -> Result<View, SandboxError> {
     let mut private: Vec<PathBuf> = PRIVATE.iter().map(PathBuf::from).filter(|path| is_real_folder(path)).collect();
     private.push(home.to_owned());
+    // Cargo writes its locks there; the parts that matter are shown below.
+    let cargo = environment::cargo_home(variables, home);
+    private.extend(Some(cargo.clone()).filter(|path| is_real_folder(path)));
     if let Some(within) = private.iter().find(|path| path.starts_with(&spec.folder)) {
         return Err(SandboxError {
             step: "workspace folder".into(),
@@ -87,14 +87,13 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
             hint: "Open the folder of one project instead.".into(),
         });
     }
-    // A folder of the server's inside the workspace is left to the workspace's own rules; elsewhere it is covered.
-    private.extend(
-        hidden.iter().filter(|path| path.is_dir() && !spec.folder.starts_with(path) && !path.starts_with(&spec.folder)).cloned(),
-    );
+    // Inside the workspace they are left to the workspace's own rules.
+    private.extend(hidden.iter().filter(|path| path.is_dir() && !path.starts_with(&spec.folder)).cloned());
     let covered = outermost(private);
     let is_covered = |path: &Path| covered.iter().any(|cover| path.starts_with(cover));
 
     let mut shown: Vec<PathBuf> = TOOLS.iter().map(|tool| home.join(tool)).collect();
+    shown.extend(["bin", "registry", "git"].map(|part| cargo.join(part)));
     shown.extend(
         ["RUSTUP_HOME", "PYENV_ROOT", "NVM_DIR", "JAVA_HOME", "GOROOT"]
             .iter()
@@ -106,10 +105,15 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
     shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
-    let shown = outermost(shown);
+    let mut replaced = replaced();
+    if let Some(work_tree) = git::linked(&spec.folder) {
+        shown.push(work_tree.common.clone());
+        replaced.extend(work_tree.configs);
+    }
+    let shown = outermost(shown.into_iter().filter(|path| is_covered(path)).collect());
 
     let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
-    Ok(View { copies: copies(home, variables), replaced: replaced(), covered, shown, masked })
+    Ok(View { copies: copies(home, &cargo), replaced, covered, shown, masked })
 }
 
 /// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.
@@ -150,15 +154,14 @@ fn is_real_folder(path: &Path) -> bool {
 }
 
 /// Private copies below the home, rebuilt without credentials.
-fn copies(home: &Path, variables: &Variables) -> Vec<(PathBuf, String)> {
+fn copies(home: &Path, cargo: &Path) -> Vec<(PathBuf, String)> {
     let mut copies = Vec::new();
     if let Ok(text) = fs::read_to_string(home.join(".gitconfig")) {
-        copies.push((home.join(".gitconfig"), gitconfig::rebuilt(&text)));
+        copies.push((home.join(".gitconfig"), git::rebuilt(&text)));
     }
-    let cargo = variables.get("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
     let config = ["config.toml", "config"].iter().find_map(|name| fs::read_to_string(cargo.join(name)).ok());
     // The folder must exist in any case: cargo writes its locks there.
-    copies.push((home.join(".cargo/config.toml"), config.map(|text| cargo_config(&text)).unwrap_or_default()));
+    copies.push((cargo.join("config.toml"), config.map(|text| cargo_config(&text)).unwrap_or_default()));
     copies
 }
 
@@ -182,5 +185,5 @@ fn cargo_config(text: &str) -> String {
 /// System-wide configuration that may hold credentials, rebuilt.
 fn replaced() -> Vec<(PathBuf, String)> {
     let path = PathBuf::from("/etc/gitconfig");
-    fs::read_to_string(&path).ok().map(|text| (path, gitconfig::rebuilt(&text))).into_iter().collect()
+    fs::read_to_string(&path).ok().map(|text| (path, git::rebuilt(&text))).into_iter().collect()
 }

@@ -1,5 +1,12 @@
-//! Text as values: snapshots of a document, positions in three encodings, edits, and the diff into hunks.
+//! Text as values: snapshots of a document, positions in three encodings, edits, the diff into hunks, and what becomes of
+//! a place in a text when somebody else edits it.
 
+mod align;
+mod diff;
+mod hash;
+mod rebase;
 mod snapshot;
 
+pub use diff::{changes, hunks, refine};
+pub use rebase::{carry, grow, seams_hold, slack};
 pub use snapshot::{Edit, Encoding, Point, Text};

@@ -4,6 +4,7 @@ use std::{fmt, ops::Range};
 
 use ropey::Rope;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// How a client counts the characters of a line (LSP `positionEncoding`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,17 @@ pub struct Edit {
 }
 
 /// An immutable text, cheap to clone. Lines end at `\n`, `\r\n` and `\r`, as in LSP.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Text(Rope);
+
+/// Bytes, not identity; clones of one text compare at once.
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && (self.0.is_instance(&other.0) || self.0 == other.0)
+    }
+}
+
+impl Eq for Text {}
 
 impl Text {
     /// A text of these characters.
@@ -60,10 +70,32 @@ impl Text {
         self.0.len_lines()
     }
 
-    /// The characters of a byte range, clamped to the text.
+    /// The characters of a byte range, clamped to the text; a range that cuts a character begins or ends before it.
     pub fn slice(&self, range: Range<usize>) -> String {
-        let end = range.end.min(self.len());
-        self.0.byte_slice(range.start.min(end)..end).to_string()
+        let (start, end) = self.chars_of(&range);
+        self.0.slice(start..end).to_string()
+    }
+
+    /// Whether exactly these characters stand at a byte range. A range beyond the text holds nothing.
+    pub fn holds(&self, range: &Range<usize>, expected: &str) -> bool {
+        range.end <= self.len()
+            && range.end.checked_sub(range.start) == Some(expected.len())
+            && self.0.get_byte_slice(range.clone()).is_some_and(|slice| slice == expected)
+    }
+
+    /// Whether a line starts at this byte offset: the text's start, or just behind a whole line break.
+    pub fn is_line_start(&self, offset: usize) -> bool {
+        match offset.checked_sub(1).and_then(|before| self.0.get_byte(before)) {
+            None => offset == 0,
+            Some(b'\n') => true,
+            Some(b'\r') => self.0.get_byte(offset) != Some(b'\n'),
+            Some(_) => false,
+        }
+    }
+
+    /// The byte at an offset; `None` at the text's end and beyond.
+    pub fn byte(&self, offset: usize) -> Option<u8> {
+        self.0.get_byte(offset)
     }
 
     /// Byte offset of the start of a zero-based line; the text's end for lines beyond it.
@@ -115,13 +147,36 @@ impl Text {
         Point { line: line as u32, character: units as u32 }
     }
 
-    /// The text after one edit.
+    /// The text after one edit. A range beyond the text is clamped.
     pub fn edited(&self, edit: &Edit) -> Text {
+        self.edited_by(std::slice::from_ref(edit))
+    }
+
+    /// The text after several edits, all of them in this text's offsets, ascending and disjoint.
+    pub fn edited_by(&self, edits: &[Edit]) -> Text {
         let mut rope = self.0.clone();
-        let (start, end) = (rope.byte_to_char(edit.range.start), rope.byte_to_char(edit.range.end));
-        rope.remove(start..end);
-        rope.insert(start, &edit.new);
+        for edit in edits.iter().rev() {
+            let (start, end) = self.chars_of(&edit.range);
+            if start < end {
+                rope.remove(start..end);
+            }
+            if !edit.new.is_empty() {
+                rope.insert(start, &edit.new);
+            }
+        }
         Text(rope)
+    }
+
+    /// SHA-256 of the text's bytes, lower-case hex.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        self.0.chunks().for_each(|chunk| hash.update(chunk.as_bytes()));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn chars_of(&self, range: &Range<usize>) -> (usize, usize) {
+        let end = range.end.min(self.len());
+        (self.0.byte_to_char(range.start.min(end)), self.0.byte_to_char(end))
     }
 }
 

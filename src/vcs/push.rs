@@ -112,7 +112,10 @@ pub(super) async fn push(git: &Git, plan: &PushPlan) -> Result<(), VcsError> {
     if let Some(complaint) = complaint {
         // what the remote has now decides, not how the connection ended
         return match heads(&found.desk, &found.target).await {
-            Ok(now) if now.get(&found.branch) == Some(&found.new) => Ok(follow(&found).await),
+            Ok(now) if now.get(&found.branch) == Some(&found.new) => {
+                follow(&found).await;
+                Ok(())
+            }
             Ok(now) if now.get(&found.branch).map(String::as_str) == found.old() => {
                 Err(fail(format!("nothing was pushed: {complaint}")))
             }

@@ -75,6 +75,12 @@ pub(super) async fn build(
     if let Some(stray) = touched.keys().find(|path| !wanted.contains(path.as_str())) {
         return Err(fail(format!("the commit would also change {stray:?}, which nobody accepted")));
     }
+    // git passes over `.git/x` and the like without an error
+    let untaken = |path: &String| !touched.contains_key(path);
+    refused.extend(
+        changes.iter().filter(|(path, _)| untaken(path)).map(|(path, _)| (path.clone(), "git does not take this path".into())),
+    );
+    changes.retain(|(path, _)| !untaken(path));
     Ok(Built { tree, index, changes, refused })
 }
 

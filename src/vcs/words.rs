@@ -44,16 +44,18 @@ pub(super) fn shown(text: &str) -> String {
     out
 }
 
-/// `text` with the user-info of every URL in it removed.
+/// `text` with the user-info and the query of every URL in it removed.
 pub(super) fn redact(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + 3);
         out.push_str(head);
-        let end = tail.find(|c: char| c == '/' || c.is_whitespace() || c == '\'' || c == '"').unwrap_or(tail.len());
-        let start = tail[..end].rfind('@').map_or(0, |at| at + 1);
-        rest = &tail[start..];
+        let (url, after) = tail.split_at(tail.find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"')).unwrap_or(tail.len()));
+        let bare = url.split(['?', '#']).next().unwrap_or_default();
+        let authority = bare.split('/').next().unwrap_or_default();
+        out.push_str(&bare[authority.rfind('@').map_or(0, |at| at + 1)..]);
+        rest = after;
     }
     out + rest
 }

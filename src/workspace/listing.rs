@@ -21,7 +21,7 @@ use crate::{
 use super::{
     disk::Folder,
     overlay::{Over, Overlay},
-    walk::{Deadline, Glob, below, walk},
+    walk::{Deadline, Glob, below, plain, walk},
 };
 
 /// A walk stops here: a folder with more names is listed by parts.
@@ -47,7 +47,7 @@ pub fn list(folder: &Folder, overlay: &Overlay, query: &ListQuery) -> Result<Lis
     for (path, over) in overlay.iter().filter(|(path, _)| path.is_within(&under) && selects(Path::new(path.as_str()))) {
         let note = match over {
             Over::Text { note, .. } => *note,
-            Over::Gone => "deleted",
+            Over::Gone => Some("deleted"),
         };
         if let Some(entry) = overlaid(&under, path, query.depth, note, glob.is_none()) {
             merge(&mut found, entry);
@@ -105,21 +105,21 @@ fn note(entry: &DirEntry) -> Option<&'static str> {
     match entry.file_type() {
         Some(kind) if kind.is_symlink() => Some("symlink"),
         Some(kind) if !kind.is_file() && !kind.is_dir() => Some("not a regular file"),
-        _ if entry.file_name().to_str().is_none_or(|name| name.chars().any(hidden)) => Some("its name cannot be used"),
+        _ if !entry.file_name().to_str().is_some_and(plain) => Some("its name cannot be used"),
         _ => None,
     }
 }
 
 /// An overlaid file, or the folder at the last level that holds it.
-fn overlaid(under: &WsPath, path: &WsPath, depth: Option<usize>, note: &'static str, folders: bool) -> Option<Listed> {
+fn overlaid(under: &WsPath, path: &WsPath, depth: Option<usize>, note: Option<&'static str>, folders: bool) -> Option<Listed> {
     let skip = if under.is_root() { 0 } else { under.as_str().split('/').count() };
     let parts: Vec<&str> = path.as_str().split('/').collect();
     match depth {
         Some(depth) if parts.len() - skip > depth => {
-            let shown = folders && depth > 0 && note != "deleted";
+            let shown = folders && depth > 0 && note != Some("deleted");
             shown.then(|| Listed { path: parts[..skip + depth].join("/"), is_dir: true, note: None })
         }
-        _ => Some(Listed { path: path.as_str().to_owned(), is_dir: false, note: Some(note) }),
+        _ => Some(Listed { path: path.as_str().to_owned(), is_dir: false, note }),
     }
 }
 
@@ -178,9 +178,8 @@ fn names_something_in(rest: &[Listed], folder: &str) -> bool {
 
 /// A name as one line of visible characters.
 pub(super) fn shown(path: &str) -> String {
-    if path.chars().any(hidden) {
-        path.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-    } else {
-        path.to_owned()
+    if plain(path) {
+        return path.to_owned();
     }
+    path.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -5,27 +5,36 @@
 //! | `disk` | the folder's handle: every open stays beneath it |
 //! | `write` | the few changes that a client without an editor makes: temp file, exchange, check |
 //! | `decode` | bytes of a file to text, and what is not text |
+//! | `desk`, `door` | open buffers and proposals, and how a task reaches them |
 //! | `overlay` | the texts that lie over the disk, as plain values |
-//! | `walk`, `listing`, `search`, `hits` | names and contents, with ignore rules, bounded |
+//! | `walk`, `listing`, `search`, `hits`, `near` | names and contents, with ignore rules, bounded |
 //! | `masks` | where the secret files are, for commands |
+//! | `view`, `shadow` | one task's `seams::Workspace` |
 //! | `surroundings`, `gitfiles` | what the policy asks of the world |
 
 mod decode;
+pub mod desk;
 mod disk;
+mod door;
 mod gitfiles;
 mod hits;
 mod listing;
 mod masks;
+mod near;
 mod overlay;
 mod search;
+mod shadow;
 mod surroundings;
+mod view;
 mod walk;
 mod write;
 
 pub use decode::{Decoded, decode};
 pub use disk::{Folder, OnDisk, READ_LIMIT};
+pub use door::{DeskDoor, DeskWork, LocalDesk, call};
 pub use listing::list;
 pub use overlay::{Over, Overlay};
 pub use search::search;
-pub use surroundings::{Kept, Secrecy, World};
+pub use surroundings::{Secrecy, World};
+pub use view::TaskWorkspace;
 pub use write::Written;

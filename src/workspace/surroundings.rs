@@ -8,7 +8,11 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 use rustix::fs::{Dir, FileType};
 
-use crate::{path::WsPath, seams::WorkspaceError};
+use crate::{
+    path::WsPath,
+    policy::{Resolved, Secret, Surroundings},
+    seams::WorkspaceError,
+};
 
 use super::{
     disk::Folder,
@@ -20,16 +24,9 @@ use super::{
 const NAMES: usize = 1_000;
 const LOOKS: usize = 50_000;
 
-/// Whom a file is kept from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kept {
-    FromNobody,
-    FromModel,
-    FromModelAndCommands,
-}
-
-/// Says of a path, and whether git tracks it, whom it is kept from. The stricter the less tracked.
-pub type Secrecy = Arc<dyn Fn(&WsPath, bool) -> Kept + Send + Sync>;
+/// Says of a path, and whether git tracks it, whether it is secret (`Policy::path_class`). What is secret at all does not
+/// depend on git; whether commands find it does.
+pub type Secrecy = Arc<dyn Fn(&WsPath, bool) -> Option<Secret> + Send + Sync>;
 
 /// A workspace folder with what is known of it.
 pub struct World {
@@ -46,43 +43,9 @@ impl World {
         World { folder, home, config_home, indexes: Mutex::default(), masks: Mutex::default() }
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Folder {
+    /// The folder's files.
+    pub fn disk(&self) -> &Folder {
         &self.folder
-    }
-
-    /// Whether git knows the file.
-    pub fn tracked(&self, path: &WsPath) -> bool {
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        indexes.tracks(&self.folder.absolute(path))
-    }
-
-    /// The text of a git alias, `!` included.
-    pub fn git_alias(&self, name: &str) -> Option<String> {
-        gitfiles::alias(self.folder.root(), self.home.as_deref(), self.config_home.as_deref(), name)
-    }
-
-    /// What `cat PATTERN` in `cwd` would name: files and folders below the workspace, as bash expands `*`, `?` and `[...]`
-    /// without options. Sorted; at most 1,000.
-    pub fn glob(&self, pattern: &str, cwd: &WsPath) -> Vec<WsPath> {
-        let (start, pattern) = match pattern.strip_prefix('/') {
-            None => (cwd.clone(), pattern),
-            Some(_) => match Path::new(pattern).strip_prefix(self.folder.root()).ok().and_then(Path::to_str) {
-                Some(rest) => (WsPath::root(), rest),
-                None => return Vec::new(),
-            },
-        };
-        let mut found = vec![start];
-        let mut looks = 0;
-        for part in pattern.split('/').filter(|part| !matches!(*part, "" | ".")) {
-            found = match part {
-                ".." => found.iter().filter_map(WsPath::parent).collect(),
-                part => found.iter().flat_map(|dir| self.expand(dir, part, &mut looks)).take(NAMES).collect(),
-            };
-        }
-        found.sort();
-        found.dedup();
-        found
     }
 
     /// The entries of a folder that one component of a glob names.
@@ -110,12 +73,13 @@ impl World {
     ///
     /// # Errors
     /// [`WorkspaceError`] when the folder cannot be walked.
-    pub fn masked(&self, secrecy: &dyn Fn(&WsPath, bool) -> Kept) -> Result<Vec<WsPath>, WorkspaceError> {
-        let candidate = |path: &WsPath| secrecy(path, false) == Kept::FromModelAndCommands;
+    pub fn masked(&self, secrecy: &dyn Fn(&WsPath, bool) -> Option<Secret>) -> Result<Vec<WsPath>, WorkspaceError> {
+        let hides = |path: &WsPath, tracked| secrecy(path, tracked).is_some_and(|secret| secret.hide_from_commands);
+        let candidate = |path: &WsPath| hides(path, false);
         let found = self.masks.lock().unwrap_or_else(PoisonError::into_inner).find(&self.folder, &candidate)?;
         let mut masked = Vec::with_capacity(found.len());
         for path in found {
-            if secrecy(&path, self.tracked(&path)) != Kept::FromModelAndCommands {
+            if !hides(&path, self.tracked(&path)) {
                 continue;
             }
             // A link is masked at the file that it leads to; one that leads out has nothing to show in the walls.
@@ -130,6 +94,48 @@ impl World {
     fn is_file(&self, path: &WsPath) -> bool {
         let stat = self.folder.stat(path).ok().flatten();
         stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+    }
+}
+
+impl Surroundings for World {
+    fn resolve(&self, path: &WsPath) -> Resolved {
+        self.folder.resolve(path).map_or(Resolved::Outside, Resolved::Inside)
+    }
+
+    fn tracked(&self, path: &WsPath) -> bool {
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        indexes.tracks(&self.folder.absolute(path))
+    }
+
+    fn git_alias(&self, name: &str) -> Option<String> {
+        gitfiles::alias(self.folder.root(), self.home.as_deref(), self.config_home.as_deref(), name)
+    }
+
+    /// As bash expands `*`, `?` and `[...]` without options: files and folders below the workspace, sorted, at most 1,000.
+    fn glob(&self, pattern: &str, cwd: &WsPath) -> Vec<WsPath> {
+        let (start, pattern) = match pattern.strip_prefix('/') {
+            None => (cwd.clone(), pattern),
+            Some(_) => match Path::new(pattern).strip_prefix(self.folder.root()).ok().and_then(Path::to_str) {
+                Some(rest) => (WsPath::root(), rest),
+                None => return Vec::new(),
+            },
+        };
+        let mut found = vec![start];
+        let mut looks = 0;
+        for part in pattern.split('/').filter(|part| !matches!(*part, "" | ".")) {
+            found = match part {
+                ".." => found.iter().filter_map(WsPath::parent).collect(),
+                part => found.iter().flat_map(|dir| self.expand(dir, part, &mut looks)).take(NAMES).collect(),
+            };
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn folder(&self) -> &str {
+        // A folder whose path is not UTF-8 is not opened.
+        self.folder.root().to_str().unwrap_or_default()
     }
 }
 

@@ -4,6 +4,8 @@
 //! elsewhere; contents are opened through the folder's handle only and can never come from there.
 
 use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -13,7 +15,10 @@ use ignore::{
     gitignore::{Gitignore, GitignoreBuilder},
 };
 
-use crate::{path::WsPath, seams::WorkspaceError};
+use crate::{
+    path::{WsPath, hidden},
+    seams::WorkspaceError,
+};
 
 use super::disk::Folder;
 
@@ -33,7 +38,7 @@ pub(super) fn walk(folder: &Folder, under: &WsPath, depth: Option<usize>) -> Wal
         .parents(in_git)
         .max_depth(depth)
         .threads(threads())
-        .filter_entry(|entry| !entry.file_name().to_str().is_some_and(|name| VERSION_CONTROL.contains(&name)))
+        .filter_entry(|entry| !VERSION_CONTROL.iter().any(|name| entry.file_name() == *name))
         .build_parallel()
 }
 
@@ -44,7 +49,15 @@ pub(super) fn threads() -> usize {
 
 /// The part of a found path below the folder's root; `None` for the root itself.
 pub(super) fn below<'a>(folder: &Folder, found: &'a Path) -> Option<&'a Path> {
-    found.strip_prefix(folder.root()).ok().filter(|path| !path.as_os_str().is_empty())
+    // Walks begin at the root, so its bytes begin each path; comparing components costs more than the rest of a listing.
+    let rest = found.as_os_str().as_bytes().strip_prefix(folder.root().as_os_str().as_bytes())?;
+    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+    (!rest.is_empty()).then(|| Path::new(OsStr::from_bytes(rest)))
+}
+
+/// Whether a name can be shown as it is.
+pub(super) fn plain(name: &str) -> bool {
+    name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !name.chars().any(hidden)
 }
 
 /// A gitignore-style glob that selects files; one without a slash matches at any depth, `!` selects everything else.

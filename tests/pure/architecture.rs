@@ -50,24 +50,57 @@ const ROOMS: &[Room] = &[
         "llm",
         WITH_SEAMS,
         &[
-            "async_trait", "backon", "futures_util", "jiff", "reqwest", "rustls", "serde", "serde_json", "sha2", "sse_stream",
-            "thiserror", "tokio", "tokio_util", "tracing",
+            "async_trait",
+            "backon",
+            "futures_util",
+            "jiff",
+            "reqwest",
+            "rustls",
+            "serde",
+            "serde_json",
+            "sha2",
+            "sse_stream",
+            "thiserror",
+            "tokio",
+            "tokio_util",
+            "tracing",
         ],
     ),
     room(
         "sandbox",
         WITH_SEAMS,
         &[
-            "async_trait", "landlock", "nix", "rustix", "seccompiler", "serde", "serde_json", "sha2", "thiserror", "tokio",
-            "tokio_util", "tracing", "uuid",
+            "async_trait",
+            "landlock",
+            "nix",
+            "rustix",
+            "seccompiler",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "tokio",
+            "tokio_util",
+            "tracing",
+            "uuid",
         ],
     ),
     room(
         "workspace",
         WITH_SEAMS,
         &[
-            "async_trait", "globset", "grep_matcher", "grep_regex", "grep_searcher", "ignore", "rustix", "serde", "thiserror",
-            "tokio", "tracing", "uuid",
+            "async_trait",
+            "globset",
+            "grep_matcher",
+            "grep_regex",
+            "grep_searcher",
+            "ignore",
+            "rustix",
+            "serde",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "uuid",
         ],
     ),
     room(
@@ -87,8 +120,21 @@ const DOORS: &[&str] = &["config", "server", "cli"];
 /// Floors 0 to 2 touch nothing outside but through a seam.
 const CORE: &[&str] = &["path", "event", "text", "policy", "proposal", "seams", "tools", "agent"];
 const CORE_FORBIDS: &[&str] = &[
-    "std::fs", "std::net", "std::process", "std::env", "std::thread", "std::os", "tokio::fs", "tokio::net", "tokio::process",
-    "tower_lsp", "lsp_types", "reqwest", "landlock", "nix::", "rustix::",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::thread",
+    "std::os",
+    "tokio::fs",
+    "tokio::net",
+    "tokio::process",
+    "tower_lsp",
+    "lsp_types",
+    "reqwest",
+    "landlock",
+    "nix::",
+    "rustix::",
 ];
 const MOST_LINES: usize = 500;
 
@@ -139,9 +185,8 @@ fn names(code: &str, word: &str) -> bool {
 /// Whether `std::fs` is imported as `std::{fs, ...}`.
 fn grouped(code: &str, path: &str) -> bool {
     let Some((head, tail)) = path.split_once("::") else { return false };
-    code.match_indices(&format!("{head}::{{")).any(|(at, opener)| {
-        group_heads(&code[at + opener.len()..]).iter().any(|name| name == tail)
-    })
+    code.match_indices(&format!("{head}::{{"))
+        .any(|(at, opener)| group_heads(&code[at + opener.len()..]).iter().any(|name| name == tail))
 }
 
 /// The code without comments and string contents.
@@ -247,7 +292,11 @@ fn imports_follow_the_floors() {
 fn the_table_has_no_cycle() {
     for (at, room) in ROOMS.iter().enumerate() {
         for import in room.inner {
-            assert!(ROOMS[..at].iter().any(|above| above.name == *import), "{} imports {import}, which is not above it", room.name);
+            assert!(
+                ROOMS[..at].iter().any(|above| above.name == *import),
+                "{} imports {import}, which is not above it",
+                room.name
+            );
         }
     }
 }
@@ -260,7 +309,10 @@ fn the_check_bites() {
     assert_eq!(check("agent/mod.rs", "//! x\nuse crate::tools;"), fine);
     assert_eq!(check("agent/a.rs", "//! speaks of crate::server\n// crate::cli\nlet s = \"crate::llm::x\";"), fine);
     assert_eq!(check("agent/a.rs", "//! x\nuse crate::server::Foo;"), ["agent/a.rs: agent may not import server"]);
-    assert_eq!(check("agent/a.rs", "//! x\nuse crate::{tools, workspace::{a, b}};"), ["agent/a.rs: agent may not import workspace"]);
+    assert_eq!(
+        check("agent/a.rs", "//! x\nuse crate::{tools, workspace::{a, b}};"),
+        ["agent/a.rs: agent may not import workspace"]
+    );
     assert_eq!(check("agent/a.rs", "//! x\nuse super::super::llm::Foo;"), ["agent/a.rs: agent may not import llm"]);
     assert_eq!(check("agent/mod.rs", "//! x\nuse super::llm::Foo;"), ["agent/mod.rs: agent may not import llm"]);
     assert_eq!(check("llm/a.rs", "//! x\nuse crate::workspace;"), ["llm/a.rs: llm may not import workspace"]);
@@ -290,7 +342,8 @@ fn no_test_file_is_forgotten() {
     let files = sources("tests");
     for path in files.keys().filter(|path| !path.starts_with("support/") && !path.ends_with("main.rs")) {
         let (folder, file) = path.rsplit_once('/').unwrap();
-        let (parent, name) = if file == "mod.rs" { folder.rsplit_once('/').unwrap() } else { (folder, file.trim_end_matches(".rs")) };
+        let (parent, name) =
+            if file == "mod.rs" { folder.rsplit_once('/').unwrap() } else { (folder, file.trim_end_matches(".rs")) };
         let candidates = [format!("{parent}/main.rs"), format!("{parent}/mod.rs"), format!("{parent}.rs")];
         let declared = candidates.iter().filter_map(|file| files.get(file)).any(|text| text.contains(&format!("mod {name};")));
         assert!(declared, "tests/{path} is declared nowhere");

@@ -153,6 +153,9 @@ fn what_is_not_built_says_so() {
         &["audit", "export"],
         &["audit", "purge", "--before", "2020"],
         &["audit", "verify", "--against", "w"],
+        &["policy", "replay", "p.toml"],
+        &["sandbox", "run", "--net", "h:1", "--", "true"],
+        &["sandbox", "run", "--patch", "o.diff", "--", "true"],
     ] {
         let ran = user.run(arguments);
         assert_eq!(ran.code, 2, "{arguments:?}");
@@ -320,6 +323,8 @@ fn init_without_a_terminal_needs_its_flags_and_overwrites_nothing() {
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(!ran.out.contains("sk-ant") && !ran.err.contains("sk-ant"));
+    let policy = user.path(".config/countersign/policy.toml");
+    assert_eq!(user.run(["policy", "check", policy.to_str().unwrap()]).code, 0);
     let (config, key) = (user.path(".config/countersign/config.toml"), user.path(".config/countersign/anthropic.key"));
     for file in [&config, &key] {
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -330,11 +335,14 @@ fn init_without_a_terminal_needs_its_flags_and_overwrites_nothing() {
     assert!(!doctor.out.contains("sk-ant"));
 
     fs::write(&config, "# mine\n").unwrap();
+    let own = format!("# mine\n{}", fs::read_to_string(&policy).unwrap());
+    fs::write(&policy, &own).unwrap();
     let ran = user.run(["init", "--model", "openai:other"]);
-    assert!(ran.code == 2 && ran.err.contains("left alone") && ran.err.contains("--force"), "{ran:?}");
+    assert!(ran.code == 2 && ran.err.contains("nothing was written") && ran.err.contains("--force"), "{ran:?}");
     assert_eq!(fs::read_to_string(&config).unwrap(), "# mine\n");
     let command = ["init", "--force", "--model", "openai:a\"b", "--key-command", "printf", "%s", "k-\"1\""];
     assert_eq!(user.run(command).code, 0);
+    assert_eq!(fs::read_to_string(&policy).unwrap(), own, "a policy that is there is never replaced");
     let doctor = user.run(["doctor", "--offline"]);
     assert!(doctor.out.contains("openai:a\"b") && doctor.out.contains("from key_command"), "{}", doctor.out);
 }
@@ -385,4 +393,172 @@ fn doctor_tries_the_endpoint_and_shows_no_key() {
     for ran in [up, down, odd] {
         assert!(!ran.out.contains("hidden") && !ran.err.contains("hidden"));
     }
+}
+
+#[test]
+fn policy_check_names_the_line_and_show_hashes_what_it_shows() {
+    let user = User::new();
+    let shown = user.run(["policy", "show", "--prompt"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    let sha = countersign::journal::digest(shown.out.as_bytes());
+    let whole = user.run(["policy", "show"]);
+    assert!(whole.out.contains(&sha) && whole.out.contains("built-in default"), "{}", whole.out);
+    let checked = user.run(["policy", "check"]);
+    assert!(checked.code == 0 && checked.out.contains(&sha), "{checked:?}");
+
+    let bad = user.write("bad.toml", "schema = 1\n\n[defualt]\nread = \"allow\"\n");
+    let checked = user.run(["policy", "check", "bad.toml"]);
+    assert!(checked.code == 2 && checked.err.contains("bad.toml") && checked.err.contains('3'), "{checked:?}");
+    let missing = user.run(["policy", "check", "nowhere.toml"]);
+    assert!(missing.code == 2 && missing.err.contains("is not there"), "{missing:?}");
+
+    fs::create_dir_all(user.path(".config/countersign")).unwrap();
+    fs::rename(bad, user.path(".config/countersign/policy.toml")).unwrap();
+    for arguments in [&["policy", "show"][..], &["policy", "check"], &["policy", "explain", "read", "a"]] {
+        let broken = user.run(arguments);
+        assert!(broken.code == 2 && broken.out.is_empty() && broken.err.contains("policy.toml:3"), "{arguments:?}: {broken:?}");
+    }
+    assert!(user.run(["doctor", "--offline"]).out.contains("FAILS  policy"));
+}
+
+#[test]
+fn policy_explain_names_rule_and_layer() {
+    let user = User::new();
+    let folder = user.folder("w");
+    user.write("w/.env", "SECRET=1\n");
+    let explain = |words: &[&str]| {
+        let mut arguments = vec!["policy", "explain", "-w", "w", "--level", "L3", "--json"];
+        arguments.extend(words);
+        let ran = user.run(arguments);
+        assert_eq!(ran.code, 0, "{words:?}: {}", ran.err);
+        ran.json().remove(0)["explanation"]["decision"].clone()
+    };
+    assert_eq!(explain(&["read", "src/lib.rs"])["verdict"], "allow");
+    assert_eq!(explain(&["read", ".env"])["verdict"], "deny");
+    // The folder itself is looked at: a link is judged by where it leads.
+    std::os::unix::fs::symlink(".env", folder.join("notes.txt")).unwrap();
+    assert_eq!(explain(&["read", "notes.txt"])["verdict"], "deny");
+    assert_eq!(explain(&["git.push", "main", "force"])["verdict"], "deny");
+    assert_eq!(explain(&["run", "cargo test"])["verdict"], "allow");
+    assert_eq!(explain(&["run", "cargo test && sudo id"])["verdict"], "deny");
+    for words in [&["fly", "x"][..], &["read"], &["git.push", "main", "sideways"]] {
+        let ran = user.run(["policy", "explain"].iter().chain(words));
+        assert!(ran.code == 2 && ran.err.contains("try:"), "{words:?}: {ran:?}");
+    }
+    // What a workspace tightens counts once it is trusted.
+    user.write("w/.countersign/policy.toml", "schema = 1\n[[rule]]\nid = \"docs\"\naction = \"write\"\nverdict = \"deny\"\npaths = [\"docs/**\"]\nreason = \"docs are made elsewhere\"\n");
+    assert_eq!(explain(&["write", "docs/a.md"])["verdict"], "allow");
+    assert_eq!(user.run([OsStr::new("trust"), OsStr::new("add"), folder.as_os_str()]).code, 0);
+    let decision = explain(&["write", "docs/a.md"]);
+    assert_eq!(
+        (&decision["verdict"], &decision["rule"], &decision["layer"]),
+        (&json!("deny"), &json!("docs"), &json!("workspace"))
+    );
+    let text = user.run(["policy", "explain", "-w", "w", "write", "docs/a.md"]);
+    assert!(text.out.contains("docs are made elsewhere"), "{}", text.out);
+}
+
+#[test]
+fn sandbox_check_tries_every_wall() {
+    let user = User::new();
+    let ran = user.run(["sandbox", "check", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report = &ran.json()[0];
+    assert_eq!((&report["holds"], &report["level"]), (&json!(true), &json!("L3")));
+    assert!(report["checks"].as_array().unwrap().len() >= 5);
+    let text = user.run(["sandbox", "check"]);
+    assert!(text.out.contains("holds") && !text.out.contains("FAILS"), "{}", text.out);
+    assert!(user.run(["doctor", "--offline"]).out.contains("level L3"));
+}
+
+#[test]
+fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
+    let user = User::new();
+    let folder = user.folder("w");
+    user.write("w/a.txt", "old\n");
+    user.write("w/.env", "SECRET=1\n");
+    user.write("outside.txt", "outside\n");
+    let walled = |words: &[&str]| user.run(["sandbox", "run", "-w", "w", "--"].iter().chain(words));
+
+    let ran = walled(&["echo new > a.txt; echo more > b.txt; cat a.txt"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "new\n"), "{}", ran.err);
+    assert!(ran.err.contains("2 changed") && ran.err.contains("a.txt") && ran.err.contains("b.txt"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(folder.join("a.txt")).unwrap(), "old\n");
+    assert!(!folder.join("b.txt").exists());
+
+    // Several words are a program and its arguments: the shell takes none of them apart.
+    let ran = walled(&["printf", "%s|", "a b", "$HOME", "it's", "*", ""]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "a b|$HOME|it's|*||"), "{}", ran.err);
+
+    let control = walled(&["cat", "a.txt"]);
+    assert_eq!(control.out, "old\n");
+    let secret = walled(&["cat", ".env"]);
+    assert!(secret.code == 1 && !secret.out.contains("SECRET") && secret.err.contains(".env"), "{secret:?}");
+    let outside = walled(&["cat", user.path("outside.txt").to_str().unwrap()]);
+    assert!(outside.code == 1 && !outside.out.contains("outside\n"), "{outside:?}");
+
+    let failed = walled(&["exit 7"]);
+    assert!(failed.code == 1 && failed.err.contains("exit code 7"), "{failed:?}");
+    let late = user.run(["sandbox", "run", "-w", "w", "--timeout", "1", "--", "read x < <(tail -f /dev/null)"]);
+    assert!(late.code == 1 && late.err.contains("after 1 seconds"), "{late:?}");
+    let nowhere = user.run(["sandbox", "run", "-w", "nowhere", "--", "true"]);
+    assert_eq!(nowhere.code, 2, "{nowhere:?}");
+}
+
+/// Runs a command at a terminal and types each answer when a question (a text that ends in a colon) waits for it.
+fn at_terminal(mut command: Command, answers: &[&str]) -> (i32, String) {
+    use std::io::Read;
+    let pair = nix::pty::openpty(None, None).unwrap();
+    for end in [&pair.master, &pair.slave] {
+        // Children of other tests must not hold it open.
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
+    }
+    let terminal = fs::File::from(pair.slave);
+    command.env("TERM", "xterm").stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    // The command holds the terminal's last handles: reading ends when it does.
+    drop(command);
+    let (mut master, mut said, mut block) = (fs::File::from(pair.master), String::new(), [0; 4096]);
+    let mut answers = answers.iter();
+    while let Ok(n @ 1..) = master.read(&mut block) {
+        said.push_str(std::str::from_utf8(&block[..n]).unwrap());
+        if said.ends_with(": ")
+            && let Some(answer) = answers.next()
+        {
+            master.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code().expect("ended by itself"), said)
+}
+
+#[test]
+fn at_a_terminal_there_are_colours_unless_unwanted() {
+    let user = User::new();
+    let (code, coloured) = at_terminal(user.command([""; 0]), &[]);
+    assert!(code == 0 && coloured.contains("\u{1b}[1mcountersign"), "{coloured}");
+    let mut command = user.command([""; 0]);
+    command.env("NO_COLOR", "1");
+    let (code, plain) = at_terminal(command, &[]);
+    assert!(code == 0 && plain.contains("countersign demo") && !plain.contains('\u{1b}'), "{plain}");
+}
+
+#[test]
+fn init_asks_at_a_terminal_and_never_shows_the_key() {
+    let user = User::new();
+    let (code, said) = at_terminal(user.command(["init"]), &["1\n", "my-model\n", "3\n", "sk-ant-typed\n"]);
+    assert!(code == 0 && said.contains("Next: countersign doctor") && !said.contains("sk-ant"), "{said}");
+    let folder = user.path(".config/countersign");
+    assert_eq!(fs::read_to_string(folder.join("anthropic.key")).unwrap(), "sk-ant-typed\n");
+    let before = fs::read_to_string(folder.join("config.toml")).unwrap();
+    assert!(before.contains("name = \"anthropic:my-model\""), "{before}");
+
+    let (code, said) = at_terminal(user.command(["init"]), &["2\n", "other\n", "1\n", "n\n"]);
+    assert!(code == 0 && said.contains("Left alone"), "{said}");
+    assert_eq!(fs::read_to_string(folder.join("config.toml")).unwrap(), before);
+    let (code, said) = at_terminal(user.command(["init"]), &["2\n", "other\n", "2\n", "printf key\n", "y\n"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(user.run(["doctor", "--offline"]).out.contains("from key_command"));
+    // The end of input, as Ctrl-D types it.
+    let (code, said) = at_terminal(user.command(["init"]), &["\u{4}"]);
+    assert!(code == 130 && said.contains("nothing was written"), "{said}");
 }

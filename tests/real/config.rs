@@ -9,10 +9,11 @@ use std::{
 use countersign::config::{
     Config, Environment, Folders, Save, TrustStore, keys,
     model::{self, Provider},
-    policy::{LayerKind, organisation},
+    policy::organisation,
     policy_layers,
     tasks::{Mode, Origin, Tasks, Variables, When},
 };
+use countersign::policy::LayerKind;
 use tempfile::TempDir;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {

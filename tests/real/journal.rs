@@ -267,6 +267,21 @@ async fn an_end_torn_at_any_byte_is_moved_aside_and_the_chain_goes_on() {
 }
 
 #[tokio::test]
+async fn another_servers_torn_end_in_the_shared_file_is_told_there() {
+    let state = TempDir::new().unwrap();
+    let journal = FileJournal::open(state.path()).unwrap();
+    journal.append_durable(Actor::Server, &Scope::default(), steer("one")).await.unwrap();
+    let path = file(state.path(), "server");
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"v\":1,\"se").unwrap();
+    journal.append_durable(Actor::Server, &Scope::default(), steer("two")).await.unwrap();
+    assert_eq!(journal.recovered().await.unwrap().torn.len(), 1);
+    drop(journal);
+    assert!(holds(state.path()));
+    assert_eq!(unknowns(state.path(), "server").len(), 1);
+    assert_eq!(fs::read(state.path().join("journal/server.torn-1")).unwrap(), b"{\"v\":1,\"se");
+}
+
+#[tokio::test]
 async fn blocks_of_zeros_at_the_end_count_as_torn() {
     let state = TempDir::new().unwrap();
     written(state.path(), "s1", 2).await;

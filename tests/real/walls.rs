@@ -1,8 +1,24 @@
 //! The walls from outside: commands run behind them, and what they did or could not do is looked at from here.
 //!
-//! Every denial has its positive control: the same act without the walls, or where it is allowed, succeeds.
+//! Every denial has its positive control: the same act without the walls, or the same tool where it is allowed, succeeds.
 
-#[path = "walls/basics.rs"]
-mod basics;
-#[path = "walls/bench_of_walls.rs"]
-mod bench_of_walls;
+#[path = "walls/bench.rs"]
+mod bench;
+#[path = "walls/builds.rs"]
+mod builds;
+#[path = "walls/ends.rs"]
+mod ends;
+#[path = "walls/files.rs"]
+mod files;
+#[path = "walls/network.rs"]
+mod network;
+#[path = "walls/processes.rs"]
+mod processes;
+#[path = "walls/refusals.rs"]
+mod refusals;
+#[path = "walls/secrets.rs"]
+mod secrets;
+#[path = "walls/shadows.rs"]
+mod shadows;
+#[path = "walls/users.rs"]
+mod users;

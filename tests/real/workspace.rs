@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use countersign::{path::WsPath, workspace::Folder};
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 mod disk;
 mod listing;
 mod search;
+mod view;
 mod world;
 mod write;
 
@@ -53,7 +55,8 @@ impl Tree {
         let root = fs::File::open(&self.root).unwrap();
         while !done.load(Ordering::Relaxed) {
             renameat_with(&root, one, &root, other, RenameFlags::EXCHANGE).unwrap();
-            thread::yield_now();
+            // Long enough for a few calls to fall between two swaps.
+            thread::sleep(Duration::from_micros(20));
         }
     }
 

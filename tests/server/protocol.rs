@@ -1,1 +1,435 @@
-//! Not written yet.
+//! What the server answers to clients that are wrong, rude, poor or lying, and what it does when it is badly set up.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use countersign::{server::peer::Peer, text::Edit};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::lsp::{Choice, Editor, Habit, PATIENCE, able};
+
+/// A home, a folder and scripted answers.
+struct Lab {
+    home: tempfile::TempDir,
+    work: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let lab = Lab { home: tempfile::tempdir().unwrap(), work: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(lab.home.path().join("config/countersign")).unwrap();
+        lab
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.work.path().canonicalize().unwrap()
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.folder().join(name), text).unwrap();
+    }
+
+    fn config(&self, name: &str, text: &str) {
+        fs::write(self.home.path().join("config/countersign").join(name), text).unwrap();
+    }
+
+    fn script(&self, answers: &[Value]) -> String {
+        let path = self.home.path().join("script.jsonl");
+        fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
+        format!("script:{}", path.display())
+    }
+
+    fn trust(&self) {
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["trust", "add"])
+            .arg(self.folder())
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .output()
+            .unwrap();
+        assert!(status.status.success());
+    }
+
+    async fn editor(&self, arguments: &[&str]) -> Editor {
+        Editor::spawn(self.home.path(), &self.folder(), arguments, &[]).await
+    }
+}
+
+fn edit_turn(path: &str, old: &str, new: &str) -> Value {
+    let call = json!({"type": "tool_use", "id": "e", "name": "edit_file", "input": {"path": path, "edits": [{"old": old, "new": new}]}});
+    json!({"content": [call], "stop_reason": "tool_use"})
+}
+
+fn say(text: &str) -> Value {
+    json!({"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"})
+}
+
+/// The first hunk of a file, once it is shown.
+async fn hunk(editor: &Editor, path: &str) -> Value {
+    let uri = editor.uri(path);
+    let shown = editor.until("a hunk", |seen| seen.diagnostics(&uri).first().cloned()).await;
+    json!({"proposal": shown["data"]["proposal"], "hunks": [shown["data"]["hunk"]]})
+}
+
+async fn ended(editor: &Editor) -> String {
+    editor.until("the end of the task", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign "))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_messages_get_an_error_and_the_server_goes_on() {
+    let lab = Lab::new();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .arg("lsp")
+        .env("XDG_STATE_HOME", lab.home.path().join("state"))
+        .env("XDG_CONFIG_HOME", lab.home.path().join("config"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (mut to, mut from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let cases = [
+        ("{not json", -32700),
+        ("[1]", -32600),
+        (r#"{"jsonrpc":"2.0","id":7}"#, -32600),
+        (r#"{"jsonrpc":"1.0","id":8,"method":"x"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":9,"method":"textDocument/hover"}"#, -32002),
+    ];
+    for (body, code) in cases {
+        to.write_all(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+        let answer = read(&mut from).await;
+        assert_eq!(answer["error"]["code"], code, "{body} got {answer}");
+    }
+    let fine = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}"#;
+    to.write_all(format!("Content-Length: {}\r\n\r\n{fine}", fine.len()).as_bytes()).await.unwrap();
+    assert_eq!(read(&mut from).await["result"]["serverInfo"]["name"], "countersign");
+    // Something that is no LSP at all ends the conversation with a word.
+    to.write_all(b"GET / HTTP/1.1\r\nno colon here\r\n\r\n").await.unwrap();
+    assert_eq!(read(&mut from).await["error"]["code"], -32700);
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+async fn read(from: &mut tokio::process::ChildStdout) -> Value {
+    let mut header = Vec::new();
+    while !header.ends_with(b"\r\n\r\n") {
+        header.push(tokio::time::timeout(PATIENCE, from.read_u8()).await.unwrap().unwrap());
+    }
+    let header = String::from_utf8(header).unwrap();
+    let mut body = vec![0; header.trim().trim_start_matches("Content-Length: ").parse().unwrap()];
+    from.read_exact(&mut body).await.unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_commands_name_the_field() {
+    let lab = Lab::new();
+    let editor = lab.editor(&[]).await;
+    editor.initialize(able(), Value::Null).await;
+    let cases = [
+        ("nothing", json!({}), "no command"),
+        ("accept", json!({}), "proposal"),
+        ("accept", json!({"proposal": 5}), "proposal"),
+        ("accept", json!({"proposal": "p9"}), "p9"),
+        ("accept", json!({"proposal": "p9", "hunk": "h1"}), "`hunk`"),
+        ("reject", json!({"proposal": "p9", "hunks": "h1"}), "hunks"),
+        ("ask", json!({"prompt": ""}), "prompt"),
+        ("ask", json!({"prompt": "x", "mode": "destroy"}), "mode"),
+        ("ask", json!({"prompt": "x", "session": "nope"}), "session"),
+        ("runTask", json!({"name": "nope"}), "name"),
+        ("steer", json!({"task": "t9", "message": "x"}), "task"),
+        ("stop", json!({"task": "t9"}), "task"),
+        ("showDiff", json!({"proposal": "p9"}), "proposal"),
+        ("answer", json!({"code": "x", "choice": "y"}), "message requests"),
+        ("undo", json!({"task": "t9"}), "not available yet"),
+        ("dashboard", json!({}), "not available yet"),
+    ];
+    for (name, argument, part) in cases {
+        let refused = editor.command(name, argument.clone()).await.expect_err("it is wrong");
+        assert!(refused.message.contains(part), "{name} {argument}: {part:?} is not in {:?}", refused.message);
+    }
+    // The positive control.
+    assert_eq!(editor.command("status", json!({})).await.unwrap()["tasks"], json!([]));
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_runs_before_trust() {
+    let lab = Lab::new();
+    lab.file("a.txt", "one\n");
+    let script = lab.script(&[edit_turn("a.txt", "one\n", "two\n"), say("Done.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), json!({"countersign": {"trusted": true}})).await;
+    for (choice, part) in [
+        (Choice::Title("Reject"), "did not trust"),
+        (Choice::Null, "not trusted yet"),
+        (Choice::Error(-32603), "not trusted yet"),
+    ] {
+        let before = editor.seen().messages().len();
+        editor.answer("Trust", Duration::ZERO, choice);
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        let said = editor.until("a refusal", |seen| seen.messages().get(before).cloned()).await;
+        assert!(said.contains(part), "{said}");
+        assert!(editor.hunks("a.txt").is_empty());
+    }
+    // Too fast is asked again; slow enough counts, and is remembered.
+    editor.answer("Trust", Duration::ZERO, Choice::Title("Trust"));
+    editor.answer("faster than it can be read", Duration::from_millis(1100), Choice::Title("Trust"));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    hunk(&editor, "a.txt").await;
+    assert_eq!(editor.seen().questions.len(), 5);
+    assert_eq!(editor.quit().await, Some(0));
+    let list = fs::read_to_string(lab.home.path().join("state/countersign/trust.json")).unwrap();
+    assert!(list.contains(&lab.folder().display().to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_without_dialogs_is_told_the_command() {
+    let lab = Lab::new();
+    let script = lab.script(&[say("Done.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.answer("Trust", Duration::ZERO, Choice::Error(-32601));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let document = editor.until("the question's document", |seen| seen.documents.first().cloned()).await;
+    let text = fs::read_to_string(reqwest::Url::parse(&document).unwrap().to_file_path().unwrap()).unwrap();
+    assert!(text.contains("countersign trust add"), "{text}");
+    assert!(!text.contains("countersign.answer"), "trust is never given by a code: {text}");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_policy_leaves_reading_and_says_the_line() {
+    for (file, text, line) in [
+        ("policy.toml", "schema = 1\n\n[paths]\nsecrets = []\n", 3),
+        ("config.toml", "[model]\nnam = \"x\"\n", 1),
+    ] {
+        let lab = Lab::new();
+        lab.file("a.txt", "one\n");
+        lab.config(file, text);
+        lab.trust();
+        let script = lab.script(&[
+            json!({"content": [
+                {"type": "tool_use", "id": "r", "name": "read_file", "input": {"path": "a.txt"}},
+                {"type": "tool_use", "id": "e", "name": "edit_file", "input": {"path": "a.txt", "edits": [{"old": "one", "new": "two"}]}},
+                {"type": "tool_use", "id": "c", "name": "run", "input": {"command": "echo ran"}},
+            ], "stop_reason": "tool_use"}),
+            say("Done."),
+        ]);
+        let editor = lab.editor(&["--model", &script]).await;
+        editor.initialize(able(), Value::Null).await;
+        let said = editor.until("the problem", |seen| seen.messages().into_iter().find(|said| said.contains("read-only"))).await;
+        assert!(said.contains(file) && said.contains(&format!("{}", line + 1)), "{said}");
+        let shown = editor
+            .until("the diagnostic", |seen| {
+                seen.find("textDocument/publishDiagnostics", |params| params["uri"].as_str().unwrap().ends_with(file))
+            })
+            .await;
+        assert_eq!(shown["diagnostics"][0]["range"]["start"]["line"], line, "{shown}");
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        let end = editor
+            .until("the end", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign done")))
+            .await;
+        assert!(!end.contains("to review"), "{end}");
+        assert!(editor.hunks("a.txt").is_empty());
+        assert_eq!(editor.quit().await, Some(0));
+        let journal = journal(&lab);
+        assert!(journal.contains("1|one"), "reading still works: {journal}");
+        assert!(!journal.contains("ran\\n"), "nothing runs: {journal}");
+    }
+}
+
+fn journal(lab: &Lab) -> String {
+    let folder = lab.home.path().join("state/countersign/journal");
+    fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap_or_default()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_offers_to_set_one_up_or_the_demo() {
+    let lab = Lab::new();
+    lab.trust();
+    let editor = lab.editor(&[]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.answer("Setup", Duration::from_millis(1100), Choice::Title("Set up"));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let end = ended(&editor).await;
+    assert!(end.contains("set up"), "{end}");
+    assert!(editor.seen().questions[0].contains("countersign demo"));
+    let document = editor.until("the steps", |seen| seen.documents.last().cloned()).await;
+    assert!(document.ends_with("setup.md"), "{document}");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acceptance_is_believed_when_the_text_shows_it() {
+    for habit in [Habit::Honest, Habit::AnswersFirst, Habit::Liar, Habit::Refuses, Habit::Silent, Habit::Fails] {
+        let lab = Lab::new();
+        lab.file("a.txt", "one\n");
+        lab.trust();
+        let script = lab.script(&[edit_turn("a.txt", "one\n", "two\n"), say("Done.")]);
+        let editor = lab.editor(&["--model", &script]).await;
+        editor.initialize(able(), Value::Null).await;
+        editor.open("a.txt", "one\n");
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        let chosen = hunk(&editor, "a.txt").await;
+        ended(&editor).await;
+        editor.habit(habit);
+        let answer = editor.command("accept", chosen.clone()).await.unwrap();
+        let taken = matches!(habit, Habit::Honest | Habit::AnswersFirst);
+        assert_eq!(answer["accepted"].as_array().unwrap().len(), usize::from(taken), "{habit:?}: {answer}");
+        assert_eq!(answer["refused"].as_array().unwrap().len(), usize::from(!taken), "{habit:?}: {answer}");
+        assert_eq!(editor.text("a.txt"), if taken { "two\n" } else { "one\n" }, "{habit:?}");
+        let uri = editor.uri("a.txt");
+        editor.until("what is pending", |seen| (seen.diagnostics(&uri).len() == usize::from(!taken)).then_some(())).await;
+        if !taken {
+            // It is pending again, and an honest client can take it.
+            editor.habit(Habit::Honest);
+            assert_eq!(editor.command("accept", chosen).await.unwrap()["refused"], json!([]), "{habit:?}");
+            assert_eq!(editor.text("a.txt"), "two\n");
+        }
+        assert_eq!(editor.quit().await, Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hunk_whose_lines_the_user_edits_turns_stale() {
+    let lab = Lab::new();
+    lab.file("a.txt", "one\ntwo\n");
+    lab.trust();
+    let script = lab.script(&[edit_turn("a.txt", "two\n", "TWO\n"), say("Done.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.open("a.txt", "one\ntwo\n");
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let chosen = hunk(&editor, "a.txt").await;
+    ended(&editor).await;
+    editor.replace("a.txt", "two", "two and a half");
+    let uri = editor.uri("a.txt");
+    editor
+        .until("it says so", |seen| {
+            seen.diagnostics(&uri).first().filter(|shown| shown["message"].as_str().unwrap().contains("stale")).cloned()
+        })
+        .await;
+    let answer = editor.command("accept", chosen.clone()).await.unwrap();
+    assert!(answer["refused"][0]["why"].as_str().unwrap().contains("stale"), "{answer}");
+    assert_eq!(editor.text("a.txt"), "one\ntwo and a half\n");
+    assert!(editor.seen().edits.is_empty(), "no edit was sent");
+    assert_eq!(editor.command("reject", chosen).await.unwrap()["refused"], json!([]));
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lightbulb_shows_hunks_and_questions_only() {
+    let lab = Lab::new();
+    lab.file("a.txt", "one\ntwo\nthree\n");
+    let editor = lab.editor(&[]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.open("a.txt", "one\n// agent: do a thing\nthree\n");
+    let at = |line: u32, trigger: u32, only: Value| {
+        let range = json!({"start": {"line": line, "character": 0}, "end": {"line": line, "character": 3}});
+        let mut context = json!({"diagnostics": [], "triggerKind": trigger});
+        if !only.is_null() {
+            context["only"] = only;
+        }
+        let request = json!({"textDocument": {"uri": editor.uri("a.txt")}, "range": range, "context": context});
+        let (editor, request) = (&editor, request);
+        async move {
+            let actions = editor.bounded(editor.peer.request("textDocument/codeAction", request)).await.unwrap();
+            let actions = actions.as_array().unwrap().clone();
+            for action in &actions {
+                assert!(action["isPreferred"].is_null() && action["edit"].is_null(), "{action}");
+                assert!(!action["kind"].as_str().unwrap().starts_with("source"), "{action}");
+            }
+            actions.iter().map(|action| action["title"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(at(0, 2, Value::Null).await, Vec::<String>::new());
+    assert_eq!(at(0, 1, json!(["source.fixAll"])).await, Vec::<String>::new());
+    assert_eq!(at(0, 1, json!(["source.organizeImports"])).await, Vec::<String>::new());
+    let invoked = at(1, 1, Value::Null).await;
+    assert_eq!(invoked[0], "Do: do a thing");
+    assert_eq!(invoked[invoked.len() - 2..], ["Ask agent...", "More tasks..."]);
+    assert!(invoked.len() <= 7, "{invoked:?}");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_document_asks_without_a_plug_in() {
+    let lab = Lab::new();
+    lab.file("a.txt", "one\n");
+    lab.trust();
+    let script = lab.script(&[say("Here is what I think.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    let opened = editor.command("ask", json!({"uri": editor.uri("a.txt")})).await.unwrap();
+    let path = reqwest::Url::parse(opened["document"].as_str().unwrap()).unwrap().to_file_path().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with("[ ] send\n"), "{text}");
+    assert_eq!(editor.seen().documents, [opened["document"].as_str().unwrap()]);
+    // An empty text is not sent, an unticked one neither.
+    fs::write(&path, text.replace("[ ] send", "[x] send")).unwrap();
+    fs::write(&path, text.replace("[ ] send", "What is this?\n[ ] send")).unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(editor.command("status", json!({})).await.unwrap()["tasks"], json!([]));
+    fs::write(&path, text.replace("[ ] send", "What is this?\n\n[x] send")).unwrap();
+    assert!(ended(&editor).await.contains("Here is what I think."));
+    assert!(path.exists(), "sent prompts are kept");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+/// The order of messages is kept however slow the requests between them are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_edits_arrives_in_order() {
+    let lab = Lab::new();
+    lab.file("a.txt", "");
+    lab.trust();
+    let script = lab.script(&[
+        json!({"content": [{"type": "tool_use", "id": "r", "name": "search", "input": {"pattern": "number", "mode": "count"}}], "stop_reason": "tool_use"}),
+        json!({"content": [{"type": "tool_use", "id": "s", "name": "read_file", "input": {"path": "a.txt", "start_line": 1990}}], "stop_reason": "tool_use"}),
+        say("Done."),
+    ]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.open("a.txt", "");
+    for n in 0..2000 {
+        let end = editor.text("a.txt").len();
+        editor.edit("a.txt", Edit { range: end..end, new: format!("number {n}\n") });
+        if n % 50 == 0 {
+            // Requests in between, unanswered for now.
+            drop(editor.peer.start("textDocument/codeAction", json!({
+                "textDocument": {"uri": editor.uri("a.txt")}, "context": {"diagnostics": []},
+                "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
+            })));
+        }
+    }
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    ended(&editor).await;
+    assert_eq!(editor.quit().await, Some(0));
+    let journal = journal(&lab);
+    assert!(journal.contains("2000|number 1999"), "the last line is where it belongs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_always_leaves() {
+    // exit without shutdown, a closed stream, and the editor's death.
+    let lab = Lab::new();
+    for way in ["exit", "close"] {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .arg("lsp")
+            .env("XDG_STATE_HOME", lab.home.path().join("state"))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (peer, _incoming) = Peer::connect(child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        tokio::time::timeout(PATIENCE, peer.request("initialize", json!({"capabilities": {}}))).await.unwrap().unwrap();
+        if way == "exit" {
+            peer.notify("exit", Value::Null);
+        } else {
+            peer.close();
+        }
+        let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it leaves").unwrap();
+        assert_eq!(status.code(), Some(1), "{way}");
+    }
+}

@@ -1,16 +1,18 @@
-//! The text of a command, read twice.
+//! The text of a command, read exactly and read deeply.
 //!
 //! `plain` accepts a small subset of the shell and reads it exactly: only what it accepts can be allowed by a rule. `tree`
-//! reads everything else as well as a grammar can, and what it finds may only make a verdict stricter: where it errs, it
-//! errs beside walls that hold anyway. `unwrap` finds the commands inside commands (`env`, `xargs`, `find -exec`, `-c`),
+//! (a grammar) and `loose` (by hand) read every text as deep as they can, and what they find may only make a verdict
+//! stricter: where one errs the other may not, and where both err the walls hold anyway. `unwrap` finds the commands inside commands (`env`, `xargs`, `find -exec`, `-c`),
 //! `operands` the files that known programs touch, and `git` the subcommand behind git's own options.
 
 pub mod git;
+pub mod loose;
 pub mod operands;
 pub mod options;
 pub mod plain;
 pub mod tree;
 pub mod unwrap;
+pub mod word;
 
 /// A word of a command, quotes removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

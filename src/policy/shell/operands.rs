@@ -4,7 +4,7 @@
 use super::{Word, base_name, git};
 
 /// What a program does with an operand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Touch {
     Look,
     Read,
@@ -83,9 +83,9 @@ const DELETE: [&str; 4] = ["rm", "rmdir", "shred", "unlink"];
 /// All but the last are sources; the last is the target.
 const COPY: [&str; 5] = ["cp", "install", "ln", "mv", "rsync"];
 /// Their words are texts and names, not files that they open.
-const NO_FILES: [&str; 20] = [
-    "basename", "date", "dirname", "echo", "exit", "export", "false", "kill", "printf", "pwd", "read", "return", "seq", "set",
-    "sleep", "true", "type", "unset", "which", "whoami",
+const NO_FILES: [&str; 23] = [
+    "alias", "basename", "date", "dirname", "echo", "eval", "exit", "export", "false", "kill", "printf", "pwd", "read", "return",
+    "seq", "set", "sleep", "trap", "true", "type", "unset", "which", "whoami",
 ];
 /// Options that name files to leave out or patterns to look for.
 const NOT_READ: [&str; 8] = ["exclude", "glob", "iglob", "ignore", "include", "regexp", "skip", "type"];
@@ -103,7 +103,7 @@ pub fn of(words: &[Word]) -> Vec<Operand> {
         return all(Touch::Look, starts);
     }
     if name == "dd" {
-        found.extend(args.iter().filter_map(|word| dd(word)));
+        found.extend(args.iter().filter_map(dd));
     } else if NO_FILES.contains(&name) {
         return Vec::new();
     } else if LOOK.contains(&name) {

@@ -1,6 +1,8 @@
 //! Second stage, process 1: the walls in their order, then the command.
 
 use std::{
+    convert::Infallible,
+    fs,
     io::Read,
     os::unix::process::CommandExt,
     path::Path,
@@ -16,7 +18,8 @@ use crate::sandbox::plan::{Plan, Report};
 const MAX_PLAN: u32 = 64 << 20;
 
 /// Reads the plan, puts the walls up, starts the command and does not come back before everything has ended.
-pub(super) fn run() -> Result<(), Failure> {
+pub(super) fn run() -> Result<Infallible, Failure> {
+    only_in_new_namespaces()?;
     set_parent_process_death_signal(Some(Signal::KILL)).step("start")?;
     let mut server = channel().step("start")?;
     let plan = read_plan(&mut server)?;
@@ -32,9 +35,21 @@ pub(super) fn run() -> Result<(), Failure> {
     filter(&plan)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
+    reaper::listen_to(&server, &plan.limits)?;
     let command = start(&plan)?;
     send(&mut server, &Report::Started).step("start")?;
-    reaper::watch(server, command, &plan.limits)
+    reaper::watch(server, command)
+}
+
+/// What follows would take the machine apart if root started this stage by hand: it must be process 1, in a user namespace
+/// of one user, as the first stage makes it.
+fn only_in_new_namespaces() -> Result<(), Failure> {
+    let users = fs::read_to_string("/proc/self/uid_map").step("start")?;
+    let one_user = users.lines().count() == 1 && users.split_whitespace().nth(2) == Some("1");
+    if std::process::id() == 1 && one_user {
+        return Ok(());
+    }
+    Err("this stage is started by the stage before, in namespaces of its own").step("start")
 }
 
 /// A length (4 bytes, little end first), then JSON. The socket stays open behind it: its end is the order to stop.

@@ -52,10 +52,10 @@ impl<T, E: fmt::Display> Step<T> for Result<T, E> {
 
 /// Runs the stage that the last argument names. To be called first thing in `main`, before any thread exists.
 pub fn wall_main() -> ExitCode {
-    let stage = env::args().next_back().unwrap_or_default();
-    let done = match stage.as_str() {
-        OUTER => outer::run(),
-        INNER => inner::run(),
+    let stage = env::args_os().next_back().unwrap_or_default();
+    let done = match stage.to_str() {
+        Some(OUTER) => outer::run(),
+        Some(INNER) => inner::run().map(|never| match never {}),
         _ => Err(Failure { step: "start", why: "this program is started by countersign for each command, not by hand".into() }),
     };
     match done {

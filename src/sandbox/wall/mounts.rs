@@ -140,13 +140,10 @@ pub(super) fn seal_proc() -> Result<(), Failure> {
 }
 
 fn cover(folder: &Path, plan: &Plan) -> Result<(), Failure> {
-    let shared = ["/tmp", "/var/tmp"].iter().any(|path| folder == Path::new(path));
-    let (size, mode) = match (shared, folder == Path::new("/run")) {
-        (true, _) => (plan.limits.tmp_size, "1777"),
-        (_, true) => (SMALL, "755"),
-        _ => (plan.limits.tmp_size, "755"),
-    };
-    tmpfs(folder, size, mode)
+    if ["/tmp", "/var/tmp"].iter().any(|shared| folder == Path::new(shared)) {
+        return tmpfs(folder, plan.limits.tmp_size, "1777");
+    }
+    tmpfs(folder, if plan.home.starts_with(folder) { plan.limits.tmp_size } else { SMALL }, "755")
 }
 
 fn tmpfs(target: &Path, size: u64, mode: &str) -> Result<(), Failure> {

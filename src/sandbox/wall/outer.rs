@@ -32,7 +32,7 @@ pub(super) fn run() -> Result<(), Failure> {
     loopback::up()?;
     privileges::keep_over_exec()?;
     let mut process1 = Command::new("/proc/self/exe");
-    process1.args(env::args().nth(2).is_some().then_some("__wall")).arg(INNER).env_clear();
+    process1.args(env::args_os().nth(2).is_some().then_some("__wall")).arg(INNER).env_clear();
     process1.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
     // Its exit means that the kernel has reaped the whole namespace.
     process1.status().step("process 1")?;
@@ -47,6 +47,8 @@ fn close_inherited() -> Result<(), Failure> {
         .filter(|fd| *fd > 2)
         .collect();
     // One of them was the listing itself and is closed already.
-    open.into_iter().for_each(|fd| drop(nix::unistd::close(fd)));
+    for fd in open {
+        let _ = nix::unistd::close(fd);
+    }
     Ok(())
 }

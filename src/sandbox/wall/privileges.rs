@@ -66,10 +66,20 @@ pub(super) fn limit(limits: &Limits) -> Result<(), Failure> {
     if limits.processes > 0 {
         set(Resource::Nproc, limits.processes)?;
         // The kernel exempts root from that limit. Since Linux 6.14 the pid space of the namespace can be narrowed instead;
-        // before, the count taken by process 1 has to do.
-        if rustix::process::geteuid().is_root() {
+        // before, that file belongs to the whole machine, and the count taken by process 1 has to do.
+        if rustix::process::geteuid().is_root() && kernel_is_at_least(6, 14) {
             let _ = fs::write("/proc/sys/kernel/pid_max", limits.processes.max(MIN_PIDS).to_string());
         }
     }
     Ok(())
+}
+
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    let system = rustix::system::uname();
+    let mut numbers = system
+        .release()
+        .to_bytes()
+        .split(|byte| !byte.is_ascii_digit())
+        .map(|digits| std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
 }

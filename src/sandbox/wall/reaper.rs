@@ -24,13 +24,20 @@ const TICK: Duration = Duration::from_millis(40);
 /// How the command itself ended, and since how many ticks.
 type Ended = Mutex<Option<(Report, u32)>>;
 
-/// Waits for the command and its strays, reports, and exits, which ends the namespace and all in it.
-pub(super) fn watch(server: UnixStream, command: u32, limits: &Limits) -> Result<(), Failure> {
-    let ended: &Ended = Box::leak(Box::new(Mutex::new(None)));
+static ENDED: Ended = Mutex::new(None);
+
+/// Starts the thread that listens to the server; before the command, so that a failure still means that nothing ran.
+pub(super) fn listen_to(server: &UnixStream, limits: &Limits) -> Result<(), Failure> {
     let listener = server.try_clone().step("start")?;
     listener.set_read_timeout(Some(TICK)).step("start")?;
     let limits = *limits;
-    thread::Builder::new().spawn(move || listen(listener, ended, &limits)).step("start")?;
+    thread::Builder::new().spawn(move || listen(listener, &ENDED, &limits)).step("start")?;
+    Ok(())
+}
+
+/// Waits for the command and its strays, reports, and exits, which ends the namespace and all in it.
+pub(super) fn watch(server: UnixStream, command: u32) -> ! {
+    let ended = &ENDED;
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if u32::try_from(pid.as_raw_nonzero().get()).is_ok_and(|pid| pid == command) => {

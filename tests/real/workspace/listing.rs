@@ -75,7 +75,7 @@ fn a_limit_keeps_the_upper_levels() {
 #[test]
 fn the_task_s_own_files_are_merged() {
     let tree = Tree::of(&[("old", ""), ("gone", ""), ("dir/kept", "")]);
-    let text = |note| Over::Text { text: "x".into(), note };
+    let text = |note| Over::Text { text: "x".into(), note: Some(note) };
     let overlay = Overlay::from([(at("new/deep/file"), text("new")), (at("old"), text("unsaved")), (at("gone"), Over::Gone)]);
     let all = list(&tree.folder, &overlay, &query("", None, None, 100)).unwrap();
     assert_eq!(lines(&all), ["dir/kept", "gone (deleted)", "new/deep/file (new)", "old (unsaved)"]);

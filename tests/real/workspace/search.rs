@@ -46,7 +46,7 @@ fn hits_come_in_the_order_of_their_paths() {
 #[test]
 fn buffers_and_hunks_stand_in_place_of_the_disk() {
     let tree = Tree::of(&[("a", "disk needle"), ("b", "disk needle"), ("c", "disk needle")]);
-    let text = |text: &str| Over::Text { text: text.into(), note: "unsaved" };
+    let text = |text: &str| Over::Text { text: text.into(), note: Some("unsaved") };
     let overlay = Overlay::from([
         (at("a"), text("buffer\nneedle")),
         (at("b"), Over::Gone),

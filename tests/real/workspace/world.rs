@@ -4,7 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use countersign::{
     path::WsPath,
-    workspace::{Kept, World},
+    policy::{Resolved, Secret, Surroundings},
+    workspace::World,
 };
 
 use super::{Tree, at, put};
@@ -26,13 +27,9 @@ fn names(paths: &[WsPath]) -> Vec<&str> {
 }
 
 /// Exact names are kept from commands too, `*.key` only where git does not track it.
-fn secrecy(path: &WsPath, tracked: bool) -> Kept {
-    match path.file_name() {
-        ".env" => Kept::FromModelAndCommands,
-        name if name.ends_with(".key") && tracked => Kept::FromModel,
-        name if name.ends_with(".key") => Kept::FromModelAndCommands,
-        _ => Kept::FromNobody,
-    }
+fn secrecy(path: &WsPath, tracked: bool) -> Option<Secret> {
+    let exact = path.file_name() == ".env";
+    (exact || path.file_name().ends_with(".key")).then_some(Secret { hide_from_commands: exact || !tracked })
 }
 
 #[test]
@@ -148,4 +145,17 @@ fn secrets_are_found_wherever_they_are() {
     assert_eq!(names(&masked()), ["node_modules/deep/.env", "node_modules/deep/new/.env", "real/config"]);
     git(&tree.root, &["rm", "-q", "--cached", "a.key"]);
     assert_eq!(masked()[0], at("a.key"));
+}
+
+#[test]
+fn paths_are_resolved_for_the_policy() {
+    let tree = Tree::of(&[("src/lib.rs", "")]);
+    tree.link("src", "alias");
+    tree.link("../outside", "out");
+    tree.link("loop", "loop");
+    let world = world(&tree);
+    assert_eq!(world.resolve(&at("alias/new")), Resolved::Inside(at("src/new")));
+    assert_eq!(world.resolve(&at("out/secret.txt")), Resolved::Outside);
+    assert_eq!(world.resolve(&at("loop")), Resolved::Outside);
+    assert_eq!(world.folder(), tree.root.to_str().unwrap());
 }

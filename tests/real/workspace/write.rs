@@ -101,7 +101,7 @@ fn a_swapped_folder_is_never_written_through() {
                 Err(WorkspaceError::Outside(_) | WorkspaceError::NotFound { .. } | WorkspaceError::Moved(_)) => {}
                 Err(other) => unclear.push(other),
             }
-            if round % 10 == 0 {
+            if round % 4 == 0 {
                 made += u32::from(tree.folder.write_atomically(&at(&format!("dir/new{round}")), None, b"new").is_ok());
             }
         }
@@ -109,7 +109,7 @@ fn a_swapped_folder_is_never_written_through() {
     });
     assert!(unclear.is_empty(), "{unclear:?}");
     let inside = if tree.root.join("dir").is_symlink() { "out" } else { "dir" };
-    assert!(written > 0 && made > 0);
+    assert!(written > 0 && made > 0, "{written} written, {made} made");
     assert_eq!(tree.bytes(&format!("{inside}/file")), written.to_string().as_bytes());
     assert_eq!(fs::read_dir(tree.root.join(inside)).unwrap().count(), made as usize + 1);
     let mut outside: Vec<_> = fs::read_dir(&tree.outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -139,7 +139,7 @@ fn a_second_writer_loses_nothing() {
             }
             (written, seen)
         });
-        for round in 0..1_000 {
+        for round in 0..200 {
             let Ok(now) = tree.folder.read(&at("file")) else { continue };
             let text = format!("ours {round}");
             match tree.folder.write_atomically(&at("file"), Some(&now.bytes), text.as_bytes()) {
@@ -160,5 +160,5 @@ fn a_second_writer_loses_nothing() {
     }
     let lost: Vec<_> = written.difference(&seen).collect();
     assert!(lost.is_empty(), "{lost:?}");
-    assert!(refused < 1_000 && written.len() > 2, "the two writers really met: {refused} of 1000 refused");
+    assert!(refused < 200 && written.len() > 2, "the two writers really met: {refused} of 200 refused");
 }

@@ -1,7 +1,17 @@
 //! Git configuration rebuilt without what it may carry in secret: user-info in addresses, headers, credential helpers,
 //! includes, and settings that run programs.
 //!
-//! Only known keys are copied; whatever this reader does not understand is left out.
+//! Only known keys are copied; whatever this reader does not understand is left out. And the folders of a linked work tree.
+//!
+//! It reads git's own files below a trusted workspace, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::path::WsPath;
 
 /// Sections and the keys of them that commands may see. `*` is every key of a section that holds no secrets.
 const KEYS: &[(&str, &[&str])] = &[
@@ -99,4 +109,49 @@ fn without_userinfo(value: &str) -> String {
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let host = authority.rsplit('@').next().unwrap_or_default();
     format!("{scheme}://{host}{path}")
+}
+
+/// The configuration files of the repository in `folder` and of its submodules, each with its rebuilt text.
+pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![WsPath::root().join(".git")];
+    while let Some(git) = folders.pop() {
+        for config in ["config", "config.worktree"].map(|name| git.join(name)) {
+            if let Ok(text) = fs::read_to_string(folder.join(config.as_str())) {
+                found.push((config, rebuilt(&text)));
+            }
+        }
+        // A submodule's name may hold slashes: folders in between are no repositories themselves.
+        let is_repository = git.file_name() == ".git" || folder.join(git.as_str()).join("HEAD").exists();
+        let within = if is_repository { git.join("modules") } else { git };
+        let entries = fs::read_dir(folder.join(within.as_str())).into_iter().flatten().flatten();
+        let names = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.file_name());
+        folders.extend(names.filter_map(|name| Some(within.join(name.to_str()?))));
+    }
+    found
+}
+
+/// What a work tree needs whose `.git` is a file that points to another repository.
+pub(super) struct Linked {
+    /// The repository's folder, to be seen read-only.
+    pub common: PathBuf,
+    /// Configuration files in it, rebuilt.
+    pub configs: Vec<(PathBuf, String)>,
+}
+
+/// Follows `.git` where it is a file. Only where git's own folder names this work tree in turn: else a file with a few words
+/// in it could show commands any folder of the home.
+pub(super) fn linked(folder: &Path) -> Option<Linked> {
+    let pointer = folder.join(".git");
+    let text = fs::read_to_string(&pointer).ok()?;
+    let own = folder.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = fs::read_to_string(own.join("gitdir")).ok()?;
+    if Path::new(back.trim()).canonicalize().ok()? != pointer.canonicalize().ok()? {
+        return None;
+    }
+    let common = own.join(fs::read_to_string(own.join("commondir")).ok()?.trim()).canonicalize().ok()?;
+    let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
+    let configs = [common.join("config"), own.join("config.worktree")];
+    let configs = configs.into_iter().filter_map(|path| Some((path.clone(), rebuilt(&fs::read_to_string(path).ok()?)))).collect();
+    is_repository.then_some(Linked { common, configs })
 }

@@ -1,0 +1,66 @@
+//! `countersign lsp`: the language server on stdio. stdout carries the protocol and nothing else.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{CliError, Code, Context, walls};
+use crate::{
+    config::Config,
+    server::{self, Ending, Setup, SystemClock},
+};
+
+/// Arguments of `lsp`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Model SPEC, such as anthropic:NAME or script:FILE
+    #[arg(long, value_name = "SPEC")]
+    pub model: Option<String>,
+    /// A policy file in place of your own
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Record the model's answers as a script
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Editors pass it out of habit; stdio is the only transport
+    #[arg(long, hide = true)]
+    pub stdio: bool,
+}
+
+/// Serves one editor, then ends the process.
+pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
+    let mut setup = setup(context)?;
+    setup.model = arguments.model;
+    setup.policy = arguments.policy;
+    setup.record = arguments.record;
+    setup.watch_editor = true;
+    let ending = runtime()?.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    // A blocking read of stdin would keep the process.
+    std::process::exit(if ending == Ending::Orderly { 0 } else { 1 });
+}
+
+/// What a server needs, from the user's files and environment. A broken `config.toml` makes it read-only.
+pub fn setup(context: &Context) -> Result<Setup, CliError> {
+    let folders = context.folders()?;
+    let (config, broken_config) = match Config::load(&folders) {
+        Ok(config) => (config, None),
+        Err(error) => (Config::default(), Some(error)),
+    };
+    Ok(Setup {
+        environment: context.environment.clone(),
+        folders,
+        config,
+        broken_config,
+        model: None,
+        policy: None,
+        record: None,
+        max_iterations: None,
+        sandbox: Arc::new(walls::sandbox(context)?),
+        clock: Arc::new(SystemClock::default()),
+        watch_editor: false,
+    })
+}
+
+/// The event loop of a server: two threads, so that a task's work never holds up the typing.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| CliError::new(Code::Failed, format_args!("no event loop: {error}")))
+}

@@ -1,0 +1,164 @@
+//! The account of a running task: the model's words, one line a tool call, the end of a command's output, what it cost so far.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::Value;
+
+use super::screen::{Flow, Screen, Tone};
+use crate::{
+    agent::progress_line,
+    cli::printable::{printable, shortened},
+    event::Usage,
+};
+
+/// Lines of one command's output that are shown as they come, and how many of its last ones at its end.
+const FIRST: usize = 12;
+const LAST: usize = 6;
+/// Characters of a line of output or of a result.
+const WIDE: usize = 160;
+
+/// What the account remembers between two updates.
+pub struct Account {
+    words: Flow,
+    /// The call whose line was written last.
+    latest: Option<String>,
+    titles: HashMap<String, String>,
+    output: Output,
+}
+
+/// The output of the command that runs.
+#[derive(Default)]
+struct Output {
+    /// The piece after the last line end.
+    partial: String,
+    lines: usize,
+    /// The latest lines that were not shown.
+    held: VecDeque<String>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Account { words: Flow::new("  "), latest: None, titles: HashMap::new(), output: Output::default() }
+    }
+}
+
+impl Account {
+    /// Tells one update.
+    pub fn tell(&mut self, screen: &mut Screen, update: &Value) {
+        let text = |field: &str| update[field].as_str().unwrap_or_default();
+        match text("kind") {
+            "text" => {
+                self.words.push(screen, Tone::Plain, text("text"));
+                self.latest = None;
+            }
+            "tool_call" => {
+                self.words.flush(screen, Tone::Plain);
+                let call = text("call").to_owned();
+                match update["result"].as_str() {
+                    None => self.started(screen, call, text("title")),
+                    Some(result) => self.ended(screen, &call, text("tool"), text("status"), result),
+                }
+            }
+            "tool_output" => self.output.push(screen, text("text")),
+            "usage" => {
+                self.words.flush(screen, Tone::Plain);
+                screen.say(Tone::Quiet, &format!("  {}", usage_line(update)));
+                self.latest = None;
+            }
+            "state" if text("state") == "retrying" => screen.say(Tone::Warn, &format!("  {}", printable(text("message")))),
+            _ => {}
+        }
+    }
+
+    /// Ends what is half written.
+    pub fn pause(&mut self, screen: &mut Screen) {
+        self.words.flush(screen, Tone::Plain);
+        screen.end_line();
+        self.latest = None;
+    }
+
+    fn started(&mut self, screen: &mut Screen, call: String, title: &str) {
+        screen.line(&format!("  {} {}", screen.paint(Tone::Key, "›"), screen.paint(Tone::Strong, &printable(title))));
+        self.titles.insert(call.clone(), title.to_owned());
+        self.latest = Some(call);
+        self.output = Output::default();
+    }
+
+    fn ended(&mut self, screen: &mut Screen, call: &str, tool: &str, status: &str, result: &str) {
+        self.output.end(screen);
+        let title = self.titles.remove(call);
+        if tool == "finish" && status == "ok" {
+            // The task's own last words say it.
+            return;
+        }
+        let tone = match status {
+            "ok" => Tone::Quiet,
+            "denied" | "cancelled" | "interrupted" => Tone::Bad,
+            _ => Tone::Warn,
+        };
+        let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
+        if status == "denied" {
+            // Why something was denied is never cut.
+            let mark = if first.starts_with("denied") { "" } else { "denied: " };
+            return screen.paragraph("    ", tone, &format!("{mark}{}", printable(first)));
+        }
+        let about = match (title, self.latest.as_deref() == Some(call)) {
+            (Some(title), false) => format!("{title}: "),
+            _ => String::new(),
+        };
+        let more = result.lines().count().saturating_sub(1);
+        let shown = match tool {
+            // Its first line is a hit like the others.
+            "search" if more > 0 => format!("{} lines found, the first: {first}", result.lines().count()),
+            _ => first.to_owned(),
+        };
+        screen.say(tone, &format!("    {}", shortened(&printable(&format!("{about}{shown}")), WIDE)));
+    }
+}
+
+impl Output {
+    fn push(&mut self, screen: &mut Screen, text: &str) {
+        self.partial.push_str(text);
+        while let Some(at) = self.partial.find('\n') {
+            let rest = self.partial.split_off(at + 1);
+            let line = std::mem::replace(&mut self.partial, rest);
+            self.line(screen, line.trim_end());
+        }
+    }
+
+    fn line(&mut self, screen: &mut Screen, line: &str) {
+        self.lines += 1;
+        if self.lines <= FIRST {
+            return show(screen, line);
+        }
+        self.held.push_back(line.to_owned());
+        if self.held.len() > LAST {
+            self.held.pop_front();
+        }
+    }
+
+    fn end(&mut self, screen: &mut Screen) {
+        let rest = std::mem::take(&mut self.partial);
+        if !rest.trim().is_empty() {
+            self.line(screen, rest.trim_end());
+        }
+        let hidden = self.lines.saturating_sub(FIRST + self.held.len());
+        if hidden > 0 {
+            show(screen, &format!("… {hidden} lines …"));
+        }
+        self.held.drain(..).for_each(|line| show(screen, &line));
+        *self = Output::default();
+    }
+}
+
+fn show(screen: &mut Screen, line: &str) {
+    let line = line.rsplit('\r').next().unwrap_or(line);
+    screen.say(Tone::Quiet, &format!("    │ {}", shortened(&printable(line), WIDE)));
+}
+
+/// `3/20 · 12.4k tok · $0.04`
+pub fn usage_line(update: &Value) -> String {
+    let usage: Usage = serde_json::from_value(update["usage"].clone()).unwrap_or_default();
+    let number = |field: &str| u32::try_from(update[field].as_u64().unwrap_or_default()).unwrap_or_default();
+    progress_line(number("iteration"), number("iterations"), "", usage, update["cost_usd"].as_f64()).replace("  ", " ")
+}

@@ -1,0 +1,186 @@
+//! The screen: styles that vanish where they cannot be seen, wrapped lines, and only text that cannot move the cursor.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::{cli::printable::printable_block, config::Environment};
+
+/// Columns where the terminal does not say.
+const COLUMNS: usize = 80;
+
+/// What a piece of text means; its colour follows from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Strong,
+    Quiet,
+    Good,
+    Warn,
+    Bad,
+    /// What the person types, or could type.
+    Key,
+    Removed,
+    /// A word of a removed line that the new line does not have.
+    RemovedWord,
+    Added,
+    AddedWord,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        let of = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        match self {
+            Tone::Plain => Style::new(),
+            Tone::Strong => Style::new().bold(),
+            Tone::Quiet => Style::new().dimmed(),
+            Tone::Good | Tone::Added => of(AnsiColor::Green),
+            Tone::Warn => of(AnsiColor::Yellow),
+            Tone::Bad => of(AnsiColor::Red).bold(),
+            Tone::Key => of(AnsiColor::Cyan),
+            Tone::Removed => of(AnsiColor::Red),
+            Tone::RemovedWord => of(AnsiColor::Red).invert(),
+            Tone::AddedWord => of(AnsiColor::Green).invert(),
+        }
+    }
+}
+
+/// Standard output, for a person.
+pub struct Screen {
+    colour: bool,
+    width: usize,
+    /// Characters that stand on the line that is being written.
+    column: usize,
+    silent: bool,
+}
+
+impl Screen {
+    /// The screen of this process.
+    pub fn of(environment: &Environment) -> Screen {
+        let columns = environment.os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).unwrap_or(COLUMNS);
+        let colour = io::stdout().is_terminal() && !environment.no_color();
+        Screen { colour, width: columns.clamp(40, 100), column: 0, silent: false }
+    }
+
+    /// A screen that shows nothing: stdout belongs to a program.
+    pub fn silent() -> Screen {
+        Screen { colour: false, width: COLUMNS, column: 0, silent: true }
+    }
+
+    /// Styles a text that is safe to print.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        let style = tone.style();
+        if self.colour && !text.is_empty() && style != Style::new() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// A whole line; an unfinished one is ended first. The text may be painted, and must be safe.
+    pub fn line(&mut self, text: &str) {
+        self.end_line();
+        self.write(&format!("{text}\n"));
+    }
+
+    /// A line in one tone.
+    pub fn say(&mut self, tone: Tone, text: &str) {
+        let painted = self.paint(tone, &printable_block(text));
+        self.line(&painted);
+    }
+
+    /// A paragraph, wrapped and indented. `text` may be anything.
+    pub fn paragraph(&mut self, indent: &str, tone: Tone, text: &str) {
+        self.end_line();
+        for line in text.lines() {
+            let mut flow = Flow::new(indent);
+            flow.push(self, tone, line);
+            flow.push(self, tone, "\n");
+        }
+    }
+
+    /// An empty line.
+    pub fn gap(&mut self) {
+        self.line("");
+    }
+
+    /// The start of a line that somebody ends by pressing Enter.
+    pub fn prompt(&mut self, text: &str) {
+        self.end_line();
+        self.write(text);
+    }
+
+    /// Ends a line that is being written.
+    pub fn end_line(&mut self) {
+        if self.column > 0 {
+            self.column = 0;
+            self.write("\n");
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.silent {
+            return;
+        }
+        // A reader that has seen enough (`| head`) stops nothing that is being decided.
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// Text that comes piece by piece and is wrapped at words.
+pub struct Flow {
+    indent: &'static str,
+    word: String,
+    /// The blanks that stand before the next word, if it fits.
+    gap: String,
+}
+
+impl Flow {
+    /// Nothing written yet.
+    pub fn new(indent: &str) -> Flow {
+        let indent = ["", "  ", "    ", "      "].into_iter().find(|known| known.len() >= indent.len()).unwrap_or("      ");
+        Flow { indent, word: String::new(), gap: String::new() }
+    }
+
+    /// Writes what of it is complete.
+    pub fn push(&mut self, screen: &mut Screen, tone: Tone, text: &str) {
+        for c in printable_block(text).chars() {
+            match c {
+                '\n' => {
+                    self.flush(screen, tone);
+                    self.gap.clear();
+                    screen.column = 0;
+                    screen.write("\n");
+                }
+                ' ' | '\t' => {
+                    self.flush(screen, tone);
+                    self.gap.push(' ');
+                }
+                c => self.word.push(c),
+            }
+        }
+    }
+
+    /// Writes the word that is being built.
+    pub fn flush(&mut self, screen: &mut Screen, tone: Tone) {
+        if self.word.is_empty() {
+            return;
+        }
+        let (word, gap) = (std::mem::take(&mut self.word), std::mem::take(&mut self.gap));
+        let (wide, blank) = (word.chars().count(), gap.chars().count());
+        let mut out = String::new();
+        if screen.column == 0 {
+            out.push_str(self.indent);
+            // Blanks at the start of a line are the text's own indentation.
+            out.push_str(&gap);
+            screen.column = self.indent.len() + blank;
+        } else if screen.column + blank + wide > screen.width {
+            out.push('\n');
+            out.push_str(self.indent);
+            screen.column = self.indent.len();
+        } else {
+            out.push_str(&gap);
+            screen.column += blank;
+        }
+        screen.column += wide;
+        out.push_str(&screen.paint(tone, &word));
+        screen.write(&out);
+    }
+}

@@ -1,0 +1,85 @@
+//! A proposal as `countersign/proposal` tells it.
+
+use serde::Deserialize;
+
+use crate::{
+    event::{HunkId, ProposalId},
+    path::WsPath,
+    proposal::HunkState,
+    text::Point,
+};
+
+/// All hunks of one task.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Proposal {
+    pub proposal: ProposalId,
+    pub files: Vec<File>,
+}
+
+/// One file of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct File {
+    pub uri: String,
+    pub path: WsPath,
+    pub op: Op,
+    pub hunks: Vec<Hunk>,
+    /// Where a move leads.
+    pub to: Option<String>,
+}
+
+/// What happens to the file as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    Edit,
+    Create,
+    Delete,
+    Move,
+}
+
+/// One change.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hunk {
+    pub id: HunkId,
+    pub range: Span,
+    pub old_text: String,
+    pub new_text: String,
+    pub state: HunkState,
+    /// Accepted by itself only.
+    pub steering: bool,
+}
+
+/// A range of the file's present text.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Span {
+    pub start: Point,
+    pub end: Point,
+}
+
+impl Proposal {
+    /// How many hunks wait for a decision.
+    pub fn pending(&self) -> usize {
+        self.files.iter().map(|file| file.pending().count()).sum()
+    }
+
+    /// The file and hunk of an id, as they are now.
+    pub fn find(&self, id: &HunkId) -> Option<(&File, &Hunk)> {
+        self.files.iter().find_map(|file| Some((file, file.hunks.iter().find(|hunk| hunk.id == *id)?)))
+    }
+}
+
+impl File {
+    /// Its hunks that wait for a decision.
+    pub fn pending(&self) -> impl Iterator<Item = &Hunk> {
+        self.hunks.iter().filter(|hunk| hunk.state == HunkState::Pending)
+    }
+
+    /// Whether this hunk is about the file as a whole.
+    pub fn is_whole(&self, hunk: &Hunk) -> bool {
+        match self.op {
+            Op::Create | Op::Delete => true,
+            Op::Move => hunk.old_text.is_empty() && hunk.new_text.is_empty(),
+            Op::Edit => false,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The walls and the workspace as commands of the command line use them.
+
+use std::path::Path;
+
+use super::{CliError, Code, Context};
+use crate::{
+    path::WsPath,
+    policy::{Level, Policy},
+    sandbox::{LinuxSandbox, SandboxPaths},
+    seams::{Sandbox, SandboxSpec},
+    workspace::{Folder, World},
+};
+
+/// The sandbox of this user. No command sees the user's settings or the journal.
+pub fn sandbox(context: &Context) -> Result<LinuxSandbox, CliError> {
+    let folders = context.folders()?;
+    let exe = std::env::current_exe();
+    let exe = exe.map_err(|error| {
+        CliError::usage(format_args!("this program does not find itself: {error}")).hint("start it by its full path")
+    })?;
+    let paths = SandboxPaths { exe, cache: folders.cache };
+    Ok(LinuxSandbox::new(paths).hiding([folders.config, folders.state]))
+}
+
+/// The level of this machine, proved by running a command, and what is missing for a higher one.
+pub fn level(context: &Context) -> Result<(Level, String), CliError> {
+    let sandbox = sandbox(context)?;
+    context.block_on(sandbox.level())
+}
+
+/// A workspace folder as the policy asks about it.
+pub fn world(folder: &Path, context: &Context) -> Result<World, CliError> {
+    let folder = Folder::open(folder).map_err(CliError::usage)?;
+    Ok(World::new(folder, context.environment.home(), context.environment.folder("XDG_CONFIG_HOME")))
+}
+
+/// The files that commands must find empty.
+pub fn masked(world: &World, policy: &Policy) -> Result<Vec<WsPath>, CliError> {
+    let secrecy = |path: &WsPath, tracked: bool| policy.path_class(path, tracked).secret;
+    world.masked(&secrecy).map_err(|error| CliError::new(Code::Failed, error))
+}
+
+/// What commands of a folder may have.
+pub fn spec(world: &World, policy: &Policy) -> SandboxSpec {
+    const MIB: u64 = 1 << 20;
+    let run = policy.run();
+    SandboxSpec {
+        folder: world.disk().root().to_owned(),
+        env_allow: run.env_allow.clone(),
+        home_read: run.home_read.clone(),
+        memory: run.memory_mb * MIB,
+        processes: run.processes,
+        file_size: run.file_mb * MIB,
+        tmp_size: run.tmp_mb * MIB,
+    }
+}

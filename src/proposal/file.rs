@@ -1,0 +1,348 @@
+//! The pending edits of one file, and how they follow the text beneath them.
+
+use std::mem;
+
+use super::{Hunk, HunkKind, HunkState, Step, Why};
+use crate::{
+    event::HunkId,
+    path::WsPath,
+    text::{Edit, Encoding, Point, Text, carry, grow, seams_hold},
+};
+
+/// What happens to the file itself when everything is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileOp {
+    Edit,
+    Create,
+    Delete,
+    Move { to: WsPath },
+}
+
+/// A hunk that was seen in the user's text, with the whole texts before and after it.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    pub hunk: Hunk,
+    pub before: Text,
+    pub after: Text,
+}
+
+/// What became of a hunk while the text beneath changed.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    Stale(HunkId, Why),
+    /// A stale hunk's lines are as they were again (undo).
+    Revived(HunkId),
+    Landed(Box<Landed>),
+}
+
+/// The hunks of one file over its base. Live hunks are sorted and disjoint; where two start together the empty one is first.
+#[derive(Clone, Debug)]
+pub struct FileProposal {
+    /// The truth beneath: the buffer, or the disk when the file is not open.
+    pub base: Text,
+    pub op: FileOp,
+    /// Whether the file on disk begins with a byte order mark; `None` when it was never read.
+    pub bom: Option<bool>,
+    /// Whether the file is there without the proposal.
+    pub exists: bool,
+    pub(super) hunks: Vec<Hunk>,
+    /// The move itself, beside its text hunks.
+    pub(super) mover: Option<Hunk>,
+    pub(super) stale: Vec<Hunk>,
+}
+
+impl FileProposal {
+    /// No hunks yet, over a file that is there.
+    pub fn over(base: Text, bom: Option<bool>) -> Self {
+        FileProposal { base, op: FileOp::Edit, bom, exists: true, hunks: Vec::new(), mover: None, stale: Vec::new() }
+    }
+
+    /// No hunks yet, for a file that is not there.
+    pub fn absent() -> Self {
+        FileProposal { exists: false, op: FileOp::Create, bom: Some(false), ..FileProposal::over(Text::default(), None) }
+    }
+
+    /// The hunks that wait or are being applied: the move first, then in document order.
+    pub fn live(&self) -> impl Iterator<Item = &Hunk> {
+        self.mover.iter().chain(&self.hunks)
+    }
+
+    /// All hunks that the user may still see: the live ones, then the stale ones.
+    pub fn all(&self) -> impl Iterator<Item = &Hunk> {
+        self.live().chain(&self.stale)
+    }
+
+    /// The hunk of this id.
+    pub fn hunk(&self, id: &HunkId) -> Option<&Hunk> {
+        self.all().find(|hunk| hunk.id == *id)
+    }
+
+    /// Whether nothing is left to decide or to show.
+    pub fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// The file's text with its live hunks; `None` when the proposal deletes it, or it is gone.
+    pub fn staged(&self) -> Option<Text> {
+        let deleted = self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Delete);
+        let there = self.exists || self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Create);
+        (there && !deleted).then(|| self.base.edited_by(&self.hunks.iter().map(Hunk::edit).collect::<Vec<_>>()))
+    }
+
+    /// Moves the base on by one step; hunks shift, land, turn stale or come back.
+    pub fn step(&mut self, step: &Step, out: &mut Vec<Happened>) {
+        let before = mem::replace(&mut self.base, step.after.clone());
+        let landing = |hunk: &Hunk| hunk.state == HunkState::Applying && Some(&hunk.id) == step.landed.as_ref();
+        if let Some(at) = self.hunks.iter().position(landing) {
+            let hunk = self.hunks.remove(at);
+            self.land(hunk, before, out);
+        }
+        let near = self.follow_stale(&step.edit);
+        let mut at = 0;
+        while at < self.hunks.len() {
+            let hunk = &mut self.hunks[at];
+            if step.landed.is_some() && hunk.state == HunkState::Applying {
+                // Known to be another hunk's edit: it says nothing about this one.
+                hunk.range = carry(&hunk.range, &step.edit).unwrap_or_else(|| grow(&hunk.range, &step.edit));
+                hunk.outer = carry(&hunk.outer, &step.edit).unwrap_or_else(|| grow(&hunk.outer, &step.edit));
+                at += 1;
+                continue;
+            }
+            match follow(hunk, &step.edit, &self.base) {
+                Fate::Lives => at += 1,
+                Fate::Turns(why) => {
+                    let hunk = self.hunks.remove(at);
+                    self.turn_stale(hunk, why, out);
+                }
+                Fate::Lands => {
+                    let hunk = self.hunks.remove(at);
+                    let before = self.base.edited(&Edit { range: hunk.range.clone(), new: hunk.old.clone() });
+                    self.land(hunk, before, out);
+                }
+            }
+        }
+        // An insertion may have gone behind what was typed at its place, and so behind another one.
+        if !self.hunks.is_sorted_by_key(|hunk| hunk.range.start) {
+            self.hunks.sort_by_key(|hunk| hunk.range.start);
+        }
+        if !near.is_empty() {
+            self.revive(|hunk| hunk.why == Some(Why::Edited) && near.contains(&hunk.id), out);
+        }
+    }
+
+    /// The file went away beneath the proposal. While its move is being accepted that is awaited, and decided by `settle`.
+    pub fn vanish(&mut self, out: &mut Vec<Happened>) {
+        self.exists = false;
+        if self.mover.as_ref().is_some_and(|mover| mover.state == HunkState::Applying) {
+            return;
+        }
+        for hunk in mem::take(&mut self.hunks) {
+            match hunk.kind {
+                HunkKind::Create => self.hunks.push(hunk),
+                HunkKind::Delete if hunk.state == HunkState::Applying => {
+                    let before = self.base.clone();
+                    self.base = Text::default();
+                    self.land(hunk, before, out);
+                }
+                _ => self.turn_stale(hunk, Why::Gone, out),
+            }
+        }
+        self.block_move(Why::Gone, out);
+    }
+
+    /// The pending move cannot be done any more.
+    pub fn block_move(&mut self, why: Why, out: &mut Vec<Happened>) {
+        if let Some(mover) = self.mover.take_if(|mover| mover.state == HunkState::Pending) {
+            self.op = FileOp::Edit;
+            self.turn_stale(mover, why, out);
+        }
+    }
+
+    /// The file is there, with this text: it came back, or changed as a whole.
+    pub fn appear(&mut self, text: &Text, out: &mut Vec<Happened>) {
+        let returned = !mem::replace(&mut self.exists, true);
+        let steps = self.landed_exactly(text).unwrap_or_else(|| self.landed_among(text));
+        for step in &steps {
+            self.step(step, out);
+        }
+        if returned {
+            self.revive(|hunk| hunk.why == Some(Why::Gone), out);
+        }
+    }
+
+    /// Ends the wait for applying hunks among `ids`: what did not land is pending again, or stale when its lines are gone.
+    pub fn settle(&mut self, ids: &[HunkId], out: &mut Vec<Happened>) {
+        let mut at = 0;
+        while at < self.hunks.len() {
+            let hunk = &mut self.hunks[at];
+            if hunk.state != HunkState::Applying || !ids.contains(&hunk.id) {
+                at += 1;
+            } else if self.base.holds(&hunk.range, &hunk.old) && seams_hold(&self.base, &hunk.range, &hunk.new) {
+                hunk.turn_pending();
+                at += 1;
+            } else {
+                let hunk = self.hunks.remove(at);
+                self.turn_stale(hunk, Why::Partly, out);
+            }
+        }
+        if let Some(mover) = self.mover.as_mut().filter(|mover| ids.contains(&mover.id)) {
+            mover.turn_pending();
+            if !self.exists {
+                self.vanish(out);
+            }
+        }
+    }
+
+    /// The points of a hunk's first and last position in the base text.
+    pub fn points(&self, hunk: &Hunk, encoding: Encoding) -> (Point, Point) {
+        (self.base.point(hunk.range.start, encoding), self.base.point(hunk.range.end, encoding))
+    }
+
+    /// Takes a hunk out for good (rejected); its text leaves the staged text.
+    pub fn remove(&mut self, id: &HunkId) -> Option<Hunk> {
+        if let Some(mover) = self.mover.take_if(|mover| mover.id == *id) {
+            self.op = FileOp::Edit;
+            return Some(mover);
+        }
+        let list = if self.stale.iter().any(|hunk| hunk.id == *id) { &mut self.stale } else { &mut self.hunks };
+        let at = list.iter().position(|hunk| hunk.id == *id)?;
+        let hunk = list.remove(at);
+        if hunk.kind == HunkKind::Delete {
+            self.op = FileOp::Edit;
+        }
+        Some(hunk)
+    }
+
+    fn land(&mut self, mut hunk: Hunk, before: Text, out: &mut Vec<Happened>) {
+        hunk.state = HunkState::Accepted;
+        if hunk.kind != HunkKind::Lines {
+            self.op = FileOp::Edit;
+        }
+        self.exists = hunk.kind != HunkKind::Delete;
+        out.push(Happened::Landed(Box::new(Landed { hunk, before, after: self.base.clone() })));
+    }
+
+    fn turn_stale(&mut self, mut hunk: Hunk, why: Why, out: &mut Vec<Happened>) {
+        if matches!(hunk.kind, HunkKind::Create | HunkKind::Delete) {
+            self.op = FileOp::Edit;
+        }
+        hunk.turn_stale(why);
+        out.push(Happened::Stale(hunk.id.clone(), why));
+        self.stale.push(hunk);
+    }
+
+    /// Stale hunks keep track of their place, so that undoing the edit that made one stale can bring it back. The answer
+    /// are those that the edit touches.
+    fn follow_stale(&mut self, edit: &Edit) -> Vec<HunkId> {
+        let base = &self.base;
+        let mut near = Vec::new();
+        for hunk in &mut self.stale {
+            let grown = grow(&hunk.range, edit);
+            if edit.range.end < hunk.range.start || hunk.range.end < edit.range.start {
+                hunk.range = grown;
+                continue;
+            }
+            near.push(hunk.id.clone());
+            hunk.range = hunk.place_in(base, &grown).unwrap_or(grown);
+        }
+        near
+    }
+
+    /// Makes stale hunks pending again whose old lines stand untouched at their place and which overlap no live hunk.
+    fn revive(&mut self, may: impl Fn(&Hunk) -> bool, out: &mut Vec<Happened>) {
+        let mut at = 0;
+        while at < self.stale.len() {
+            let hunk = &self.stale[at];
+            let range = hunk.range.clone();
+            let free = self
+                .hunks
+                .iter()
+                .all(|live| live.kind == HunkKind::Lines && (live.range.end <= range.start || range.end <= live.range.start));
+            let placed = hunk.why == Some(Why::Gone) || hunk.place_in(&self.base, &range).is_some();
+            let lines = hunk.kind == HunkKind::Lines;
+            if may(hunk)
+                && lines
+                && free
+                && placed
+                && self.base.holds(&range, &hunk.old)
+                && seams_hold(&self.base, &range, &hunk.new)
+            {
+                let mut hunk = self.stale.remove(at);
+                hunk.turn_pending();
+                out.push(Happened::Revived(hunk.id.clone()));
+                self.insert(hunk);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Puts a live hunk in its place.
+    pub(super) fn insert(&mut self, hunk: Hunk) {
+        let start = hunk.range.start;
+        let at =
+            self.hunks.partition_point(|live| live.range.start < start || (live.range.start == start && live.range.is_empty()));
+        self.hunks.insert(at, hunk);
+    }
+}
+
+enum Fate {
+    Lives,
+    Turns(Why),
+    Lands,
+}
+
+/// Carries one live hunk over an edit that made the text `after`.
+fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
+    let applying = hunk.state == HunkState::Applying;
+    match hunk.kind {
+        HunkKind::Create if !applying => return Fate::Turns(Why::Exists),
+        HunkKind::Delete => return Fate::Turns(Why::Edited),
+        _ => {}
+    }
+    let reach = if applying { &hunk.outer } else { &hunk.range };
+    if edit.range.start > reach.end {
+        return Fate::Lives;
+    }
+    if edit.range.end < reach.start {
+        hunk.range = grow(&hunk.range, edit);
+        hunk.outer = if applying { grow(&hunk.outer, edit) } else { hunk.range.clone() };
+        return Fate::Lives;
+    }
+    if applying { follow_applying(hunk, edit, after) } else { follow_pending(hunk, edit, after) }
+}
+
+fn follow_pending(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
+    let Some(range) = carry(&hunk.range, edit) else {
+        hunk.range = grow(&hunk.range, edit);
+        return Fate::Turns(Why::Edited);
+    };
+    let inserted = edit.range.is_empty() && edit.range.start == range.start;
+    hunk.range = match inserted && hunk.old.is_empty() {
+        // Typed right where lines are to be inserted: they stay with the line that they were made behind.
+        true => hunk.place_in(after, &grow(&range, edit)).unwrap_or(range),
+        false => range,
+    };
+    if seams_hold(after, &hunk.range, &hunk.new) { Fate::Lives } else { Fate::Turns(Why::Edited) }
+}
+
+/// While applying, edits inside are the editor's work; at the ends they may be, or the user's typing.
+fn follow_applying(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
+    let inside = hunk.outer.start <= edit.range.start && edit.range.end <= hunk.outer.end;
+    let carried = carry(&hunk.range, edit);
+    if !inside && carried.is_none() {
+        hunk.range = grow(&hunk.range, edit);
+        return Fate::Turns(Why::Edited);
+    }
+    hunk.range = carried.unwrap_or_else(|| grow(&hunk.range, edit));
+    hunk.outer = grow(&hunk.outer, edit);
+    let (inner, outer) = (&hunk.range, &hunk.outer);
+    let readings = [inner.clone(), outer.clone(), outer.start..inner.end, inner.start..outer.end];
+    match readings.into_iter().find(|range| after.holds(range, &hunk.new)) {
+        Some(range) => {
+            hunk.range = range;
+            Fate::Lands
+        }
+        None => Fate::Lives,
+    }
+}

@@ -1,0 +1,157 @@
+//! Staging: putting the model's changes of one file into its hunks.
+
+use std::ops::Range;
+
+use super::{
+    FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids,
+    compose::{Part, compose},
+};
+use crate::{
+    event::CallId,
+    path::WsPath,
+    text::{self, Edit, Text, carry},
+};
+
+/// The user's acceptance of a hunk that this change would touch is under way; it takes moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a hunk at this place is being accepted")]
+pub struct Busy;
+
+/// Where new hunks come from.
+pub struct Origin<'a> {
+    pub call: &'a CallId,
+    /// New hunks are accepted by their own id only.
+    pub apart: bool,
+    pub ids: &'a mut Ids,
+}
+
+impl Origin<'_> {
+    fn hunk(&mut self, kind: HunkKind, range: Range<usize>, old: String, new: String) -> Hunk {
+        Hunk {
+            id: self.ids.next_id(),
+            kind,
+            outer: range.clone(),
+            range,
+            old,
+            new,
+            state: HunkState::Pending,
+            why: None,
+            apart: self.apart,
+            call: self.call.clone(),
+            anchor: Default::default(),
+        }
+    }
+}
+
+impl FileProposal {
+    /// Makes `to` the staged text. Hunks that this does not touch stay as they are; stale hunks under new ones are dropped.
+    ///
+    /// # Errors
+    /// [`Busy`] when it touches a hunk that is being accepted; nothing changes then.
+    pub fn stage_text(&mut self, to: &Text, origin: &mut Origin<'_>) -> Result<(), Busy> {
+        if self.op == FileOp::Create {
+            return self.stage_create(to, origin);
+        }
+        let now = self.staged().ok_or(Busy)?;
+        let parts = compose(&self.hunks, &self.base, &now, to);
+        let kept: Vec<usize> = parts.iter().filter_map(|part| if let Part::Keep(at) = part { Some(*at) } else { None }).collect();
+        if self.hunks.iter().enumerate().any(|(at, hunk)| hunk.state == HunkState::Applying && !kept.contains(&at)) {
+            return Err(Busy);
+        }
+        let hunks = parts.into_iter().map(|part| match part {
+            Part::Keep(at) => self.hunks[at].clone(),
+            Part::New { edit, from } => {
+                let old = self.base.slice(edit.range.clone());
+                let apart = self.hunks[from].iter().any(|hunk| hunk.apart);
+                let anchor = if old.is_empty() { anchor(&self.base, edit.range.start) } else { Default::default() };
+                let mut hunk = Hunk { anchor, ..origin.hunk(HunkKind::Lines, edit.range, old, edit.new) };
+                hunk.apart |= apart;
+                self.stale.retain(|stale| hunk.range.end < stale.range.start || stale.range.end < hunk.range.start);
+                hunk
+            }
+        });
+        self.hunks = hunks.collect();
+        Ok(())
+    }
+
+    /// Makes the file one that the proposal creates with this text.
+    ///
+    /// # Errors
+    /// [`Busy`] as for [`FileProposal::stage_text`].
+    pub fn stage_create(&mut self, text: &Text, origin: &mut Origin<'_>) -> Result<(), Busy> {
+        if self.hunks.iter().any(|hunk| hunk.state == HunkState::Applying) {
+            return Err(Busy);
+        }
+        let new = text.to_string();
+        if self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Create && hunk.new == new) {
+            return Ok(());
+        }
+        let apart = self.hunks.iter().any(|hunk| hunk.apart);
+        let mut hunk = origin.hunk(HunkKind::Create, 0..0, String::new(), new);
+        hunk.apart |= apart;
+        self.op = FileOp::Create;
+        self.hunks = vec![hunk];
+        Ok(())
+    }
+
+    /// Makes the proposal delete the file; its text hunks and a move are dropped.
+    ///
+    /// # Errors
+    /// [`Busy`] as for [`FileProposal::stage_text`].
+    pub fn stage_delete(&mut self, origin: &mut Origin<'_>) -> Result<(), Busy> {
+        if self.live().any(|hunk| hunk.state == HunkState::Applying) {
+            return Err(Busy);
+        }
+        let old = self.base.to_string();
+        let mut hunk = origin.hunk(HunkKind::Delete, 0..old.len(), old, String::new());
+        hunk.apart |= self.live().any(|hunk| hunk.apart);
+        self.op = FileOp::Delete;
+        self.mover = None;
+        self.stale.clear();
+        self.hunks = vec![hunk];
+        Ok(())
+    }
+
+    /// Makes the proposal move the file to `to`, text hunks and all; `None` takes a move back.
+    ///
+    /// # Errors
+    /// [`Busy`] when a move is being accepted.
+    pub fn stage_move(&mut self, to: Option<WsPath>, origin: &mut Origin<'_>) -> Result<(), Busy> {
+        if self.mover.as_ref().is_some_and(|hunk| hunk.state == HunkState::Applying) {
+            return Err(Busy);
+        }
+        let apart = self.mover.take().is_some_and(|hunk| hunk.apart);
+        self.op = FileOp::Edit;
+        if let Some(to) = to {
+            let mut hunk = origin.hunk(HunkKind::Move, 0..0, String::new(), String::new());
+            hunk.apart |= apart;
+            self.mover = Some(hunk);
+            self.op = FileOp::Move { to };
+        }
+        Ok(())
+    }
+}
+
+/// The lines before and behind a line start.
+fn anchor(text: &Text, at: usize) -> (String, String) {
+    let line = text.line_of(at);
+    let before = line.checked_sub(1).map(|before| text.slice(text.line_start(before)..at));
+    (before.unwrap_or_default(), text.slice(at..text.line_start(line + 1)))
+}
+
+/// `to`, which was made from `from`, made from `now` instead; `None` where both changed the same lines.
+pub fn transplant(from: &Text, to: &Text, now: &Text) -> Option<Text> {
+    if from == now {
+        return Some(to.clone());
+    }
+    let theirs = text::changes(from, now);
+    let mut moved = Vec::new();
+    for hunk in text::hunks(from, to) {
+        let mut range = hunk.range;
+        for edit in theirs.iter().rev() {
+            range = carry(&range, edit)?;
+        }
+        moved.push(Edit { range, new: hunk.new });
+    }
+    moved.iter().all(|edit| text::seams_hold(now, &edit.range, &edit.new)).then(|| now.edited_by(&moved))
+}

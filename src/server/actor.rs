@@ -1,0 +1,233 @@
+//! The one owner of the server's state: it takes one input after the other and never waits.
+//!
+//! What takes time (disk, model, commands, dialogs) runs in tasks of its own and comes back as another input. The parts of its
+//! work stand in files of their own: `text_sync`, `asking`, `running`, `review`, `display`, `offers`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use tower_lsp::lsp_types::WorkspaceFolder;
+
+use super::{
+    Setup,
+    caps::Client,
+    commands::{Command, failed},
+    display::Display,
+    documents::Documents,
+    folders::Folders,
+    input::{Input, Reply},
+    outgoing::Outgoing,
+    questions::Questions,
+    review::Review,
+    task::Task,
+};
+use crate::{
+    agent::History,
+    config::tasks::TaskPrompt,
+    event::{Actor as By, Event, Scope, SessionId, TaskId},
+    journal::FileJournal,
+    path::WsPath,
+    seams::Journal,
+};
+
+/// A conversation: what later asks in it build on.
+#[derive(Default)]
+pub struct Session {
+    pub history: History,
+}
+
+/// A prompt document that is open.
+pub struct OpenPrompt {
+    pub ask: super::commands::Ask,
+    /// The model waits for this answer (`ask_user`); else the text is a new ask.
+    pub answer: Option<oneshot::Sender<Option<String>>>,
+    /// Hunks that are rejected with the text as the reason.
+    pub reject: Option<super::commands::Explainable>,
+}
+
+/// The server's state.
+pub struct Actor {
+    pub setup: Arc<Setup>,
+    pub mailbox: mpsc::UnboundedSender<Input>,
+    pub out: Outgoing,
+    pub journal: Arc<FileJournal>,
+    pub client: Client,
+    pub folders: Folders,
+    pub sessions: HashMap<SessionId, Session>,
+    pub tasks: BTreeMap<TaskId, Task>,
+    pub questions: Questions,
+    pub documents: Documents,
+    pub prompts: HashMap<u64, OpenPrompt>,
+    pub review: Review,
+    pub display: Display,
+    /// Lines with `agent:` that the user typed: folder, file, line.
+    pub typed: Vec<(usize, WsPath, String)>,
+    /// Task prompts as last read.
+    pub prompt_cache: HashMap<Option<usize>, (Instant, Arc<[TaskPrompt]>)>,
+    /// Broken files that the user has been told about.
+    pub problems: Vec<(Option<PathBuf>, Option<usize>, String)>,
+    /// Level of the walls, once known.
+    pub level: Option<String>,
+    /// Numbers prompt documents and proposals.
+    pub counter: u64,
+    /// Answered when the last task is gone.
+    pub leaving: Option<oneshot::Sender<()>>,
+}
+
+impl Actor {
+    /// The state of a server whose client has just said who it is.
+    pub fn new(
+        setup: Arc<Setup>,
+        mailbox: mpsc::UnboundedSender<Input>,
+        out: Outgoing,
+        journal: Arc<FileJournal>,
+        client: Client,
+        folders: &[WorkspaceFolder],
+    ) -> Actor {
+        let documents = Documents::below(&setup.folders.state);
+        Actor {
+            setup,
+            mailbox,
+            out,
+            journal,
+            client,
+            folders: Folders::new(folders),
+            documents,
+            sessions: HashMap::new(),
+            tasks: BTreeMap::new(),
+            questions: Questions::default(),
+            prompts: HashMap::new(),
+            review: Review::default(),
+            display: Display::default(),
+            typed: Vec::new(),
+            prompt_cache: HashMap::new(),
+            problems: Vec::new(),
+            level: None,
+            counter: 0,
+            leaving: None,
+        }
+    }
+
+    /// Takes inputs until every sender is gone.
+    pub async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+        while let Some(input) = inputs.recv().await {
+            self.take(input);
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Initialized => self.on_initialized(),
+            Input::Opened(params) => self.on_opened(params),
+            Input::Changed(params) => self.on_changed(params),
+            Input::Saved(params) => self.on_saved(params),
+            Input::Closed(params) => self.on_closed(params),
+            Input::Folders(params) => self.on_folders(params),
+            Input::Watched(params) => self.on_watched(params),
+            Input::OnDisk { folder, path, now } => self.on_disk(folder, path, now),
+            Input::Command(command, reply) => self.on_command(command, reply),
+            Input::CodeActions(params, reply) => {
+                let _ = reply.send(Ok(self.code_actions(params)));
+            }
+            Input::Lenses(uri, reply) => {
+                let _ = reply.send(Ok(self.lenses(&uri)));
+            }
+            Input::CancelProgress(task) => self.stop(Some(&task)),
+            Input::Desk { folder, op } => self.on_desk(folder, op),
+            Input::ProgressReady(task) => self.on_progress_ready(&task),
+            Input::Update(task, update) => self.on_update(&task, update),
+            Input::Ask { scope, question, reply } => self.on_ask(scope, question, reply),
+            Input::AskText { task, question, reply } => self.on_ask_text(&task, &question, reply),
+            Input::Dialog { approval, nonce, shown } => self.on_dialog(&approval, nonce, shown),
+            Input::Expired(approval) => self.on_expired(&approval),
+            Input::Landed(landed) => self.on_landed(landed),
+            Input::PromptSent { id, sent } => self.on_prompt(id, sent),
+            Input::Refresh => self.refresh(),
+            Input::SetUp => self.on_set_up(),
+            Input::Level(level) => self.level = Some(level),
+            Input::Problem { file, line, message } => self.on_problem(file, line, &message),
+            Input::TaskDone(task, end) => self.on_task_done(&task, *end),
+            Input::Shutdown(done) => self.on_shutdown(done),
+        }
+    }
+
+    fn on_command(&mut self, command: Command, reply: Reply<serde_json::Value>) {
+        let answer = match command {
+            Command::Ask(ask) => self.on_ask_command(ask),
+            Command::RunTask(run) => self.on_run_task(run),
+            Command::Steer(say) => self.on_steer(say),
+            Command::Queue(say) => self.on_queue(say),
+            Command::Stop(stop) => match &stop.task {
+                Some(task) if !self.tasks.contains_key(task) => Err(unknown("task", task)),
+                task => {
+                    self.stop(task.as_ref());
+                    Ok(serde_json::Value::Null)
+                }
+            },
+            Command::Continue(more) => self.on_continue(more),
+            Command::Retry(retry) => self.on_retry(retry),
+            // Answered when the client's text has been compared.
+            Command::Accept(review) => return self.on_accept(review, reply),
+            Command::Reject(review) => self.on_reject(review),
+            Command::RejectWithReason(hunks) => self.on_reject_with_reason(hunks),
+            Command::ShowDiff(show) => self.on_show_diff(show),
+            Command::Approvals => self.on_approvals(),
+            Command::Answer(answer) => self.on_answer_code(answer),
+            Command::Commit(_) => Err(failed("committing is not available yet")),
+            Command::Push => Err(failed("pushing is not available yet")),
+            Command::TrustWorkspace => self.on_trust_workspace(),
+            Command::Status => Ok(self.status()),
+            Command::Transcript(of) => self.on_transcript(&of.task),
+            Command::Undo(_) => Err(failed("undo is not available yet: your editor's own undo takes each accepted change back")),
+            Command::OpenPullRequest => Err(failed("opening pull requests is not available yet")),
+            Command::Dashboard => {
+                Err(failed("the dashboard is not available yet; `countersign audit sessions` lists what happened"))
+            }
+        };
+        let _ = reply.send(answer);
+    }
+
+    /// Appends to the journal in the task's scope.
+    pub fn record(&self, by: By, scope: &Scope, event: Event) {
+        self.journal.append(by, scope, event);
+    }
+
+    /// The scope of a task's events.
+    pub fn scope(&self, task: &TaskId) -> Scope {
+        let task = self.tasks.get(task);
+        Scope {
+            session: task.map(|task| task.session.clone()),
+            task: task.map(|task| task.id.clone()),
+            iteration: None,
+            call_id: None,
+            workspace: task.and_then(|task| self.folders.get(task.folder)).map(|folder| folder.canonical.display().to_string()),
+            policy_sha: None,
+        }
+    }
+
+    fn on_shutdown(&mut self, done: oneshot::Sender<()>) {
+        self.stop(None);
+        self.questions.dismiss(|_| true, "the server is shutting down");
+        self.leaving = Some(done);
+        self.leave_when_idle();
+    }
+
+    /// Answers `shutdown` once no task runs any more.
+    pub fn leave_when_idle(&mut self) {
+        if self.tasks.values().all(|task| task.state.is_over())
+            && let Some(done) = self.leaving.take()
+        {
+            let _ = done.send(());
+        }
+    }
+}
+
+/// An `InvalidParams` error for an id that is not there.
+pub fn unknown(what: &str, id: impl std::fmt::Display) -> tower_lsp::jsonrpc::Error {
+    super::commands::invalid(format!("`{what}`: there is no {what} {id}"))
+}

@@ -1,0 +1,98 @@
+//! What the client said it can do, reduced to what the server decides by.
+
+use serde_json::Value;
+use tower_lsp::lsp_types::{ClientCapabilities, InitializeParams, PositionEncodingKind, ResourceOperationKind};
+
+use crate::text::Encoding;
+
+/// A client's abilities, fixed at `initialize`.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Name and version, as it calls itself.
+    pub name: String,
+    pub encoding: Encoding,
+    /// Speaks the notifications and requests under `countersign/`.
+    pub rich: bool,
+    /// The editor vouches for the workspace; believed from rich clients only.
+    pub trusted: bool,
+    /// Model SPEC from the editor's user settings.
+    pub model: Option<String>,
+    /// `window/showMessageRequest` with actions. Cleared when the client answers "method not found".
+    pub questions: bool,
+    pub apply_edit: bool,
+    pub document_changes: bool,
+    pub create: bool,
+    pub rename: bool,
+    pub delete: bool,
+    pub progress: bool,
+    pub show_document: bool,
+    pub refresh_lenses: bool,
+    pub watch_files: bool,
+    /// The editor's process, watched so that the server never outlives it.
+    pub process: Option<u32>,
+}
+
+impl Client {
+    /// Reads `initialize`.
+    pub fn of(params: &InitializeParams) -> Client {
+        let caps = &params.capabilities;
+        let own = own_options(params.initialization_options.as_ref());
+        let workspace = caps.workspace.as_ref();
+        let edit = workspace.and_then(|w| w.workspace_edit.as_ref());
+        let resource = |kind: ResourceOperationKind| {
+            edit.and_then(|edit| edit.resource_operations.as_ref()).is_some_and(|kinds| kinds.contains(&kind))
+        };
+        let window = caps.window.as_ref();
+        let rich = own["rich"].as_bool().unwrap_or(false);
+        Client {
+            name: params.client_info.as_ref().map_or_else(
+                || "an editor".to_owned(),
+                |info| format!("{} {}", info.name, info.version.as_deref().unwrap_or("")).trim().to_owned(),
+            ),
+            encoding: encoding(caps),
+            rich,
+            trusted: rich && own["trusted"].as_bool().unwrap_or(false),
+            model: own["model"].as_str().map(str::to_owned),
+            // The request is older than its capability: a client that says nothing may well answer. -32601 tells.
+            questions: true,
+            apply_edit: workspace.and_then(|w| w.apply_edit).unwrap_or(false),
+            document_changes: edit.and_then(|edit| edit.document_changes).unwrap_or(false),
+            create: resource(ResourceOperationKind::Create),
+            rename: resource(ResourceOperationKind::Rename),
+            delete: resource(ResourceOperationKind::Delete),
+            progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
+            show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support),
+            refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),
+            watch_files: workspace
+                .and_then(|w| w.did_change_watched_files.as_ref())
+                .and_then(|watch| watch.dynamic_registration)
+                .unwrap_or(false),
+            process: params.process_id,
+        }
+    }
+
+    /// The encoding as LSP spells it.
+    pub fn encoding_kind(&self) -> PositionEncodingKind {
+        match self.encoding {
+            Encoding::Utf8 => PositionEncodingKind::UTF8,
+            Encoding::Utf16 => PositionEncodingKind::UTF16,
+            Encoding::Utf32 => PositionEncodingKind::UTF32,
+        }
+    }
+}
+
+fn own_options(options: Option<&Value>) -> Value {
+    options.and_then(|options| options.get("countersign")).cloned().unwrap_or(Value::Null)
+}
+
+/// Of several offered encodings utf-8 is taken; without an offer it is utf-16, as LSP says.
+fn encoding(caps: &ClientCapabilities) -> Encoding {
+    let offered = caps.general.as_ref().and_then(|general| general.position_encodings.as_deref()).unwrap_or_default();
+    if offered.contains(&PositionEncodingKind::UTF8) {
+        Encoding::Utf8
+    } else if offered.contains(&PositionEncodingKind::UTF16) || !offered.contains(&PositionEncodingKind::UTF32) {
+        Encoding::Utf16
+    } else {
+        Encoding::Utf32
+    }
+}

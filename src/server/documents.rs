@@ -1,0 +1,166 @@
+//! Documents that the server opens in the editor: prompts to write, diffs and questions to read, transcripts.
+//!
+//! They are files in the state folder (0600), because a `file:` URI is the one thing that every client can open. This module
+//! owns them, and so it may touch the disk. A prompt document is watched here, so that no second server need attach to it.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tower_lsp::lsp_types::Url;
+
+/// How often a prompt document is looked at.
+const WATCH: Duration = Duration::from_millis(150);
+/// A prompt longer than this is not sent.
+const MAX_PROMPT: u64 = 1024 * 1024;
+
+/// The folder of documents.
+#[derive(Clone, Debug)]
+pub struct Documents(PathBuf);
+
+/// A prompt that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What stands above the boxes.
+    pub text: String,
+    /// The ticked `[x] NAME` line, if any.
+    pub task: Option<String>,
+}
+
+impl Documents {
+    /// Documents below the server's state folder.
+    pub fn below(state: &Path) -> Self {
+        Documents(state.join("documents"))
+    }
+
+    /// Writes a document and returns where the editor finds it.
+    ///
+    /// # Errors
+    /// When the state folder cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<(PathBuf, Url)> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        let path = self.0.join(name);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        io::Write::write_all(&mut options.open(&path)?, text.as_bytes())?;
+        let uri = Url::from_file_path(&path).map_err(|()| io::Error::other("the state folder has no absolute path"))?;
+        Ok((path, uri))
+    }
+
+    /// A diff or a question: read-only, so that nobody types into it by mistake.
+    ///
+    /// # Errors
+    /// When the state folder cannot be written.
+    pub fn write_read_only(&self, name: &str, text: &str) -> io::Result<Url> {
+        // An earlier version of the same document is read-only too.
+        let _ = fs::remove_file(self.0.join(name));
+        let (path, uri) = self.write(name, text)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o400))?;
+        Ok(uri)
+    }
+}
+
+/// The text of a new prompt document. `about` says what it refers to, `tasks` are offered as boxes.
+pub fn prompt_document(about: &str, tasks: &[(String, String)]) -> String {
+    let mut text = format!(
+        "<!-- {about}\n     Write what the agent should do above the boxes. To send it, change the last line to \"[x] send\" and save. -->\n\n\n\n"
+    );
+    for (name, title) in tasks {
+        text.push_str(&format!("[ ] {name}  <!-- {title} -->\n"));
+    }
+    text.push_str("[ ] send\n");
+    text
+}
+
+/// The text of a document for an answer in words.
+pub fn answer_document(question: &str) -> String {
+    // The question may hold anything; it must not end the comment.
+    let question = question.replace("-->", "-- >");
+    format!(
+        "<!-- The agent asks:\n\n{question}\n\n     Write your answer below. To send it, change the last line to \"[x] send\" and save. -->\n\n\n\n[ ] send\n"
+    )
+}
+
+/// The text of a document for the reason of a rejection.
+pub fn reason_document(hunks: &str) -> String {
+    format!(
+        "<!-- Reject {hunks}. The agent reads what you write above the box.\n     Change the last line to \"[x] send\" and save. -->\n\n\n\n[ ] send\n"
+    )
+}
+
+/// Waits until the document is sent with a text or a ticked task; `None` when it is gone or too long.
+pub async fn sent(path: PathBuf) -> Option<Sent> {
+    let mut last = None;
+    let mut ticks = tokio::time::interval(WATCH);
+    loop {
+        ticks.tick().await;
+        let Ok(about) = fs::metadata(&path) else { return None };
+        let stamp = (about.modified().ok(), about.len());
+        if last == Some(stamp) {
+            continue;
+        }
+        last = Some(stamp);
+        if about.len() > MAX_PROMPT {
+            return None;
+        }
+        if let Some(sent) = fs::read_to_string(&path).ok().and_then(|text| parse(&text)) {
+            return Some(sent);
+        }
+    }
+}
+
+/// Reads a prompt document: sent when its last line is `[x] send` and there is a text or a ticked task.
+pub fn parse(text: &str) -> Option<Sent> {
+    let text = without_comments(text);
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    while lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
+    let (ticked, name) = boxed(lines.pop()?)?;
+    if !ticked || !name.eq_ignore_ascii_case("send") {
+        return None;
+    }
+    let mut task = None;
+    while let Some((ticked, name)) = lines.last().and_then(|line| boxed(line)) {
+        if ticked {
+            task = Some(name.to_owned());
+        }
+        lines.pop();
+    }
+    let text = lines.join("\n").trim().to_owned();
+    (!text.is_empty() || task.is_some()).then_some(Sent { text, task })
+}
+
+/// `(ticked, name)` of a line such as `[x] send` or `- [ ] refactor`.
+fn boxed(line: &str) -> Option<(bool, &str)> {
+    let line = line.trim().trim_start_matches("- ");
+    let rest = line.strip_prefix('[')?;
+    let (mark, name) = rest.split_once(']')?;
+    let ticked = match mark.trim() {
+        "" => false,
+        "x" | "X" => true,
+        _ => return None,
+    };
+    Some((ticked, name.trim()))
+}
+
+fn without_comments(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<!--") {
+        out.push_str(before);
+        // An unclosed comment hides nothing: what the user typed is never lost.
+        let Some((_, behind)) = after.split_once("-->") else {
+            out.push_str("<!--");
+            out.push_str(after);
+            return out;
+        };
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}

@@ -1,0 +1,80 @@
+//! The seam `Editor` of one task: everything goes through the actor's mailbox.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{input::Input, questions};
+use crate::{
+    event::{ApprovalId, Scope, TaskId},
+    seams::{Answer, AnswerKind, Editor, Question, QuestionKind, Update},
+};
+
+/// Messages of the user that a running task has not seen yet.
+pub type Steering = Arc<Mutex<Vec<String>>>;
+
+/// The editor as one task sees it.
+pub struct TaskEditor {
+    mailbox: mpsc::UnboundedSender<Input>,
+    task: TaskId,
+    steering: Steering,
+    /// How long a question stays open.
+    timeout: std::time::Duration,
+}
+
+impl TaskEditor {
+    /// The editor of this task.
+    pub fn new(mailbox: mpsc::UnboundedSender<Input>, task: TaskId, steering: Steering, timeout: std::time::Duration) -> Self {
+        TaskEditor { mailbox, task, steering, timeout }
+    }
+}
+
+/// Asks through the actor; a server that goes away is a dismissal.
+pub async fn ask(mailbox: &mpsc::UnboundedSender<Input>, scope: &Scope, question: Question) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let _ = mailbox.send(Input::Ask { scope: scope.clone(), question, reply });
+    answer.await.unwrap_or_else(|_| Answer {
+        approval: ApprovalId::from(""),
+        kind: AnswerKind::Dismissed,
+        by: "the server is shutting down".to_owned(),
+    })
+}
+
+#[async_trait::async_trait]
+impl Editor for TaskEditor {
+    fn show(&self, update: Update) {
+        let _ = self.mailbox.send(Input::Update(self.task.clone(), update));
+    }
+
+    async fn ask(&self, scope: &Scope, question: Question) -> Answer {
+        ask(&self.mailbox, scope, question).await
+    }
+
+    async fn ask_text(&self, scope: &Scope, question: &str, options: &[String]) -> Option<String> {
+        if options.is_empty() {
+            let (reply, answer) = oneshot::channel();
+            let _ = self.mailbox.send(Input::AskText { task: self.task.clone(), question: question.to_owned(), reply });
+            return answer.await.ok().flatten();
+        }
+        let titles: Vec<String> =
+            options.iter().filter(|option| *option != questions::REJECT && *option != questions::SHOW).take(4).cloned().collect();
+        let line: String = question.split_whitespace().collect::<Vec<_>>().join(" ");
+        let question = Question {
+            kind: QuestionKind::Ask,
+            text: format!("The agent asks: \"{line}\""),
+            titles,
+            document: format!("# The agent asks\n\n{question}\n"),
+            digest: String::new(),
+            timeout: self.timeout,
+        };
+        match ask(&self.mailbox, scope, question).await.kind {
+            AnswerKind::Approved(choice) => Some(choice),
+            AnswerKind::Rejected => Some("(the user chose none of these)".to_owned()),
+            AnswerKind::Dismissed | AnswerKind::Expired => None,
+        }
+    }
+
+    fn steering(&self) -> Vec<String> {
+        std::mem::take(&mut *self.steering.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,111 @@
+//! The workspace folders of the editor, and which file is where.
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+};
+
+use tower_lsp::lsp_types::{Url, WorkspaceFolder};
+
+use super::versioning::Committed;
+use crate::{event::TaskId, path::WsPath, workspace::desk::Desk};
+
+/// One workspace folder: its open buffers and pending proposals, and who works in it.
+pub struct Folder {
+    /// As the editor spells it; URIs that go to the editor begin with it.
+    pub root: PathBuf,
+    /// With symbolic links resolved: trust, journal and walls go by this one.
+    pub canonical: PathBuf,
+    /// The last component of the root, for people and the model.
+    pub name: String,
+    pub desk: Desk,
+    /// Accepted hunks that a commit holds.
+    pub committed: Committed,
+    /// The task that edits here now; at most one.
+    pub running: Option<TaskId>,
+    /// Asks that wait for it, oldest first.
+    pub queue: VecDeque<TaskId>,
+}
+
+impl Folder {
+    fn new(root: PathBuf) -> Folder {
+        let canonical = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|| "/".to_owned());
+        Folder {
+            root,
+            canonical,
+            name,
+            desk: Desk::default(),
+            committed: Committed::default(),
+            running: None,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Where the editor finds a file of this folder.
+    pub fn uri(&self, path: &WsPath) -> Option<Url> {
+        Url::from_file_path(self.root.join(path.as_str())).ok()
+    }
+}
+
+/// All folders, in the editor's order.
+#[derive(Default)]
+pub struct Folders(Vec<Folder>);
+
+impl Folders {
+    /// The folders of `initialize`.
+    pub fn new(folders: &[WorkspaceFolder]) -> Folders {
+        let mut all = Folders::default();
+        for folder in folders {
+            all.add(&folder.uri);
+        }
+        all
+    }
+
+    /// Adds a folder; one that is there already, or is no local folder, is left alone.
+    pub fn add(&mut self, uri: &Url) {
+        if let Ok(root) = uri.to_file_path()
+            && !self.0.iter().any(|folder| folder.root == root)
+        {
+            self.0.push(Folder::new(root));
+        }
+    }
+
+    /// The folder with this number; numbers never change while the server runs.
+    pub fn get(&self, index: usize) -> Option<&Folder> {
+        self.0.get(index)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut Folder> {
+        self.0.get_mut(index)
+    }
+
+    /// All folders with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Folder)> {
+        self.0.iter().enumerate()
+    }
+
+    /// The folder and path of a document; the innermost folder where they nest, `None` outside all of them.
+    pub fn find(&self, uri: &Url) -> Option<(usize, WsPath)> {
+        let file = uri.to_file_path().ok()?;
+        self.0
+            .iter()
+            .enumerate()
+            .filter_map(|(index, folder)| {
+                let below = below(&file, &folder.root).or_else(|| below(&file, &folder.canonical))?;
+                Some((index, below, folder.root.as_os_str().len()))
+            })
+            .max_by_key(|(_, _, length)| *length)
+            .map(|(index, path, _)| (index, path))
+    }
+
+    /// The folder that an ask about `uri` belongs to: the document's, else the first.
+    pub fn for_ask(&self, uri: Option<&Url>) -> Option<usize> {
+        uri.and_then(|uri| self.find(uri)).map(|(index, _)| index).or(if self.0.is_empty() { None } else { Some(0) })
+    }
+}
+
+fn below(file: &Path, root: &Path) -> Option<WsPath> {
+    WsPath::from_disk(file.strip_prefix(root).ok()?.to_str()?)
+}

@@ -1,0 +1,96 @@
+//! Everything that can reach the actor, in one closed list.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tower_lsp::{
+    jsonrpc::Error,
+    lsp_types::{
+        CodeActionParams, CodeActionResponse, CodeLens, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
+        DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, Url,
+    },
+};
+
+use super::{commands::Command, documents::Sent, life::Finished, questions::Shown, review::Landed};
+use crate::{
+    event::{ApprovalId, Scope, TaskId},
+    path::WsPath,
+    seams::{Answer, Question, Update},
+    workspace::desk::{Beneath, Desk},
+};
+
+/// The answer to a request, to be sent once.
+pub type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What the actor is told or asked.
+pub enum Input {
+    /// The client is ready for requests.
+    Initialized,
+    Opened(DidOpenTextDocumentParams),
+    Changed(DidChangeTextDocumentParams),
+    Saved(DidSaveTextDocumentParams),
+    Closed(DidCloseTextDocumentParams),
+    Folders(DidChangeWorkspaceFoldersParams),
+    Watched(DidChangeWatchedFilesParams),
+    /// A file that is not open was read again; `None` when it is gone or no text.
+    OnDisk {
+        folder: usize,
+        path: WsPath,
+        now: Option<Beneath>,
+    },
+    Command(Command, Reply<Value>),
+    CodeActions(CodeActionParams, Reply<CodeActionResponse>),
+    Lenses(Url, Reply<Vec<CodeLens>>),
+    /// `window/workDoneProgress/cancel`; the token is the task.
+    CancelProgress(TaskId),
+    /// A task looks at or changes the texts of its folder.
+    Desk {
+        folder: usize,
+        op: Box<dyn FnOnce(&mut Desk) + Send>,
+    },
+    /// The client has created the task's progress token.
+    ProgressReady(TaskId),
+    Update(TaskId, Update),
+    /// Somebody needs a person's decision.
+    Ask {
+        scope: Scope,
+        question: Question,
+        reply: oneshot::Sender<Answer>,
+    },
+    /// The model asks for words.
+    AskText {
+        task: TaskId,
+        question: String,
+        reply: oneshot::Sender<Option<String>>,
+    },
+    /// A dialog was answered; `nonce` tells which showing of the question.
+    Dialog {
+        approval: ApprovalId,
+        nonce: u64,
+        shown: Shown,
+    },
+    Expired(ApprovalId),
+    /// A step of an acceptance is done.
+    Landed(Landed),
+    /// A prompt document was sent, or is gone.
+    PromptSent {
+        id: u64,
+        sent: Option<Sent>,
+    },
+    /// Show what changed since the last refresh.
+    Refresh,
+    /// The user wants to set a model up.
+    SetUp,
+    /// The level of the walls is known.
+    Level(String),
+    /// A policy or configuration file is broken; what it governs is read-only until it is mended.
+    Problem {
+        file: Option<PathBuf>,
+        line: Option<usize>,
+        message: String,
+    },
+    TaskDone(TaskId, Box<Finished>),
+    /// Stop all tasks; answered when they are gone.
+    Shutdown(oneshot::Sender<()>),
+}

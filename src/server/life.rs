@@ -1,0 +1,459 @@
+//! A task's life outside of the actor: trust, policy, model, workspace, then the agent's loop.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Setup,
+    actor::Actor,
+    caps::Client,
+    editor::{Steering, TaskEditor, ask},
+    input::Input,
+    task::{Asked, State},
+    versioning::{self, ActorDesk, Committed, Repository},
+};
+use crate::{
+    agent::{self, History, TaskSpec},
+    config::{self, ConfigError, EndpointStore, TrustStore, keys, tasks},
+    event::{Actor as By, Event, Scope, SessionId, StopReason, TaskId},
+    journal::FileJournal,
+    llm,
+    path::WsPath,
+    policy::Policy,
+    seams::{Answer, AnswerKind, Editor, Journal, Model, Question, QuestionKind, Workspace},
+    text::{Encoding, Text},
+    tools::Mode,
+    workspace::{self, Secrecy, TaskWorkspace, World},
+};
+
+/// Longest selection that is put into a prompt, bytes; the model reads the rest itself.
+const SELECTION: usize = 16 * 1024;
+
+/// How a task's life ended.
+pub struct Finished {
+    pub state: State,
+    pub summary: String,
+    /// The conversation for the session, if there was one.
+    pub history: Option<History>,
+    /// Exit code for a terminal (CONTRACT: "Exit codes").
+    pub code: u8,
+}
+
+impl Finished {
+    /// It could not be done; one sentence for the user.
+    pub fn failed(why: impl Into<String>) -> Finished {
+        Finished::with_code(why, 1)
+    }
+
+    fn with_code(why: impl Into<String>, code: u8) -> Finished {
+        let why = why.into();
+        Finished { state: State::Failed(why.clone()), summary: why, history: None, code }
+    }
+
+    /// Stopped before it began.
+    pub fn cancelled() -> Finished {
+        let state = State::Ended(StopReason::Cancelled);
+        Finished { state, summary: "stopped before it began".to_owned(), history: None, code: 130 }
+    }
+}
+
+/// Everything that a task's life needs, taken out of the actor at its start.
+pub struct Job {
+    setup: Arc<Setup>,
+    mailbox: mpsc::UnboundedSender<Input>,
+    journal: Arc<FileJournal>,
+    client: Client,
+    session: SessionId,
+    task: TaskId,
+    folder: usize,
+    canonical: PathBuf,
+    name: String,
+    asked: Asked,
+    mode: Mode,
+    title: String,
+    history: History,
+    new_session: bool,
+    cancel: CancellationToken,
+    steering: Steering,
+    /// The session's tasks: a commit of the model takes their hunks.
+    tasks: Vec<TaskId>,
+    committed: Committed,
+    /// Path, text (of the buffer, if open) and encoding of what the ask is about.
+    about: Option<(WsPath, Option<Text>)>,
+}
+
+impl Job {
+    /// The job of a task.
+    pub fn of(actor: &Actor, id: &TaskId) -> Option<Job> {
+        let task = actor.tasks.get(id)?;
+        let folder = actor.folders.get(task.folder)?;
+        let about = task.asked.ask.uri.as_ref().and_then(|uri| actor.folders.find(uri)).map(|(_, path)| {
+            let text = folder.desk.buffer(&path).map(|buffer| buffer.text.clone());
+            (path, text)
+        });
+        let session = actor.sessions.get(&task.session)?;
+        Some(Job {
+            setup: actor.setup.clone(),
+            mailbox: actor.mailbox.clone(),
+            journal: actor.journal.clone(),
+            client: actor.client.clone(),
+            session: task.session.clone(),
+            task: id.clone(),
+            folder: task.folder,
+            canonical: folder.canonical.clone(),
+            name: folder.name.clone(),
+            asked: task.asked.clone(),
+            mode: task.mode,
+            title: task.title.clone(),
+            history: session.history.clone(),
+            new_session: session.history.messages().is_empty(),
+            cancel: task.cancel.clone(),
+            steering: task.steering.clone(),
+            tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
+            committed: folder.committed.clone(),
+            about,
+        })
+    }
+
+    /// Lives it.
+    pub async fn run(self) -> Finished {
+        match self.live().await {
+            Ok(finished) | Err(finished) => finished,
+        }
+    }
+
+    async fn live(mut self) -> Result<Finished, Finished> {
+        self.trust().await?;
+        let policy = self.policy().await;
+        let model = self.model().await?;
+        if self.cancel.is_cancelled() {
+            return Err(Finished::cancelled());
+        }
+        let disk = workspace::Folder::open(&self.canonical).map_err(|error| Finished::failed(error.to_string()))?;
+        let world = Arc::new(World::new(disk, self.setup.environment.home(), self.setup.environment.folder("XDG_CONFIG_HOME")));
+        let door = || ActorDesk::new(self.mailbox.clone(), self.folder);
+        let keeper = policy.clone();
+        let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
+        let view = Arc::new(TaskWorkspace::new(self.task.clone(), Arc::new(door()), world.clone(), secrecy));
+        let prompt = self.prompt(view.as_ref()).await?;
+        if self.new_session {
+            let start = Event::SessionStart {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                model: model.name().to_owned(),
+                client: Some(self.client.name.clone()),
+            };
+            self.record(start);
+        }
+        let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
+        let editor: Arc<dyn Editor> =
+            Arc::new(TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout));
+        let repository =
+            Repository::open(&self.setup, &self.canonical, &policy, door(), self.committed.clone(), Some(self.tasks.clone()));
+        let spec = TaskSpec {
+            session: self.session.clone(),
+            task: self.task.clone(),
+            folder: self.canonical.clone(),
+            mode: self.mode,
+            title: self.title.clone(),
+            prompt,
+            iterations: self.asked.iterations,
+            reply_tokens: self.setup.config.model.max_tokens.unwrap_or(0),
+            prices: prices(&self.setup.config, model.name()),
+            history: std::mem::take(&mut self.history),
+        };
+        let seams = agent::Seams {
+            model,
+            workspace: view,
+            sandbox: self.setup.sandbox.clone(),
+            editor,
+            journal: self.journal.clone(),
+            vcs: versioning::seam(repository),
+            clock: self.setup.clock.clone(),
+            policy,
+            around: world,
+        };
+        let end = agent::run_task(spec, seams, self.cancel.clone()).await;
+        Ok(Finished {
+            code: match end.stop {
+                StopReason::EndTurn => 0,
+                StopReason::Cancelled => 130,
+                _ => 1,
+            },
+            state: match end.error {
+                Some(error) => State::Failed(with_hint(&error.message, error.hint.as_deref())),
+                None => State::Ended(end.stop),
+            },
+            summary: end.summary,
+            history: Some(end.history),
+        })
+    }
+
+    /// Before trust nothing runs, no model is called, nothing is committed.
+    async fn trust(&self) -> Result<(), Finished> {
+        let store = TrustStore::new(&self.setup.folders);
+        if self.client.trusted || store.is_trusted(&self.canonical).map_err(|error| Finished::with_code(error.to_string(), 2))? {
+            return Ok(());
+        }
+        let answer = ask(&self.mailbox, &self.scope(), trust_question(&self.canonical, self.timeout())).await;
+        let next = format!("run: countersign trust add {}", self.canonical.display());
+        match answer.kind {
+            AnswerKind::Approved(_) => {
+                store.add(&self.canonical).map_err(|error| Finished::with_code(error.to_string(), 2))?;
+                let folder = self.canonical.display().to_string();
+                self.record(Event::TrustChanged { folder, trusted: true, by: answer.by });
+                Ok(())
+            }
+            AnswerKind::Rejected => {
+                Err(Finished::with_code(format!("you did not trust {}; nothing ran", self.canonical.display()), 4))
+            }
+            AnswerKind::Dismissed | AnswerKind::Expired => {
+                let why = format!("{} is not trusted yet, so nothing ran; ask again, or {next}", self.canonical.display());
+                Err(Finished::with_code(why, 4))
+            }
+        }
+    }
+
+    /// The effective policy; a broken file leaves only reading.
+    async fn policy(&self) -> Arc<Policy> {
+        let Effective { policy, layers, problem } = effective_policy(&self.setup, &self.canonical, true);
+        if let Some(problem) = &problem {
+            let _ = self.mailbox.send(problem.input());
+        }
+        let event = Event::PolicyLoaded {
+            sha: policy.sha().to_owned(),
+            layers,
+            problems: problem.iter().map(|problem| problem.message.clone()).chain(policy.notes().iter().cloned()).collect(),
+        };
+        self.record(event);
+        policy
+    }
+
+    async fn model(&self) -> Result<Arc<dyn Model>, Finished> {
+        let setup = &self.setup;
+        let (environment, config) = (&setup.environment, &setup.config);
+        let chosen = setup.model.as_deref().or(self.client.model.as_deref());
+        let usage = |error: ConfigError| Finished::with_code(error.to_string(), 2);
+        let owner = config::model::spec(chosen, environment, config);
+        let spec = match owner {
+            Ok(spec) => spec,
+            Err(error) => match keys::find(config::model::Provider::Anthropic, environment, &setup.folders, config).await {
+                Ok(Some(_)) => config::model::Provider::Anthropic.default_model().unwrap_or_default().to_owned(),
+                _ => return Err(self.no_key(&error.message).await),
+            },
+        };
+        let mut settings = llm::Settings::new(spec.clone());
+        settings.record = setup.record.clone();
+        if let Some(max) = config.model.max_tokens {
+            settings.max_tokens = max;
+        }
+        if let Some(provider) = config::model::Provider::of_spec(&spec) {
+            let endpoint = config::model::endpoint(provider, environment, config).map_err(usage)?;
+            let key = keys::find(provider, environment, &setup.folders, config).await.map_err(usage)?;
+            match key {
+                Some((key, _)) => settings.anthropic_key = llm::Secret::new(key.expose()),
+                None if provider.key_variable().is_some() => {
+                    return Err(self.no_key(&format!("no key for {spec} was found")).await);
+                }
+                None => {}
+            }
+            settings.anthropic_base_url = Some(endpoint.url.to_string());
+            if endpoint.foreign {
+                self.endpoint(&endpoint).await?;
+                settings.confirmed_origin = Some(endpoint.url.origin().ascii_serialization());
+            }
+        }
+        llm::build(settings, setup.clock.clone())
+            .map_err(|error| Finished::with_code(with_hint(&error.message, error.hint.as_deref()), 2))
+    }
+
+    /// A base URL that is neither the vendor's nor loopback is confirmed once before a key goes there.
+    async fn endpoint(&self, endpoint: &config::model::Endpoint) -> Result<(), Finished> {
+        let origin = endpoint.url.origin().ascii_serialization();
+        let store = EndpointStore::new(&self.setup.folders);
+        let usage = |error: ConfigError| Finished::with_code(error.to_string(), 2);
+        if store.is_confirmed(&origin).map_err(usage)? {
+            return Ok(());
+        }
+        let question = Question {
+            kind: QuestionKind::Endpoint,
+            text: format!(
+                "Endpoint · send your API key and code to {origin}? It is not the vendor's ({} says so).",
+                endpoint.source
+            ),
+            titles: vec!["Use it".to_owned()],
+            document: format!(
+                "# Endpoint\n\nThe base URL of the model is `{}`, set by {}. That is neither the vendor's host nor this machine.\n\nApproving \
+                 it sends your API key and what the agent reads to that host, now and in later tasks.\n",
+                endpoint.url, endpoint.source
+            ),
+            digest: sha(&origin),
+            timeout: self.timeout(),
+        };
+        match ask(&self.mailbox, &self.scope(), question).await.kind {
+            AnswerKind::Approved(_) => store.confirm(&origin).map_err(usage),
+            _ => Err(Finished::with_code(
+                format!("{origin} was not confirmed, so no key went there; unset {}", endpoint.source),
+                4,
+            )),
+        }
+    }
+
+    /// No key: offer to set one up, or the demo.
+    async fn no_key(&self, why: &str) -> Finished {
+        let question = Question {
+            kind: QuestionKind::Setup,
+            text: format!("Setup · {why}. Set a key up now? (Without one, `countersign demo` shows everything.)"),
+            titles: vec!["Set up".to_owned()],
+            document: SETUP.to_owned(),
+            digest: String::new(),
+            timeout: self.timeout(),
+        };
+        let Answer { kind, .. } = ask(&self.mailbox, &self.scope(), question).await;
+        if let AnswerKind::Approved(_) = kind {
+            let _ = self.mailbox.send(Input::SetUp);
+            return Finished::with_code("no model is set up yet: follow the steps of the opened document, then ask again", 2);
+        }
+        Finished::with_code(format!("{why}; run `countersign init` to set one up, or try `countersign demo`"), 2)
+    }
+
+    /// The task prompt with the user's words and what they point at.
+    async fn prompt(&self, view: &TaskWorkspace) -> Result<String, Finished> {
+        let found = tasks::Tasks::load(&self.setup.folders, Some(&self.canonical), true);
+        let name = &self.asked.prompt_name;
+        let task = found.tasks.get(name).ok_or_else(|| Finished::with_code(format!("there is no task prompt {name:?}"), 2))?;
+        let ask = &self.asked.ask;
+        let (mut file, mut range, mut selection) = (String::new(), String::new(), String::new());
+        if let Some((path, open)) = &self.about {
+            file = path.to_string();
+            if let Some(chosen) = ask.range {
+                range = format!("{}-{}", chosen.start.line + 1, chosen.end.line + 1);
+                let text = match open {
+                    Some(text) => Some(text.clone()),
+                    None => view.read(path).await.ok().map(|view| view.text),
+                };
+                selection = text.map(|text| selected(&text, chosen, self.client.encoding)).unwrap_or_default();
+            }
+        }
+        let diagnostics = diagnostics(ask.diagnostics.as_deref().unwrap_or_default());
+        let variables = tasks::Variables {
+            file: &file,
+            range: &range,
+            selection: &selection,
+            diagnostics: &diagnostics,
+            prompt: ask.prompt.as_deref().unwrap_or_default(),
+        };
+        let text = task.render(&variables).map_err(|why| Finished::with_code(why, 2))?;
+        Ok(format!("Workspace folder: {}\n\n{}", self.name, text.trim()))
+    }
+
+    fn scope(&self) -> Scope {
+        Scope {
+            session: Some(self.session.clone()),
+            task: Some(self.task.clone()),
+            workspace: Some(self.canonical.display().to_string()),
+            ..Scope::default()
+        }
+    }
+
+    fn record(&self, event: Event) {
+        self.journal.append(By::Server, &self.scope(), event);
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(self.setup.config.approval.timeout_s)
+    }
+}
+
+/// The question of trust in a folder.
+pub fn trust_question(folder: &std::path::Path, timeout: Duration) -> Question {
+    let shown = folder.display().to_string();
+    Question {
+        kind: QuestionKind::Trust,
+        text: format!(
+            "Trust · let the agent work in {shown}? It may read these files, send them to the model and run commands in walls."
+        ),
+        titles: vec!["Trust".to_owned()],
+        document: format!(
+            "# Trust\n\nFolder: `{shown}`\n\nWith your trust the agent may\n\n- read the files of this folder (not the secret ones) and send \
+             what it reads to the model,\n- run commands on a shadow of it, inside walls,\n- use the task prompts and the (only tightening) policy \
+             that the folder brings in `.countersign/`.\n\nIt still changes no file that you do not accept, and asks before each commit and \
+             push.\n\nTake it back with: countersign trust revoke {shown}\n"
+        ),
+        digest: sha(&shown),
+        timeout,
+    }
+}
+
+/// A policy and where it comes from.
+pub struct Effective {
+    pub policy: Arc<Policy>,
+    /// The files of its layers.
+    pub layers: Vec<String>,
+    /// Why it is the read-only one.
+    pub problem: Option<ConfigError>,
+}
+
+/// The policy of a folder, and what is wrong with it if it is the read-only one.
+pub fn effective_policy(setup: &Setup, folder: &std::path::Path, trusted: bool) -> Effective {
+    let mut names = Vec::new();
+    let loaded = match &setup.broken_config {
+        Some(error) => Err(error.clone()),
+        None => config::policy_layers(&setup.folders, Some(folder), trusted, setup.policy.as_deref()).and_then(|layers| {
+            names = layers.iter().map(|layer| layer.name.clone()).collect();
+            config::policy::effective(&layers)
+        }),
+    };
+    match loaded {
+        Ok(policy) => Effective { policy: Arc::new(policy), layers: names, problem: None },
+        Err(error) => Effective { policy: Arc::new(Policy::read_only()), layers: names, problem: Some(error) },
+    }
+}
+
+fn selected(text: &Text, range: tower_lsp::lsp_types::Range, encoding: Encoding) -> String {
+    let (start, end) = (text.offset(super::point(range.start), encoding), text.offset(super::point(range.end), encoding));
+    let mut chosen = text.slice(start..end.max(start));
+    if chosen.len() > SELECTION {
+        let cut = (0..=SELECTION).rev().find(|at| chosen.is_char_boundary(*at)).unwrap_or(0);
+        chosen.truncate(cut);
+        chosen.push_str("\n(the selection goes on; read the file for the rest)");
+    }
+    chosen
+}
+
+fn diagnostics(all: &[tower_lsp::lsp_types::Diagnostic]) -> String {
+    let line = |diagnostic: &tower_lsp::lsp_types::Diagnostic| {
+        let message: String = diagnostic.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("line {}: {message}", diagnostic.range.start.line + 1)
+    };
+    all.iter().filter(|one| one.source.as_deref() != Some(super::display::SOURCE)).map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn prices(config: &config::Config, model: &str) -> Option<agent::Prices> {
+    let price = config.model.prices.get(model).or_else(|| config.model.prices.get(model.split_once(':')?.1))?;
+    Some(agent::Prices {
+        input: price.input,
+        output: price.output,
+        cache_read: price.cache_read.unwrap_or(price.input * 0.1),
+        cache_write: price.cache_write.unwrap_or(price.input * 1.25),
+    })
+}
+
+fn with_hint(message: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{} {hint}", ended(message)),
+        None => message.to_owned(),
+    }
+}
+
+fn ended(message: &str) -> String {
+    if message.ends_with(['.', '!', '?']) { message.to_owned() } else { format!("{message}.") }
+}
+
+fn sha(text: &str) -> String {
+    Text::new(text).sha256()
+}
+
+/// How to set up a model.
+pub const SETUP: &str = include_str!("setup.md");

@@ -1,0 +1,121 @@
+//! What the user has to know about the set-up: broken files, trust, a model that is not set up yet. The server goes on read-only.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tower_lsp::{
+    jsonrpc,
+    lsp_types::{
+        Diagnostic, DiagnosticSeverity, FileSystemWatcher, GlobPattern, MessageType, Position, Range, Registration,
+        RegistrationParams, Url, request::RegisterCapability,
+    },
+};
+
+use super::{
+    actor::Actor,
+    commands::failed,
+    display::SOURCE,
+    input::Input,
+    life::{effective_policy, trust_question},
+};
+use crate::{
+    config::{ConfigError, TrustStore},
+    event::{Actor as By, Event, Scope},
+    seams::{AnswerKind, Journal},
+};
+
+impl ConfigError {
+    /// The problem as the actor takes it.
+    pub fn input(&self) -> Input {
+        Input::Problem { file: self.file.clone(), line: self.line, message: self.to_string() }
+    }
+}
+
+impl Actor {
+    /// The client is ready: look at the files that the user may have broken, and at the walls; nothing of it delays a request.
+    pub fn on_initialized(&mut self) {
+        let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
+        let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();
+        tokio::task::spawn_blocking(move || {
+            let store = TrustStore::new(&setup.folders);
+            for root in roots {
+                let trusted = store.is_trusted(&root).unwrap_or(false);
+                if let Some(problem) = effective_policy(&setup, &root, trusted).problem {
+                    let _ = mailbox.send(problem.input());
+                }
+            }
+        });
+        if self.client.watch_files {
+            let watcher = FileSystemWatcher { glob_pattern: GlobPattern::String("**/*".to_owned()), kind: None };
+            let registration = Registration {
+                id: "watch".to_owned(),
+                method: "workspace/didChangeWatchedFiles".to_owned(),
+                register_options: Some(json!({"watchers": [watcher]})),
+            };
+            drop(self.out.request::<RegisterCapability>(RegistrationParams { registrations: vec![registration] }));
+        }
+    }
+
+    /// A broken file: said once, and shown at its line.
+    pub fn on_problem(&mut self, file: Option<PathBuf>, line: Option<usize>, message: &str) {
+        let problem = (file.clone(), line, message.to_owned());
+        if self.problems.contains(&problem) {
+            return;
+        }
+        self.problems.push(problem);
+        self.out.message(MessageType::ERROR, &format!("{message}. countersign is read-only until this is mended."));
+        if let Some(uri) = file.and_then(|file| Url::from_file_path(file).ok()) {
+            let at =
+                Position { line: line.map_or(0, |line| u32::try_from(line.saturating_sub(1)).unwrap_or_default()), character: 0 };
+            let diagnostic = Diagnostic {
+                range: Range { start: at, end: Position { line: at.line + 1, character: 0 } },
+                severity: Some(DiagnosticSeverity::ERROR),
+                source: Some(SOURCE.to_owned()),
+                message: message.to_owned(),
+                ..Default::default()
+            };
+            self.out.diagnostics(uri, vec![diagnostic], None);
+        }
+    }
+
+    /// The steps to a model, as a document.
+    pub fn on_set_up(&mut self) {
+        match self.documents.write_read_only("setup.md", super::life::SETUP) {
+            Ok(uri) if self.client.show_document => self.out.show_document(uri, true),
+            Ok(uri) => self.out.message(MessageType::INFO, &format!("How to set up a model: {}", uri.path())),
+            Err(_) => self.out.message(MessageType::INFO, "Run `countersign init` in a terminal to set up a model."),
+        }
+    }
+
+    /// `trustWorkspace {}`: the server's own question about the first folder that is not trusted.
+    pub fn on_trust_workspace(&mut self) -> jsonrpc::Result<Value> {
+        let setup = self.setup.clone();
+        let store = TrustStore::new(&setup.folders);
+        let wanted = self
+            .folders
+            .iter()
+            .map(|(_, folder)| folder.canonical.clone())
+            .find(|root| !store.is_trusted(root).unwrap_or(false))
+            .ok_or_else(|| failed("every open folder is trusted already"))?;
+        let timeout = std::time::Duration::from_secs(setup.config.approval.timeout_s);
+        let (reply, answer) = oneshot::channel();
+        let scope = Scope { workspace: Some(wanted.display().to_string()), ..Scope::default() };
+        self.on_ask(scope.clone(), trust_question(&wanted, timeout), reply);
+        let journal = self.journal.clone();
+        tokio::spawn(async move {
+            let Ok(answer) = answer.await else { return };
+            if !matches!(answer.kind, AnswerKind::Approved(_)) {
+                return;
+            }
+            match TrustStore::new(&setup.folders).add(&wanted) {
+                Ok(_) => {
+                    let event = Event::TrustChanged { folder: wanted.display().to_string(), trusted: true, by: answer.by };
+                    journal.append(By::Human, &scope, event);
+                }
+                Err(error) => tracing::error!(%error, "trust cannot be stored"),
+            }
+        });
+        Ok(Value::Null)
+    }
+}

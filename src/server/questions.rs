@@ -1,0 +1,243 @@
+//! Questions to a person and their states: open, approved, rejected, dismissed, expired. No answer is no permission (law 5).
+//!
+//! A pure state machine: the actor shows what it is told to show, and feeds back what came of it.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    event::{ApprovalId, Scope},
+    seams::{Answer, AnswerKind, Question, QuestionKind},
+};
+
+/// The safe choice, always the first.
+pub const REJECT: &str = "Reject";
+/// Opens the document with everything that the approval covers.
+pub const SHOW: &str = "Show";
+
+/// What came back from a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Chose(String),
+    /// Null: closed without a choice.
+    Nothing,
+    /// The client has no message requests (-32601).
+    Unsupported,
+    Failed(String),
+}
+
+/// A dialog to put on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialog {
+    pub approval: ApprovalId,
+    pub nonce: u64,
+    pub text: String,
+    pub titles: Vec<String>,
+}
+
+/// What to do after a dialog came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The answer belongs to a showing or question that is over; tell the person.
+    TooLate(String),
+    /// Open the question's document, then show the next dialog.
+    OpenDocument(ApprovalId),
+    /// Show the next dialog.
+    ShowNext,
+    /// Decided; the asker has been told.
+    Closed(ApprovalId, Answer),
+    /// The client has no dialogs: the question stays open in its document.
+    InDocument(ApprovalId),
+}
+
+/// One open question.
+pub struct Open {
+    pub approval: ApprovalId,
+    pub scope: Scope,
+    pub question: Question,
+    /// One-time code that stands in the document, for clients without dialogs.
+    pub code: String,
+    reply: Option<oneshot::Sender<Answer>>,
+    nonce: u64,
+    shown_at: Instant,
+    opened_at: Instant,
+    showings: u32,
+    too_fast: Option<Duration>,
+}
+
+impl Open {
+    /// Whether a code from a document may answer it. Push, pull request and trust need a dialog or the command line.
+    pub fn answerable_by_code(&self) -> bool {
+        !matches!(self.question.kind, QuestionKind::Push | QuestionKind::OpenPullRequest | QuestionKind::Trust)
+    }
+
+    /// How long it has been open.
+    pub fn age(&self) -> Duration {
+        self.opened_at.elapsed()
+    }
+
+    fn dialog(&mut self, nonce: u64) -> Dialog {
+        self.nonce = nonce;
+        self.shown_at = Instant::now();
+        self.showings += 1;
+        // Some clients close a dialog when another with the same text comes: every showing has its own.
+        let mark =
+            if self.showings == 1 { format!("[{}]", self.approval) } else { format!("[{}.{}]", self.approval, self.showings) };
+        let text = match self.too_fast.take() {
+            None => format!("{} {mark}", self.question.text),
+            Some(took) => {
+                format!(
+                    "Answered in {:.2} s, faster than it can be read. Again: {} {mark}",
+                    took.as_secs_f64(),
+                    self.question.text
+                )
+            }
+        };
+        let titles = [REJECT, SHOW].into_iter().map(str::to_owned).chain(self.question.titles.iter().cloned()).collect();
+        Dialog { approval: self.approval.clone(), nonce, text, titles }
+    }
+}
+
+/// All open questions, oldest first; at most one is on the screen.
+#[derive(Default)]
+pub struct Questions {
+    open: VecDeque<Open>,
+    on_screen: Option<(ApprovalId, u64)>,
+    nonces: u64,
+}
+
+impl Questions {
+    /// Adds a question; `reply` is told how it ends.
+    pub fn add(&mut self, scope: Scope, question: Question, reply: oneshot::Sender<Answer>) -> ApprovalId {
+        let approval = ApprovalId(random(4));
+        let now = Instant::now();
+        self.open.push_back(Open {
+            approval: approval.clone(),
+            scope,
+            question,
+            code: random(8),
+            reply: Some(reply),
+            nonce: 0,
+            shown_at: now,
+            opened_at: now,
+            showings: 0,
+            too_fast: None,
+        });
+        approval
+    }
+
+    /// The open questions, oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &Open> {
+        self.open.iter()
+    }
+
+    /// One open question.
+    pub fn get(&self, approval: &ApprovalId) -> Option<&Open> {
+        self.open.iter().find(|open| open.approval == *approval)
+    }
+
+    /// The next dialog to put on the screen, if none is there.
+    pub fn show_next(&mut self) -> Option<Dialog> {
+        if self.on_screen.is_some() {
+            return None;
+        }
+        self.nonces += 1;
+        let nonce = self.nonces;
+        let open = self.open.front_mut()?;
+        self.on_screen = Some((open.approval.clone(), nonce));
+        Some(open.dialog(nonce))
+    }
+
+    /// Shows the oldest question again with a new nonce: an earlier showing of it no longer counts.
+    pub fn show_again(&mut self) -> Option<Dialog> {
+        self.on_screen = None;
+        self.show_next()
+    }
+
+    /// A dialog came back. `min` is the time below which an approval is not believed.
+    pub fn came_back(&mut self, approval: &ApprovalId, nonce: u64, shown: Shown, min: Duration) -> Next {
+        if self.on_screen.as_ref() == Some(&(approval.clone(), nonce)) {
+            self.on_screen = None;
+        }
+        let Some(open) = self.open.iter_mut().find(|open| open.approval == *approval && open.nonce == nonce) else {
+            return match shown {
+                Shown::Chose(title) if title != REJECT && title != SHOW => {
+                    Next::TooLate(format!("Your answer \"{title}\" [{approval}] came too late: nothing was done."))
+                }
+                _ => Next::ShowNext,
+            };
+        };
+        let took = open.shown_at.elapsed();
+        match shown {
+            Shown::Chose(title) if title == REJECT => self.close(approval, AnswerKind::Rejected, "user"),
+            Shown::Chose(title) if title == SHOW => Next::OpenDocument(approval.clone()),
+            Shown::Chose(title) if open.question.titles.contains(&title) => {
+                if took < min {
+                    open.too_fast = Some(took);
+                    Next::ShowNext
+                } else {
+                    self.close(approval, AnswerKind::Approved(title), "user")
+                }
+            }
+            Shown::Chose(title) => self.close(approval, AnswerKind::Dismissed, &format!("unknown choice {title:?}")),
+            Shown::Nothing => self.close(approval, AnswerKind::Dismissed, "closed without a choice"),
+            Shown::Unsupported => Next::InDocument(approval.clone()),
+            Shown::Failed(why) => self.close(approval, AnswerKind::Dismissed, &format!("client error: {why}")),
+        }
+    }
+
+    /// Decides by the code of a document.
+    ///
+    /// # Errors
+    /// A sentence when no question has that code, it needs a dialog, or the choice is none of its titles.
+    pub fn answer_by_code(&mut self, code: &str, choice: &str) -> Result<Next, String> {
+        let open = self.open.iter().find(|open| open.code == code).ok_or("no open question has this code; codes work once")?;
+        if !open.answerable_by_code() {
+            return Err(format!("a {:?} cannot be approved by a code", open.question.kind));
+        }
+        let approval = open.approval.clone();
+        if choice == REJECT {
+            return Ok(self.close(&approval, AnswerKind::Rejected, "user, by code"));
+        }
+        if !open.question.titles.iter().any(|title| title == choice) {
+            return Err(format!("choice {choice:?} is none of {REJECT}, {}", open.question.titles.join(", ")));
+        }
+        Ok(self.close(&approval, AnswerKind::Approved(choice.to_owned()), "user, by code"))
+    }
+
+    /// The question's time is up.
+    pub fn expire(&mut self, approval: &ApprovalId) -> Option<Next> {
+        self.get(approval)?;
+        Some(self.close(approval, AnswerKind::Expired, "timeout"))
+    }
+
+    /// Ends every question of a scope that `belongs` tells: its task is gone.
+    pub fn dismiss(&mut self, belongs: impl Fn(&Scope) -> bool, why: &str) -> Vec<Next> {
+        let gone: Vec<_> = self.open.iter().filter(|open| belongs(&open.scope)).map(|open| open.approval.clone()).collect();
+        gone.iter().map(|approval| self.close(approval, AnswerKind::Dismissed, why)).collect()
+    }
+
+    fn close(&mut self, approval: &ApprovalId, kind: AnswerKind, by: &str) -> Next {
+        if self.on_screen.as_ref().is_some_and(|(shown, _)| shown == approval) {
+            self.on_screen = None;
+        }
+        let answer = Answer { approval: approval.clone(), kind, by: by.to_owned() };
+        let at = self.open.iter().position(|open| open.approval == *approval);
+        if let Some(reply) = at.and_then(|at| self.open.remove(at)).and_then(|mut open| open.reply.take()) {
+            // An asker that is gone needs no answer.
+            let _ = reply.send(answer.clone());
+        }
+        Next::Closed(approval.clone(), answer)
+    }
+}
+
+/// `n` random letters and digits that are hard to confuse.
+fn random(n: usize) -> String {
+    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    bytes.iter().take(n).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+}

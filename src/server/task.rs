@@ -1,0 +1,138 @@
+//! One ask as the server knows it, from queued to ended, and how its progress reads.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    commands::{Ask, Mode},
+    editor::Steering,
+};
+use crate::event::{ProposalId, SessionId, StopReason, TaskId, Usage};
+
+/// Longest transcript that is kept in memory, bytes.
+const TRANSCRIPT: usize = 512 * 1024;
+
+/// Where a task stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for another task in its folder.
+    Queued,
+    /// Reads configuration and policy, asks for trust or a key.
+    Preparing,
+    Running,
+    Ended(StopReason),
+    /// It could not start or broke; the sentence for the user.
+    Failed(String),
+}
+
+impl State {
+    /// The word of `status` and `countersign/update`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Preparing => "preparing",
+            State::Running => "running",
+            State::Ended(StopReason::Cancelled) => "cancelled",
+            State::Ended(_) => "ended",
+            State::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_over(&self) -> bool {
+        matches!(self, State::Ended(_) | State::Failed(_))
+    }
+}
+
+/// What was asked, kept for the queue and for `retry`.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub ask: Ask,
+    /// Name of the task prompt; `ask` for free text.
+    pub prompt_name: String,
+    pub mode: Option<Mode>,
+    /// Overrides the policy's number of iterations.
+    pub iterations: Option<u32>,
+}
+
+/// One task.
+pub struct Task {
+    pub id: TaskId,
+    pub session: SessionId,
+    pub proposal: ProposalId,
+    pub folder: usize,
+    pub asked: Asked,
+    pub title: String,
+    pub mode: Mode,
+    pub state: State,
+    pub cancel: CancellationToken,
+    pub steering: Steering,
+    pub started: Instant,
+    pub iteration: u32,
+    pub iterations: u32,
+    pub usage: Usage,
+    pub cost_usd: Option<f64>,
+    /// Numbers the updates for rich clients.
+    pub seq: u64,
+    /// The progress token is known to the client.
+    pub progress: bool,
+    /// What it is doing now, for the progress line; empty while the model thinks.
+    pub line: String,
+    /// The progress line as last sent.
+    pub reported: String,
+    /// Markdown account of what happened so far.
+    pub transcript: String,
+}
+
+impl Task {
+    /// Adds to the transcript; beyond its bound the oldest half goes.
+    pub fn log(&mut self, text: &str) {
+        self.transcript.push_str(text);
+        if self.transcript.len() > TRANSCRIPT {
+            let middle = self.transcript.len() / 2;
+            let cut = (middle..self.transcript.len()).find(|at| self.transcript.is_char_boundary(*at)).unwrap_or(0);
+            self.transcript = format!("(earlier parts are in the journal)\n\n{}", &self.transcript[cut..]);
+        }
+    }
+
+    /// The task's row in `status`.
+    pub fn status(&self, question: Option<String>) -> Value {
+        let mut row = json!({
+            "task": self.id, "session": self.session, "title": self.title, "state": self.state.word(),
+            "iteration": self.iteration, "iterations": self.iterations, "usage": self.usage,
+        });
+        if let Some(cost) = self.cost_usd {
+            row["cost_usd"] = json!(cost);
+        }
+        if let Some(question) = question {
+            row["question"] = json!(question);
+        }
+        row
+    }
+
+    /// The one message at the end.
+    pub fn closing(&self, summary: &str, pending: usize) -> String {
+        let first = summary.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+        let first: String =
+            if first.chars().count() > 140 { first.chars().take(139).chain(['…']).collect() } else { first.into() };
+        let what = match &self.state {
+            State::Failed(why) => return format!("countersign could not do it: {why}"),
+            State::Ended(StopReason::EndTurn) => "done",
+            State::Ended(StopReason::Cancelled) => "stopped",
+            State::Ended(StopReason::MaxIterations) => "stopped at the iteration limit",
+            State::Ended(StopReason::Budget) => "stopped by a budget",
+            State::Ended(StopReason::NoProgress) => "stopped: it went round in circles",
+            State::Ended(StopReason::Refusal) => "the model refused",
+            State::Ended(StopReason::Error) => "stopped by an error",
+            State::Queued | State::Preparing | State::Running => "still running",
+        };
+        let review = match pending {
+            0 => String::new(),
+            1 => " 1 change to review.".to_owned(),
+            n => format!(" {n} changes to review."),
+        };
+        format!("countersign {what}.{review} {first}").trim_end().to_owned()
+    }
+}

@@ -1,0 +1,221 @@
+//! What the editor and the disk say, and how proposals follow.
+
+use super::{Beneath, Desk, DeskError};
+use crate::{
+    event::ProposalId,
+    path::WsPath,
+    proposal::{FileOp, FileProposal, Happened, HunkKind, HunkState, Step, Why},
+    text::{self, Edit, Encoding, Point, Text},
+};
+
+/// An open document.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    pub version: i32,
+    pub text: Text,
+    /// What the disk holds, as far as it was told.
+    pub(super) disk: Option<Text>,
+    /// Edited since it was opened or saved.
+    pub(super) touched: bool,
+    /// Whether the file on disk begins with a byte order mark.
+    pub(super) bom: Option<bool>,
+}
+
+impl Buffer {
+    /// Whether the disk is known or believed to hold something else.
+    pub fn unsaved(&self) -> bool {
+        self.disk.as_ref().map_or(self.touched, |disk| *disk != self.text)
+    }
+
+    /// Whether the disk is known to hold the same.
+    pub fn is_on_disk(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| *disk == self.text)
+    }
+}
+
+/// One change of a document as LSP writes it; without a range it is the whole text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocChange {
+    pub range: Option<(Point, Point)>,
+    pub text: String,
+}
+
+impl Desk {
+    /// The open document of this path.
+    pub fn buffer(&self, path: &WsPath) -> Option<&Buffer> {
+        self.buffers.get(path)
+    }
+
+    /// All open documents.
+    pub fn buffers(&self) -> impl Iterator<Item = (&WsPath, &Buffer)> {
+        self.buffers.iter()
+    }
+
+    /// A document was opened (again). Say what the disk holds by [`Desk::disk_changed`] when it is known.
+    pub fn open(&mut self, path: &WsPath, version: i32, text: Text) {
+        self.revision += 1;
+        self.replace(path, Some(&text), true);
+        self.block_moves(path);
+        self.buffers.insert(path.clone(), Buffer { version, text, disk: None, touched: false, bom: None });
+    }
+
+    /// A document changed by these changes, one after the other. Nothing changes on error.
+    ///
+    /// # Errors
+    /// [`DeskError::NotOpen`], or [`DeskError::BadRange`] for a range that ends before it begins.
+    pub fn change(&mut self, path: &WsPath, version: i32, changes: &[DocChange], encoding: Encoding) -> Result<(), DeskError> {
+        let Some(buffer) = self.buffers.get_mut(path) else { return Err(DeskError::NotOpen(path.clone())) };
+        if changes.iter().any(|change| change.range.is_some_and(|(start, end)| end < start)) {
+            return Err(DeskError::BadRange(path.clone()));
+        }
+        let before = buffer.text.clone();
+        let mut text = before.clone();
+        let edits: Vec<(Edit, Text)> = changes
+            .iter()
+            .map(|change| {
+                let range = match change.range {
+                    Some((start, end)) => text.offset(start, encoding)..text.offset(end, encoding),
+                    None => 0..text.len(),
+                };
+                let edit = Edit { range, new: change.text.clone() };
+                text = text.edited(&edit);
+                (edit, text.clone())
+            })
+            .collect();
+        buffer.version = version;
+        buffer.text = text;
+        buffer.touched = true;
+        self.revision += 1;
+        self.follow(path, before, edits);
+        Ok(())
+    }
+
+    /// A document was saved: the disk holds its text now.
+    pub fn saved(&mut self, path: &WsPath) {
+        if let Some(buffer) = self.buffers.get_mut(path) {
+            buffer.touched = false;
+            buffer.disk = Some(buffer.text.clone());
+            self.revision += 1;
+        }
+    }
+
+    /// A document was closed. What it held without saving is gone: tell what the disk holds by [`Desk::disk_changed`].
+    pub fn close(&mut self, path: &WsPath) {
+        if let Some(buffer) = self.buffers.remove(path) {
+            self.note_closed(path, &buffer.text);
+        }
+        self.revision += 1;
+    }
+
+    /// What the disk holds at `path`; `None` when there is no file. Hunks over a file that is not open follow.
+    pub fn disk_changed(&mut self, path: &WsPath, now: Option<Beneath>) {
+        self.revision += 1;
+        for proposal in self.proposals.values_mut() {
+            if let (Some(file), Some(now)) = (proposal.files.get_mut(path), &now) {
+                file.bom = Some(now.bom);
+            }
+        }
+        if let Some(buffer) = self.buffers.get_mut(path) {
+            buffer.touched |= now.is_none();
+            buffer.bom = now.as_ref().map(|now| now.bom);
+            buffer.disk = now.map(|now| now.text);
+            return;
+        }
+        self.replace(path, now.as_ref().map(|now| &now.text), false);
+        if now.is_some() {
+            self.block_moves(path);
+        }
+    }
+
+    /// The typing path: moves every proposal over `path` along the editor's edits.
+    fn follow(&mut self, path: &WsPath, before: Text, edits: Vec<(Edit, Text)>) {
+        let over = self.over(path);
+        if over.is_empty() && !self.is_watched(path) {
+            return;
+        }
+        let applying = over.iter().find(|id| self.proposals[*id].files[path].is_applying()).cloned();
+        let whole = applying.as_ref().filter(|_| edits.len() > 1).zip(edits.last());
+        if let Some(steps) = whole.and_then(|(id, (_, after))| self.proposals[id].files.get(path)?.landed_exactly(after)) {
+            self.walk(path, &over, applying.as_ref(), &steps);
+            return;
+        }
+        let mut text = before;
+        for (edit, after) in edits {
+            let waiting =
+                applying.as_ref().and_then(|id| self.proposals.get(id)?.files.get(path)).filter(|file| file.is_applying());
+            let steps = match waiting {
+                Some(file) => file.landed_in(&edit, &after),
+                None => Step::plain(&text, text::refine(&text, edit)),
+            };
+            self.walk(path, &over, applying.as_ref(), &steps);
+            text = after;
+        }
+    }
+
+    fn walk(&mut self, path: &WsPath, over: &[ProposalId], applying: Option<&ProposalId>, steps: &[Step]) {
+        let mut happened: Vec<Vec<Happened>> = vec![Vec::new(); over.len()];
+        for step in steps {
+            let expected = applying.and_then(|id| self.proposals.get(id)?.files.get(path)).is_some_and(|file| file.expects(step));
+            self.note(path, &step.edit, applying.filter(|_| expected));
+            for (id, happened) in over.iter().zip(&mut happened) {
+                let Some(file) = self.file_mut(id, path) else { continue };
+                if applying == Some(id) {
+                    file.step(step, happened);
+                } else {
+                    file.step(&Step { landed: None, ..step.clone() }, happened);
+                }
+            }
+        }
+        for (id, happened) in over.iter().zip(happened) {
+            self.book(id, path, happened);
+        }
+    }
+
+    /// The text beneath is another one as a whole: opened again, or changed on disk.
+    fn replace(&mut self, path: &WsPath, now: Option<&Text>, quiet: bool) {
+        let mut before = self.buffers.get(path).map(|buffer| Some(buffer.text.clone()));
+        for id in self.over(path) {
+            let Some(file) = self.file_mut(&id, path) else { continue };
+            let known = file.exists.then(|| file.base.clone());
+            let mut happened = Vec::new();
+            match now {
+                _ if known.as_ref() == now => {}
+                Some(text) => file.appear(text, &mut happened),
+                None => file.vanish(&mut happened),
+            }
+            let landed = happened.iter().rev().find_map(after_landing);
+            before = landed.or(before).or(Some(known.clone()));
+            if known.as_ref() != now {
+                self.book(&id, path, happened);
+            }
+        }
+        self.note_whole(path, before, now, quiet);
+    }
+
+    /// Something stands where proposals wanted to move a file to.
+    fn block_moves(&mut self, path: &WsPath) {
+        let blocked = |file: &FileProposal| {
+            let pending = file.live().any(|hunk| hunk.kind == HunkKind::Move && hunk.state == HunkState::Pending);
+            pending && file.op == FileOp::Move { to: path.clone() }
+        };
+        let found: Vec<_> = self
+            .proposals
+            .values()
+            .flat_map(|proposal| proposal.files.iter().map(move |(from, file)| (&proposal.id, from, file)))
+            .filter(|(_, _, file)| blocked(file))
+            .map(|(id, from, _)| (id.clone(), from.clone()))
+            .collect();
+        for (id, from) in found {
+            let Some(file) = self.file_mut(&id, &from) else { continue };
+            let mut happened = Vec::new();
+            file.block_move(Why::Exists, &mut happened);
+            self.book(&id, &from, happened);
+        }
+    }
+}
+
+/// The text that a landing left, to be told apart from what the user did besides; nothing after a deletion.
+fn after_landing(happened: &Happened) -> Option<Option<Text>> {
+    let Happened::Landed(landed) = happened else { return None };
+    Some((landed.hunk.kind != HunkKind::Delete).then(|| landed.after.clone()))
+}

@@ -1,0 +1,102 @@
+//! What a task sees where it is not what the disk holds.
+
+use super::{Buffer, Desk};
+use crate::{
+    event::TaskId,
+    path::WsPath,
+    proposal::{FileOp, FileProposal, Proposal},
+    seams::Source,
+    text::Text,
+};
+
+/// A file as a task sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Text {
+        text: Text,
+        source: Source,
+    },
+    /// The task deleted it or moved it away.
+    Gone,
+}
+
+/// A file whose text differs, or may differ, from the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    pub path: WsPath,
+    /// `None` when the task deleted the file or moved it away.
+    pub text: Option<Text>,
+    /// Whether the file on disk begins with a byte order mark; `None` when that was never told.
+    pub bom: Option<bool>,
+    pub source: Source,
+}
+
+impl Overlay {
+    /// The bytes that the file would have on disk. `bom` says whether it begins with a byte order mark there when the desk
+    /// was never told.
+    pub fn bytes(&self, bom: bool) -> Option<Vec<u8>> {
+        const MARK: &str = "\u{feff}";
+        self.text.as_ref().map(|text| {
+            let text = text.to_string();
+            let marked = self.bom.unwrap_or(bom) && !text.starts_with(MARK);
+            if marked { [MARK.as_bytes(), text.as_bytes()].concat() } else { text.into_bytes() }
+        })
+    }
+}
+
+impl Desk {
+    /// The file as `task` sees it (`None`: as one without a proposal does) when the desk knows better than the disk.
+    pub fn view(&self, task: Option<&TaskId>, path: &WsPath) -> Option<Seen> {
+        if let Some(proposal) = task.and_then(|task| self.proposal_of(task)) {
+            if let Some(text) = proposal.moved_to(path).and_then(|from| proposal.files[from].staged()) {
+                return Some(Seen::Text { text, source: Source::Proposed });
+            }
+            if let Some(file) = proposal.files.get(path).filter(|file| file.live().next().is_some()) {
+                return Some(match file.staged().filter(|_| !is_moved(file)) {
+                    Some(text) => Seen::Text { text, source: Source::Proposed },
+                    None => Seen::Gone,
+                });
+            }
+        }
+        let buffer = self.buffers.get(path)?;
+        Some(Seen::Text { text: buffer.text.clone(), source: source(buffer) })
+    }
+
+    /// All files whose text for `task` is not the disk's, as far as the desk knows, by path.
+    pub fn overlay(&self, task: Option<&TaskId>) -> Vec<Overlay> {
+        let mut found: std::collections::BTreeMap<&WsPath, Overlay> = self
+            .buffers
+            .iter()
+            .filter(|(_, buffer)| !buffer.is_on_disk())
+            .map(|(path, buffer)| {
+                let text = Some(buffer.text.clone());
+                (path, Overlay { path: path.clone(), text, bom: buffer.bom, source: source(buffer) })
+            })
+            .collect();
+        for (path, file) in task.and_then(|task| self.proposal_of(task)).iter().flat_map(|proposal: &&Proposal| &proposal.files) {
+            if file.live().next().is_none() {
+                continue;
+            }
+            let mut put =
+                |path, text| found.insert(path, Overlay { path: path.clone(), text, bom: file.bom, source: Source::Proposed });
+            match &file.op {
+                FileOp::Move { to } => {
+                    put(path, None);
+                    put(to, file.staged());
+                }
+                _ => {
+                    put(path, file.staged());
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+fn is_moved(file: &FileProposal) -> bool {
+    matches!(file.op, FileOp::Move { .. })
+}
+
+fn source(buffer: &Buffer) -> Source {
+    Source::Buffer { version: buffer.version, unsaved: buffer.unsaved() }
+}

@@ -1,0 +1,243 @@
+//! The workspace as one task sees it: what the desk knows, then the disk. Everything that touches the disk runs on a thread
+//! for that, never inside the desk's door.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use rustix::fs::FileType;
+
+use crate::{
+    event::TaskId,
+    path::WsPath,
+    seams::{
+        FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
+        WorkspaceError,
+    },
+};
+
+use super::{
+    desk::{self, Beneath, Seen},
+    disk::Folder,
+    door::{DeskDoor, call},
+    listing,
+    near::near,
+    overlay::overlay,
+    search,
+    shadow::shadow,
+    surroundings::{Secrecy, World},
+};
+
+/// One task's workspace. Cheap to clone.
+#[derive(Clone)]
+pub struct TaskWorkspace {
+    task: TaskId,
+    door: Arc<dyn DeskDoor>,
+    world: Arc<World>,
+    secrecy: Secrecy,
+}
+
+impl TaskWorkspace {
+    /// The workspace of `task`, for which the desk has a proposal. The first search for secret files begins at once, so that
+    /// the first command does not wait for it.
+    pub fn new(task: TaskId, door: Arc<dyn DeskDoor>, world: Arc<World>, secrecy: Secrecy) -> Self {
+        let (warm, known) = (Arc::clone(&world), Arc::clone(&secrecy));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Whoever needs the answer asks again and is told what went wrong.
+            runtime.spawn_blocking(move || drop(warm.masked(known.as_ref())));
+        }
+        TaskWorkspace { task, door, world, secrecy }
+    }
+
+    async fn desk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut desk::Desk, &TaskId) -> T + Send + 'static,
+    ) -> Result<T, WorkspaceError> {
+        let task = self.task.clone();
+        call(self.door.as_ref(), move |desk| work(desk, &task)).await
+    }
+
+    /// Does something with the disk on a thread of its own.
+    async fn disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&World) -> Result<T, WorkspaceError> + Send + 'static,
+    ) -> Result<T, WorkspaceError> {
+        let world = Arc::clone(&self.world);
+        let failed = |_| WorkspaceError::Io { path: WsPath::root(), why: "an internal error, see the log".into() };
+        tokio::task::spawn_blocking(move || work(&world)).await.map_err(failed)?
+    }
+
+    /// The name under which the desk or the disk has a file: as it is named where the editor opened it so, else with
+    /// symbolic links followed.
+    async fn find(&self, path: &WsPath) -> Result<(WsPath, Option<Seen>), WorkspaceError> {
+        let asked = path.clone();
+        let real = self.disk(move |world| world.disk().resolve(&asked)).await?;
+        let asked = path.clone();
+        self.desk(move |desk, task| {
+            let (path, seen) = match desk.view(Some(task), &asked) {
+                Some(seen) => (asked, Some(seen)),
+                None => {
+                    let seen = desk.view(Some(task), &real);
+                    (real, seen)
+                }
+            };
+            desk.note_read(task, &path);
+            (path, seen)
+        })
+        .await
+    }
+
+    async fn overlay(&self) -> Result<Vec<desk::Overlay>, WorkspaceError> {
+        self.desk(|desk, task| desk.overlay(Some(task))).await
+    }
+
+    /// Adds the names that were perhaps meant to a `NotFound`.
+    async fn with_near<T>(&self, result: Result<T, WorkspaceError>) -> Result<T, WorkspaceError> {
+        let path = match result {
+            Err(WorkspaceError::NotFound { path, .. }) => path,
+            other => return other,
+        };
+        let over = self.overlay().await?;
+        let asked = path.clone();
+        let near = self.disk(move |world| Ok(near(world.disk(), &overlay(world.disk(), over), &asked))).await?;
+        Err(WorkspaceError::NotFound { path, near })
+    }
+
+    async fn read_any(&self, path: &WsPath) -> Result<View, WorkspaceError> {
+        match self.find(path).await? {
+            (_, Some(Seen::Gone)) => Err(WorkspaceError::NotFound { path: path.clone(), near: Vec::new() }),
+            (path, Some(Seen::Text { text, source })) => {
+                let size = text.len() as u64;
+                Ok(View { path, text, kind: FileKind::Text, source, size })
+            }
+            (path, None) => {
+                self.disk(move |world| {
+                    let file = world.disk().read(&path)?;
+                    let decoded = file.decode();
+                    let size = file.bytes.len() as u64;
+                    Ok(View { path, text: decoded.text, kind: decoded.kind, source: Source::Disk, size })
+                })
+                .await
+            }
+        }
+    }
+
+    async fn stage_any(&self, mut request: StageRequest) -> Result<Staged, WorkspaceError> {
+        let (path, seen) = self.find(&request.path).await?;
+        request.path = path.clone();
+        if let StageOp::Move { to } = &mut request.op {
+            let (target, there) = self.find(to).await?;
+            *to = target.clone();
+            let named = target.clone();
+            let on_disk = self.disk(move |world| Ok(room(world.disk(), &named)?.is_some())).await?;
+            if on_disk && there != Some(Seen::Gone) {
+                return Err(WorkspaceError::Exists(target));
+            }
+        }
+        let open = path.clone();
+        let open = self.desk(move |desk, _| desk.buffer(&open).is_some()).await?;
+        let known = open || matches!(seen, Some(Seen::Text { .. }));
+        let creates = matches!(request.op, StageOp::Create { .. });
+        let beneath = self.disk(move |world| beneath(world.disk(), &path, known, creates)).await?;
+        self.desk(move |desk, task| desk.stage(task, &request, beneath)).await?
+    }
+}
+
+/// What the disk holds below an edit. Where the desk knows the text, the disk's only tells about the byte order mark.
+fn beneath(folder: &Folder, path: &WsPath, known: bool, creates: bool) -> Result<Option<Beneath>, WorkspaceError> {
+    if creates {
+        room(folder, path)?;
+    }
+    let file = match folder.read(path) {
+        Ok(file) => file,
+        Err(WorkspaceError::NotFound { .. }) => return Ok(None),
+        Err(_) if known => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let decoded = file.decode();
+    match decoded.kind {
+        FileKind::Text => Ok(Some(Beneath { text: decoded.text, bom: decoded.bom })),
+        _ if known => Ok(None),
+        _ if creates => Err(WorkspaceError::Exists(path.clone())),
+        _ => Err(WorkspaceError::NotEditable(path.clone())),
+    }
+}
+
+/// Whether a file can stand at a path: every folder on the way is one, or is missing. The answer is what stands there now.
+fn room(folder: &Folder, path: &WsPath) -> Result<Option<FileType>, WorkspaceError> {
+    let kind = |path: &WsPath| Ok(folder.stat(path)?.map(|stat| FileType::from_raw_mode(stat.st_mode)));
+    let mut above = path.parent();
+    while let Some(parent) = above {
+        match kind(&parent)? {
+            None => above = parent.parent(),
+            Some(FileType::Directory) => break,
+            Some(_) => {
+                let why = format!("{parent} is a file, not a folder");
+                return Err(WorkspaceError::Io { path: path.clone(), why });
+            }
+        }
+    }
+    kind(path)
+}
+
+/// Ends a search when the one who asked for it does not wait any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait::async_trait]
+impl Workspace for TaskWorkspace {
+    async fn read(&self, path: &WsPath) -> Result<View, WorkspaceError> {
+        let view = self.read_any(path).await;
+        self.with_near(view).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Listing, WorkspaceError> {
+        let over = self.overlay().await?;
+        let listing = self.disk(move |world| listing::list(world.disk(), &overlay(world.disk(), over), &query)).await;
+        self.with_near(listing).await
+    }
+
+    async fn search(&self, query: SearchQuery) -> Result<SearchResult, WorkspaceError> {
+        let over = self.overlay().await?;
+        let secrecy = Arc::clone(&self.secrecy);
+        let stop = Arc::new(AtomicBool::new(false));
+        let _guard = StopOnDrop(Arc::clone(&stop));
+        let found = self.disk(move |world| {
+            // Whether a file is secret at all does not depend on git.
+            let hidden = |path: &WsPath| secrecy(path, false).is_some();
+            search::search(world.disk(), &overlay(world.disk(), over), &hidden, &query, &stop)
+        });
+        let found = found.await;
+        self.with_near(found).await
+    }
+
+    async fn stage(&self, request: StageRequest) -> Result<Staged, WorkspaceError> {
+        let staged = self.stage_any(request).await;
+        self.with_near(staged).await
+    }
+
+    async fn shadow(&self) -> Result<Shadow, WorkspaceError> {
+        let over = self.overlay().await?;
+        let secrecy = Arc::clone(&self.secrecy);
+        self.disk(move |world| shadow(world, over, secrecy.as_ref())).await
+    }
+
+    async fn revision(&self) -> u64 {
+        self.desk(|desk, _| desk.revision()).await.unwrap_or_default()
+    }
+
+    async fn news(&self) -> Vec<String> {
+        self.desk(|desk, task| desk.news(task)).await.unwrap_or_default()
+    }
+
+    async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
+        let path = path.clone();
+        self.disk(move |world| world.disk().resolve(&path)).await
+    }
+}

@@ -1,0 +1,269 @@
+//! The test bench: a workspace, a home with planted secrets, a victim folder outside, and a session behind the walls.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use countersign::{
+    path::WsPath,
+    sandbox::{LinuxSandbox, SandboxPaths},
+    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile},
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Tells a re-executed test binary where it finds a visible folder of its own, and copies of the binaries.
+pub const PLACE: &str = "WALLS_TEST_PLACE";
+
+pub const MIB: u64 = 1 << 20;
+
+/// The credential files of `home`, each with a canary in it.
+pub const CREDENTIALS: &[&str] = &[
+    ".ssh/id_test",
+    ".aws/credentials",
+    ".netrc",
+    ".git-credentials",
+    ".config/gh/hosts.yml",
+    ".cargo/credentials.toml",
+    ".npmrc",
+    ".pypirc",
+    ".docker/config.json",
+    ".kube/config",
+    ".gnupg/secring.gpg",
+    ".bashrc",
+];
+pub const CANARY: &str = "canary-4711-do-not-leak";
+
+/// Folders of one test; gone when it ends.
+pub struct Bench {
+    /// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`.
+    root: TempDir,
+    /// Outside the workspace where commands can see it, read-only.
+    pub out: TempDir,
+    session: Box<dyn SandboxSession>,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub outcome: Outcome,
+    pub output: String,
+}
+
+impl Ran {
+    pub fn ok(&self) -> bool {
+        self.outcome.exit == Some(0)
+    }
+}
+
+/// All output.
+#[derive(Default)]
+pub struct Collect(Vec<u8>);
+
+impl OutputSink for Collect {
+    fn output(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// A workspace path.
+pub fn ws(path: &str) -> WsPath {
+    WsPath::from_disk(path).unwrap()
+}
+
+/// A file as an editor holds it.
+pub fn typed(path: &str, text: &str) -> ShadowFile {
+    ShadowFile { path: ws(path), content: Some(text.into()), mode: None }
+}
+
+/// A file that a pending edit deletes.
+pub fn deleted(path: &str) -> ShadowFile {
+    ShadowFile { path: ws(path), content: None, mode: None }
+}
+
+pub fn shadow(files: impl IntoIterator<Item = ShadowFile>) -> Shadow {
+    Shadow { files: files.into_iter().collect(), masked: Vec::new() }
+}
+
+pub fn masking(paths: &[&str]) -> Shadow {
+    Shadow { files: Vec::new(), masked: paths.iter().map(|path| ws(path)).collect() }
+}
+
+pub fn spec(folder: &Path) -> SandboxSpec {
+    SandboxSpec {
+        folder: folder.to_owned(),
+        env_allow: vec!["ALLOWED".into(), "LD_PRELOAD".into()],
+        home_read: vec!["~/notes".into()],
+        memory: 2048 * MIB,
+        processes: 512,
+        file_size: 512 * MIB,
+        tmp_size: 256 * MIB,
+    }
+}
+
+/// Where tests may leave folders that commands can see: not below /tmp or a home.
+pub fn visible_place() -> PathBuf {
+    std::env::var_os(PLACE).map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+}
+
+/// The binary under test.
+pub fn exe() -> PathBuf {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_countersign"));
+    std::env::var_os(PLACE).map_or(built.clone(), |place| Path::new(&place).join(built.file_name().unwrap()))
+}
+
+/// The environment of this test with another home, toolchains where they are, and variables that must not get through.
+pub fn environment(home: &Path) -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> = std::env::vars().collect();
+    let real = PathBuf::from(variables.get("HOME").cloned().unwrap_or_default());
+    variables.entry("RUSTUP_HOME".into()).or_insert_with(|| real.join(".rustup").display().to_string());
+    variables.remove("CARGO_HOME");
+    variables.insert("HOME".into(), home.display().to_string());
+    variables.insert("ALLOWED".into(), "yes".into());
+    for name in
+        ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"]
+    {
+        variables.insert(name.into(), CANARY.into());
+    }
+    variables
+}
+
+pub fn sandbox(root: &Path) -> LinuxSandbox {
+    let paths = SandboxPaths { exe: exe(), cache: root.join("cache") };
+    LinuxSandbox::with_environment(paths, environment(&root.join("home")))
+}
+
+/// An empty folder where commands can see it.
+pub fn visible() -> TempDir {
+    tempfile::Builder::new().prefix("outside-").tempdir_in(visible_place()).unwrap()
+}
+
+/// A folder below /tmp with workspace, home with secrets, and cache.
+pub fn folders() -> TempDir {
+    let root = tempfile::Builder::new().prefix("walls-").tempdir().unwrap();
+    for folder in ["w/d", "home/notes", "home/.cargo/bin", "cache"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    put(root.path(), "w/a.txt", "alpha\n");
+    put(root.path(), "w/d/b.txt", "beta\n");
+    put(root.path(), "home/notes/n", "readable\n");
+    put(root.path(), "home/.cargo/bin/tool", "#!/bin/sh\n");
+    CREDENTIALS.iter().for_each(|path| put(root.path(), &format!("home/{path}"), CANARY));
+    root
+}
+
+/// Writes a file and the folders above it.
+pub fn put(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    /// A bench whose folders and spec are changed first.
+    pub async fn with(change: impl FnOnce(&Path, &mut SandboxSpec)) -> Self {
+        let (root, out) = (folders(), visible());
+        put(out.path(), "file", "victim\n");
+        let mut spec = spec(&root.path().join("w"));
+        change(root.path(), &mut spec);
+        let session = sandbox(root.path()).open(spec).await.unwrap();
+        Bench { root, out, session }
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.path().join(relative)
+    }
+
+    pub fn read(&self, relative: &str) -> String {
+        fs::read_to_string(self.path(relative)).unwrap()
+    }
+
+    /// The command's text with `$OUT` filled in.
+    pub fn filled(&self, text: &str) -> String {
+        text.replace("$OUT", &self.out.path().display().to_string())
+    }
+
+    /// Ends the session; the folders stay.
+    pub fn forget_session(self) -> TempDir {
+        drop(self.session);
+        self.root
+    }
+
+    /// Runs behind the walls.
+    pub async fn sh(&self, text: &str) -> Ran {
+        self.with_shadow(text, &Shadow::default()).await
+    }
+
+    pub async fn with_shadow(&self, text: &str, shadow: &Shadow) -> Ran {
+        self.run(text, shadow, Duration::from_secs(120), &CancellationToken::new()).await.unwrap()
+    }
+
+    /// Runs behind the walls, must succeed; the output.
+    pub async fn must(&self, text: &str) -> String {
+        let ran = self.sh(text).await;
+        assert!(ran.ok(), "{text}\n{}\n{:?}", ran.output, ran.outcome);
+        ran.output
+    }
+
+    pub async fn run(
+        &self,
+        text: &str,
+        shadow: &Shadow,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Ran, SandboxError> {
+        let mut sink = Collect::default();
+        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
+        let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
+        Ok(Ran { outcome, output: String::from_utf8_lossy(&sink.0).into_owned() })
+    }
+
+    /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
+    pub fn world(&self) -> Vec<String> {
+        ["w", "home"].iter().flat_map(|name| picture(&self.path(name))).chain(picture(self.out.path())).collect()
+    }
+}
+
+/// Every entry below `folder` with kind, mode, owner, times, size and text.
+pub fn picture(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(path) = left.pop() {
+        let about = fs::symlink_metadata(&path).unwrap();
+        let text = if about.is_file() { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let (mode, uid, seconds, nanos) = (about.mode(), about.uid(), about.mtime(), about.mtime_nsec());
+        lines.push(format!("{} {mode:o} {uid} {seconds}.{nanos} {} {text}", path.display(), about.nlink()));
+        if about.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// Waits until the folder is empty, a few seconds at most: shadows are removed in the background.
+pub fn gets_empty(folder: &Path) -> bool {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while fs::read_dir(folder).unwrap().next().is_some() {
+        if std::time::Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// The same text without walls: the positive control.
+pub fn unwalled(text: &str, folder: &Path) -> Output {
+    let mut bash = std::process::Command::new("/bin/bash");
+    bash.args(["--noprofile", "--norc", "-c", text]).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}

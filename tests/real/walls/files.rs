@@ -1,0 +1,140 @@
+//! Writes outside, and tricks with paths.
+
+use std::{fs, os::unix::fs::symlink};
+
+use super::bench::*;
+
+/// Acts on the victim folder `$OUT`, each a single command that works without walls.
+const HARM: &[(&str, &str)] = &[
+    ("append", "echo x >> $OUT/file"),
+    ("truncate", "truncate -s 0 $OUT/file"),
+    ("delete", "rm $OUT/file"),
+    ("move in", "mv $OUT/file ."),
+    ("move out", "mv a.txt $OUT/"),
+    ("mode", "chmod 777 $OUT/file"),
+    ("time", "touch -d 1970-01-02 $OUT/file"),
+    ("folder", "mkdir $OUT/d"),
+    ("pipe", "mkfifo $OUT/p"),
+    ("link", "ln -s a $OUT/l"),
+    ("hard link in", "ln $OUT/file hard && echo x >> hard"),
+    ("attribute", "/usr/bin/python3 -c 'import os; os.setxattr(\"$OUT/file\", \"user.x\", b\"1\"); os.utime(\"$OUT/file\")'"),
+    ("by descriptor", "exec 3<$OUT; echo x > /proc/self/fd/3/new"),
+    ("device node", "mknod dev c 0 0"),
+];
+
+#[tokio::test]
+async fn nothing_outside_the_shadow_can_be_changed() {
+    let bench = Bench::new().await;
+    let before = bench.world();
+    for (name, act) in HARM {
+        let walled = bench.sh(act).await;
+        assert!(!walled.ok(), "{name} succeeded behind the walls: {walled:?}");
+        assert_eq!(bench.world(), before, "{name} had an effect");
+        // Control: without walls the very same text works and is seen.
+        let twin = Bench::new().await;
+        let untouched = twin.world();
+        let free = unwalled(&twin.filled(act), &twin.path("w"));
+        assert!(free.status.success(), "{name} does not work without walls either: {free:?}");
+        assert_ne!(twin.world(), untouched, "{name} cannot be seen");
+    }
+}
+
+/// Acts that may succeed, on private copies that vanish.
+const PRIVATE: &[&str] = &[
+    "echo x > $HOME/evil",
+    "echo x >> $HOME/.bashrc",
+    "chmod 000 a.txt; touch -d 1970-01-02 d/b.txt",
+    "mv d e && mv a.txt e/",
+    "echo x > a.txt; rm -r e; mkdir -p .vscode .git; echo x > .vscode/tasks.json; echo x > .git/hook",
+    "echo x > /dev/shm/walls-shared; echo x > /tmp/walls-shared; echo x > /var/tmp/walls-shared",
+];
+
+#[tokio::test]
+async fn what_succeeds_happens_to_a_private_copy() {
+    let bench = Bench::new().await;
+    let before = bench.world();
+    for act in PRIVATE {
+        bench.must(act).await;
+        assert_eq!(bench.world(), before, "{act} had an effect");
+    }
+    for folder in ["/dev/shm", "/tmp", "/var/tmp"] {
+        assert!(!fs::exists(format!("{folder}/walls-shared")).unwrap());
+        let seen = bench.sh(&format!("test -e {folder}/walls-shared")).await;
+        assert!(!seen.ok(), "{folder} is not made anew for each command");
+    }
+    bench.must("echo x > /dev/null; head -c 4 /dev/urandom | wc -c; test -w /dev/shm").await;
+}
+
+#[tokio::test]
+async fn programs_and_caches_of_the_user_are_read_only() {
+    let bench = Bench::new().await;
+    let before = bench.world();
+    for act in ["echo x >> ~/.cargo/bin/tool", "rm ~/.cargo/bin/tool", "touch ~/.cargo/bin/cargo", "touch ~/notes/x"] {
+        assert!(!bench.sh(act).await.ok(), "{act}");
+        assert_eq!(bench.world(), before, "{act} had an effect");
+    }
+    assert_eq!(bench.must("cat ~/.cargo/bin/tool ~/notes/n; touch ~/.cargo/.package-cache").await, "#!/bin/sh\nreadable\n");
+}
+
+#[tokio::test]
+async fn a_hard_link_to_the_outside_is_copied_before_it_is_written() {
+    let bench = Bench::with(|root, _| {
+        put(root, "elsewhere", "one\n");
+        fs::hard_link(root.join("elsewhere"), root.join("w/h")).unwrap();
+        symlink(root.join("elsewhere"), root.join("w/s")).unwrap();
+    })
+    .await;
+    assert_eq!(bench.must("echo two >> h; cat h").await, "one\ntwo\n");
+    assert!(!bench.sh("echo three >> s && cat s | grep one").await.ok(), "the link's target is not there to be written");
+    assert_eq!(bench.read("elsewhere"), "one\n");
+}
+
+#[tokio::test]
+async fn process_1_and_its_folders_cannot_be_reached() {
+    let bench = Bench::new().await;
+    for act in [
+        "readlink /proc/1/fd/0",
+        "cat /proc/1/mem",
+        "ls /proc/1/root/",
+        "cd /proc/1/cwd",
+        "cat /proc/1/environ /proc/1/maps | grep .",
+        "echo 0 > /proc/sys/kernel/core_pattern",
+        "echo 300 > /proc/self/oom_score_adj",
+        "echo 1 > /sys/kernel/mm/ksm/run",
+    ] {
+        assert!(!bench.sh(act).await.ok(), "{act}");
+    }
+    bench.must("ls /proc/self/fd /proc/self/root/ >/dev/null; cd /proc/self/cwd; cat /proc/self/maps | grep -q .").await;
+}
+
+#[tokio::test]
+async fn any_name_of_a_workspace_works() {
+    let long = vec!["x".repeat(250); 12].join("/");
+    for name in ["a,b", "a:b", "a\\b", "a\nb", "a b", "-a", "ü", "lowerdir=x,userxattr", "\\054", long.as_str()] {
+        let bench = Bench::with(|root, spec| {
+            spec.folder = root.join("odd").join(name);
+            fs::create_dir_all(&spec.folder).unwrap();
+            put(&spec.folder, "f", "old\n");
+        })
+        .await;
+        let ran = bench.sh("cat f && echo new > f && cat f && rm f && echo made > g && pwd -P").await;
+        assert!(ran.ok(), "{name:?}: {ran:?}");
+        let expected = format!("old\nnew\n{}\n", bench.path("odd").join(name).display());
+        assert_eq!(ran.output, expected, "{name:?}");
+        assert_eq!(bench.read(&format!("odd/{name}/f")), "old\n");
+        assert_eq!(ran.outcome.changed, ["f", "g"]);
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_below_the_home_hides_the_rest_of_it() {
+    let bench = Bench::with(|root, spec| {
+        spec.folder = root.join("home/src/project");
+        put(&spec.folder, "f", "here\n");
+        put(root, "home/src/other/g", "elsewhere\n");
+    })
+    .await;
+    assert_eq!(bench.must("cat f; echo x > ../../../home/src/new; ls ..").await, "here\nnew\nproject\n");
+    assert!(!bench.path("home/src/new").exists());
+    assert!(bench.path("home/src/other/g").exists());
+}

@@ -1,0 +1,156 @@
+//! What commands must not read.
+
+use std::fs;
+
+use super::bench::*;
+
+#[tokio::test]
+async fn credentials_of_the_home_are_not_there() {
+    let bench = Bench::new().await;
+    for path in CREDENTIALS {
+        assert!(!bench.sh(&format!("cat ~/{path}")).await.ok(), "{path} can be read");
+        assert!(!bench.sh(&format!("stat ~/{path}")).await.ok(), "{path} can be seen");
+    }
+    let everything = bench.sh("grep -rs canary ~ /tmp /run . ; env; cat /proc/self/environ").await.output;
+    assert!(!everything.contains(CANARY), "{everything}");
+    // Control: the same tools find what is there, and the files do hold the canary.
+    bench.must("cat ~/notes/n && stat ~/notes/n && grep -rqs alpha .").await;
+    assert!(CREDENTIALS.iter().all(|path| bench.read(&format!("home/{path}")) == CANARY));
+}
+
+#[tokio::test]
+async fn folders_of_the_server_and_system_secrets_are_hidden() {
+    let bench = Bench::new().await;
+    put(&bench.path("cache"), "audit", CANARY);
+    let cache = bench.path("cache").display().to_string();
+    for act in [
+        format!("cat {cache}/audit"),
+        format!("ls {cache} | grep ."),
+        "cat /etc/shadow".into(),
+        "exec 3</; cat /proc/self/fd/3/etc/shadow".into(),
+    ] {
+        assert!(!bench.sh(&act).await.ok(), "{act}");
+    }
+    assert!(fs::exists("/etc/shadow").unwrap(), "nothing to hide on this machine");
+    bench.must("cat /etc/passwd >/dev/null; exec 3</; cat /proc/self/fd/3/etc/passwd >/dev/null").await;
+}
+
+#[tokio::test]
+async fn the_environment_is_built_from_nothing() {
+    let bench = Bench::new().await;
+    let env = bench.must("env").await;
+    assert!(env.contains("ALLOWED=yes\n") && env.contains("TERM=dumb\n") && env.contains("PATH=/"), "{env}");
+    let known = [
+        "ALLOWED",
+        "CARGO_HOME",
+        "GIT_PAGER",
+        "GIT_TERMINAL_PROMPT",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "LOGNAME",
+        "NVM_DIR",
+        "OLDPWD",
+        "PAGER",
+        "PATH",
+        "PWD",
+        "PYENV_ROOT",
+        "PYENV_VERSION",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "SHELL",
+        "SHLVL",
+        "TERM",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "_",
+    ];
+    for line in env.lines() {
+        let name = line.split('=').next().unwrap();
+        assert!(known.contains(&name), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn masked_files_are_empty_and_unreadable_wherever_they_go() {
+    let bench = Bench::with(|root, _| {
+        put(root, "w/.env", CANARY);
+        put(root, "w/deep/er/.env.local", CANARY);
+    })
+    .await;
+    let masked = masking(&[".env", "deep/er/.env.local", "not/there"]);
+    let read = bench.with_shadow("cat .env; cat deep/er/.env.local", &masked).await;
+    assert!(!read.ok() && !read.output.contains(CANARY), "{read:?}");
+    assert_eq!(read.outcome.hidden, [".env", "deep/er/.env.local"]);
+    let forced = bench
+        .with_shadow(
+            "chmod 777 .env deep/er/.env.local; cat .env; mv deep/er e2; cp -r e2 e3; cat e3/.env.local; ls not",
+            &masked,
+        )
+        .await;
+    assert!(!forced.output.contains(CANARY), "{forced:?}");
+    // Control: without the mask the same text shows it.
+    let plain = Bench::with(|root, _| put(root, "w/.env", CANARY)).await;
+    assert!(plain.must("cat .env").await.contains(CANARY));
+}
+
+#[tokio::test]
+async fn a_secret_that_a_command_copied_up_is_hidden_once_it_is_known() {
+    let bench = Bench::with(|root, _| put(root, "w/.env", CANARY)).await;
+    bench.must("echo x >> .env").await;
+    let later = bench.with_shadow("cat .env", &masking(&[".env"])).await;
+    assert!(!later.ok() && !later.output.contains(CANARY), "{later:?}");
+}
+
+const GIT_CONFIG: &str = r#"
+[core]
+	repositoryformatversion = 0
+	bare = false
+	fsmonitor = /bin/evil
+	hooksPath = evil
+[remote "origin"]
+	url = https://me:canary-4711-do-not-leak@example.com/a.git?token=canary-4711-do-not-leak
+	fetch = +refs/heads/*:refs/remotes/origin/*
+[remote "https://canary-4711-do-not-leak@example.com"]
+	url = x
+[user]
+	name = A. User
+	email = a@example.com
+	signingkey = canary-4711-do-not-leak
+[http "https://example.com"]
+	extraheader = Authorization: canary-4711-do-not-leak
+[credential]
+	helper = "!echo canary-4711-do-not-leak"
+[url "https://x:canary-4711-do-not-leak@example.com"]
+	insteadOf = https://example.com
+[include]
+	path = canary-4711-do-not-leak
+[branch "main"]
+	remote = origin
+	merge = refs/heads/main
+"#;
+
+#[tokio::test]
+async fn git_configuration_is_shown_without_credentials() {
+    let bench = Bench::with(|root, _| {
+        unwalled("git init -q .", &root.join("w"));
+        put(root, "w/.git/config", GIT_CONFIG);
+        put(root, "w/.git/modules/libs/one/HEAD", "ref: refs/heads/main\n");
+        put(root, "w/.git/modules/libs/one/config", GIT_CONFIG);
+        put(root, "home/.gitconfig", GIT_CONFIG);
+        put(root, "home/.cargo/config.toml", "[build]\njobs = 1\n[registries.x]\ntoken = \"canary-4711-do-not-leak\"\n[registry]\ntoken = \"canary-4711-do-not-leak\"\n");
+    })
+    .await;
+    let shown = bench.must("git remote -v; git config -l; cat .git/config ~/.gitconfig ~/.cargo/config.toml /etc/gitconfig 2>&1; grep -rs canary . ~; true").await;
+    assert!(!shown.contains(CANARY) && !shown.contains("evil"), "{shown}");
+    for part in
+        ["origin\thttps://example.com/a.git (fetch)", "user.email=a@example.com", "branch.main.merge=refs/heads/main", "jobs = 1"]
+    {
+        assert!(shown.contains(part), "{part} is missing in {shown}");
+    }
+    // Control: the canary is there without walls.
+    let free = unwalled("git remote -v", &bench.path("w"));
+    assert!(String::from_utf8_lossy(&free.stdout).contains(CANARY));
+}

@@ -1,0 +1,145 @@
+//! The shadow: unsaved text over the disk, commands' own changes kept, the newest text of the user's side wins.
+
+use std::{fs, time::Duration};
+
+use countersign::{
+    path::WsPath,
+    seams::{Command, SandboxSession, Shadow, ShadowFile},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::bench::*;
+
+#[tokio::test]
+async fn commands_see_what_is_typed_and_staged() {
+    let bench = Bench::new().await;
+    let over = shadow([typed("a.txt", "typed\n"), typed("new/deep/c.txt", "new\n"), deleted("d/b.txt")]);
+    let ran = bench.with_shadow("cat a.txt new/deep/c.txt; ls d; stat -c %a a.txt", &over).await;
+    assert_eq!(ran.output, "typed\nnew\n644\n");
+    assert!(ran.outcome.changed.is_empty(), "nothing was changed by the command: {:?}", ran.outcome.changed);
+    assert_eq!(bench.read("w/a.txt"), "alpha\n");
+    assert!(bench.path("w/d/b.txt").exists() && !bench.path("w/new").exists());
+    assert_eq!(bench.must("cat a.txt d/b.txt").await, "alpha\nbeta\n", "given up, the disk shows again");
+}
+
+#[tokio::test]
+async fn changes_of_commands_stay_for_the_next_and_are_listed() {
+    let bench = Bench::new().await;
+    let first = bench.sh("echo one > a.txt; mkdir m; echo two > m/x; rm -r d; mkdir .git; echo x > .git/y").await;
+    assert_eq!(first.outcome.changed, ["a.txt", "d", "m/x"]);
+    let second = bench.sh("cat a.txt m/x; ls; cat .git/y").await;
+    assert_eq!(second.output, "one\ntwo\na.txt\nm\nx\n");
+    assert_eq!(bench.read("w/a.txt"), "alpha\n");
+}
+
+#[tokio::test]
+async fn what_commands_wrote_can_be_read_afterwards() {
+    let root = folders();
+    let session = sandbox(root.path()).open_here(&spec(&root.path().join("w"))).unwrap();
+    let text = format!("echo made > made; rm a.txt; ln -s {} way", root.path().join("home").display());
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let outcome = session.run(command, &Shadow::default(), &mut Collect::default(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(outcome.changed, ["a.txt", "made", "way"]);
+    assert_eq!(session.written("made").unwrap(), Some(b"made\n".to_vec()));
+    assert_eq!(session.written("a.txt").unwrap(), None);
+    for path in ["way", "way/notes/n", "d/b.txt", "../upper/made", "/etc/passwd"] {
+        assert!(session.written(path).is_err(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_disk_shows_through_where_no_command_wrote() {
+    let bench = Bench::new().await;
+    bench.must("echo mine > a.txt; cat d/b.txt").await;
+    put(&bench.path("w"), "d/b.txt", "saved meanwhile\n");
+    put(&bench.path("w"), "d/fresh", "fresh\n");
+    assert_eq!(bench.must("cat a.txt d/b.txt d/fresh").await, "mine\nsaved meanwhile\nfresh\n");
+}
+
+#[tokio::test]
+async fn newer_typing_wins_over_what_a_command_wrote() {
+    let bench = Bench::new().await;
+    let one = shadow([typed("a.txt", "one\n"), typed("d/b.txt", "b\n")]);
+    bench.with_shadow("echo formatted > a.txt; echo formatted > d/b.txt", &one).await;
+    let same = bench.with_shadow("cat a.txt d/b.txt", &one).await;
+    assert_eq!(same.output, "formatted\nformatted\n", "untouched by the user, the command's work stays");
+    let two = shadow([typed("a.txt", "two\n"), typed("d/b.txt", "b\n")]);
+    let newer = bench.with_shadow("cat a.txt d/b.txt", &two).await;
+    assert_eq!(newer.output, "two\nformatted\n");
+    assert_eq!(newer.outcome.changed, ["d/b.txt"]);
+    // Saved: the disk says the same now, so the command's work on b stays.
+    put(&bench.path("w"), "d/b.txt", "b\n");
+    let saved = bench.with_shadow("cat d/b.txt", &shadow([typed("a.txt", "two\n")])).await;
+    assert_eq!(saved.output, "formatted\n");
+}
+
+#[tokio::test]
+async fn typing_wins_below_folders_that_a_command_deleted_or_replaced() {
+    for spoil in ["rm -r d", "rm -r d; mkdir d; echo mine > d/own", "rm -r d; echo file > d", "mv d e; mkdir d"] {
+        let bench = Bench::new().await;
+        bench.must(spoil).await;
+        let over = shadow([typed("d/b.txt", "typed\n"), typed("d/n/new.txt", "new\n")]);
+        let ran = bench.with_shadow("cat d/b.txt d/n/new.txt", &over).await;
+        assert_eq!(ran.output, "typed\nnew\n", "after {spoil}");
+        let again = bench.with_shadow("cat d/b.txt d/n/new.txt", &over).await;
+        assert_eq!(again.output, "typed\nnew\n", "after {spoil}, second time");
+    }
+}
+
+#[tokio::test]
+async fn links_that_commands_plant_lead_the_server_nowhere() {
+    let bench = Bench::new().await;
+    put(&bench.path("home"), "notes/b.txt", "precious\n");
+    let link = format!("rm -r d; ln -s {} d", bench.path("home/notes").display());
+    bench.with_shadow(&link, &shadow([typed("d/b.txt", "one\n")])).await;
+    let before = bench.world();
+    bench.with_shadow("true", &Shadow::default()).await;
+    assert_eq!(bench.world(), before, "given up");
+    bench.must(&link).await;
+    bench.with_shadow("true", &shadow([typed("d/b.txt", "two\n")])).await;
+    bench.with_shadow("true", &shadow([deleted("d/b.txt")])).await;
+    assert_eq!(bench.world(), before, "typed and deleted");
+}
+
+#[tokio::test]
+async fn the_time_of_a_typed_file_changes_with_its_text_only() {
+    let bench = Bench::new().await;
+    let time = async |text: &str| bench.with_shadow("stat -c %.9Y a.txt", &shadow([typed("a.txt", text)])).await.output;
+    let (first, second, third) = (time("x\n").await, time("x\n").await, time("y\n").await);
+    assert_eq!(first, second);
+    assert_ne!(second, third);
+    let on_disk = bench.must("stat -c %.9Y d/b.txt").await;
+    assert_eq!(on_disk, bench.must("stat -c %.9Y d/b.txt").await);
+}
+
+#[tokio::test]
+async fn modes_survive() {
+    let bench = Bench::with(|root, _| {
+        put(root, "w/run.sh", "echo old\n");
+        unwalled("chmod 755 run.sh; chmod 700 d", &root.join("w"));
+    })
+    .await;
+    let fresh = ShadowFile { mode: Some(0o755), ..typed("bin/new.sh", "#!/bin/sh\necho new\n") };
+    let over = shadow([typed("run.sh", "#!/bin/sh\necho typed\n"), typed("d/c.txt", ""), fresh]);
+    let ran = bench.with_shadow("./run.sh; bin/new.sh; stat -c %a d .", &over).await;
+    assert_eq!(ran.output, "typed\nnew\n700\n755\n");
+}
+
+#[tokio::test]
+async fn the_shadow_is_gone_with_its_session() {
+    let bench = Bench::new().await;
+    bench.must("mkdir -p x/y; echo 1 > x/y/z; chmod 000 x/y; chmod 500 x").await;
+    let cache = bench.path("cache");
+    let shadows = || fs::read_dir(&cache).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(shadows(), 1);
+    let kept = bench.forget_session();
+    assert!(gets_empty(&kept.path().join("cache")));
+}
+
+#[tokio::test]
+async fn many_files_are_found_and_nothing_stalls() {
+    let bench = Bench::new().await;
+    let ran = bench.sh("mkdir many; cd many; for i in $(seq 2000); do : > $i; done").await;
+    assert_eq!(ran.outcome.changed.len(), 2000);
+    assert_eq!(bench.with_shadow("ls many | wc -l", &Shadow::default()).await.output, "2000\n");
+}
