@@ -209,12 +209,10 @@ async fn publish(task: &mut Task, call: Admitted, what: Publication) -> Result<S
     let started = task.seams.clock.now();
     let result = match task.seams.vcs.clone() {
         Some(vcs) => {
-            let workspace = task.seams.workspace.clone();
             let mut publisher = Publisher {
                 gate: &mut task.gate,
                 budget: &mut task.budget,
                 vcs: &*vcs,
-                workspace: &*workspace,
                 scope: &call.scope,
                 cancel: &task.cancel,
             };

@@ -62,7 +62,6 @@ pub fn reply(content: Vec<Value>, stop: Stop) -> Step {
 
 pub type Hook = Box<dyn FnMut() + Send>;
 pub type AtRequest = Box<dyn FnMut(usize) + Send>;
-pub type Accepted = Vec<(WsPath, Vec<(String, String)>)>;
 
 pub struct Script {
     steps: Mutex<VecDeque<Step>>,
@@ -137,7 +136,6 @@ pub struct Files {
     pub staged: Mutex<Vec<StageRequest>>,
     pub news: Mutex<Vec<String>>,
     pub revision: AtomicU64,
-    pub accepted: Mutex<Accepted>,
 }
 
 impl Files {
@@ -230,12 +228,6 @@ impl Workspace for Files {
     }
     async fn news(&self) -> Vec<String> {
         std::mem::take(&mut self.news.lock().unwrap())
-    }
-    async fn accepted(&self) -> Accepted {
-        self.accepted.lock().unwrap().clone()
-    }
-    async fn committed(&self, _: &str) {
-        self.accepted.lock().unwrap().clear();
     }
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
         Ok(path.clone())
