@@ -24,7 +24,8 @@ pub struct Branch {
 /// What to commit: the accepted texts.
 #[derive(Clone, Debug)]
 pub struct CommitSpec {
-    /// Path and accepted hunks (of the task's session; whoever makes the seam for a task fills them in) as (text before, text after) pairs in order of acceptance; a new file has an empty `before`.
+    /// Path and accepted hunks as (text before, text after) pairs in order of acceptance; a new file has an empty `before`.
+    /// The agent leaves it empty: the git of a task knows what its session has accepted.
     pub accepted: Vec<(WsPath, Vec<(String, String)>)>,
     pub message: String,
     /// Branch to create and commit on; `None` is the current one.
