@@ -1,22 +1,22 @@
-//! What a task reaches through the actor: the desk of its folder, and git with the accepted hunks filled in.
+//! What a task reaches outside of its own loop: the desk of its folder, through the actor, and the folder's git.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::mpsc;
 
-use super::{Setup, input::Input};
+use super::{Setup, hooks::WalledHooks, input::Input};
 use crate::{
-    config::GitBranch,
+    config::{self, GitBranch},
     event::{HunkId, ProposalId, TaskId},
     path::WsPath,
     policy::Policy,
     seams::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError, WorkspaceError},
     vcs::{Git, GitSettings},
-    workspace::{DeskDoor, DeskWork, call, desk::Desk},
+    workspace::{DeskDoor, DeskWork, call},
 };
 
 /// The desk of one folder, owned by the actor.
@@ -39,68 +39,17 @@ impl DeskDoor for ActorDesk {
     }
 }
 
-/// One accepted hunk that a commit holds.
-type Held = (ProposalId, HunkId);
-/// The accepted hunks of a folder that a commit holds.
-pub type Committed = Arc<Mutex<HashSet<Held>>>;
-
 /// Git of a folder for one conversation: a commit holds exactly the accepted hunks that no commit holds yet.
 pub struct Repository {
     git: Git,
     desk: ActorDesk,
-    committed: Committed,
     /// Whose hunks a commit takes; `None` takes the folder's.
     tasks: Option<Vec<TaskId>>,
-    planned: Mutex<Vec<(String, Vec<Held>)>>,
+    /// The hunks of each plan, by its digest.
+    planned: Mutex<HashMap<String, Vec<Hunk>>>,
 }
 
-impl Repository {
-    /// Git of a folder; a folder without a repository has none, and says so when git is needed.
-    pub fn open(
-        setup: &Setup,
-        folder: &Path,
-        policy: &Policy,
-        desk: ActorDesk,
-        committed: Committed,
-        tasks: Option<Vec<TaskId>>,
-    ) -> Result<Repository, VcsError> {
-        let settings = GitSettings {
-            allow_file_remotes: setup.config.git.allow_file_remotes,
-            protected: policy.branches().protected.clone(),
-            agent_prefix: "agent/".to_owned(),
-            always_agent: setup.config.git.branch == GitBranch::Agent,
-            hidden: policy.secret_patterns(),
-            env: setup.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            scratch: setup.folders.cache.join("git"),
-            hooks: None,
-        };
-        Ok(Repository { git: Git::open(folder, settings)?, desk, committed, tasks, planned: Mutex::default() })
-    }
-
-    /// What stands accepted and in no commit: texts by file, and the hunks they come from.
-    async fn accepted(&self) -> (Vec<(WsPath, Vec<(String, String)>)>, Vec<Held>) {
-        let (tasks, committed) = (self.tasks.clone(), self.committed.clone());
-        let look = move |desk: &mut Desk| {
-            let (mut files, mut held): (Vec<(WsPath, Vec<(String, String)>)>, Vec<Held>) = Default::default();
-            let mine = |task: &TaskId| tasks.as_ref().is_none_or(|tasks| tasks.contains(task));
-            let committed = committed.lock().unwrap_or_else(PoisonError::into_inner);
-            let records = desk
-                .proposals()
-                .filter(|proposal| mine(&proposal.task))
-                .flat_map(|proposal| proposal.accepted.iter().map(|record| ((proposal.id.clone(), record.hunk.clone()), record)));
-            for (id, record) in records.filter(|(id, _)| !committed.contains(id)) {
-                let pair = (record.before.to_string(), record.after.to_string());
-                match files.iter_mut().find(|(path, _)| *path == record.path) {
-                    Some((_, pairs)) => pairs.push(pair),
-                    None => files.push((record.path.clone(), vec![pair])),
-                }
-                held.push(id);
-            }
-            (files, held)
-        };
-        call(&self.desk, look).await.unwrap_or_default()
-    }
-}
+type Hunk = (ProposalId, HunkId, WsPath);
 
 #[async_trait::async_trait]
 impl Vcs for Repository {
@@ -117,28 +66,30 @@ impl Vcs for Repository {
     }
 
     async fn plan_commit(&self, mut spec: CommitSpec) -> Result<CommitPlan, VcsError> {
-        let (accepted, held) = self.accepted().await;
-        if accepted.is_empty() {
+        let tasks = self.tasks.clone();
+        let found = call(&self.desk, move |desk| desk.uncommitted(tasks.as_deref())).await.unwrap_or_default();
+        if found.files.is_empty() {
             return Err(VcsError {
-                message: "there is nothing to commit: no hunk was accepted since the last commit".to_owned(),
-                hint: Some("A commit holds exactly the hunks that the user accepted.".to_owned()),
+                message: "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted".to_owned(),
+                hint: Some("pending hunks are accepted by the user only".to_owned()),
             });
         }
-        spec.accepted = accepted;
+        spec.accepted = found.files;
         let plan = self.git.plan_commit(spec).await?;
-        self.planned.lock().unwrap_or_else(PoisonError::into_inner).push((plan.digest.clone(), held));
+        // A plan names paths from the repository's top, which may lie above the folder.
+        let left_out = |path: &WsPath| {
+            plan.refused.iter().any(|(named, _)| named == path.as_str() || named.ends_with(&format!("/{path}")))
+        };
+        let hunks = found.hunks.into_iter().filter(|(_, _, path)| !left_out(path)).collect();
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.digest.clone(), hunks);
         Ok(plan)
     }
 
     async fn commit(&self, plan: &CommitPlan) -> Result<String, VcsError> {
         let commit = self.git.commit(plan).await?;
-        let held = {
-            let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-            planned.iter().rev().find(|(digest, _)| *digest == plan.digest).map(|(_, held)| held.clone())
-        };
-        if let Some(held) = held {
-            self.committed.lock().unwrap_or_else(PoisonError::into_inner).extend(held);
-        }
+        let hunks = self.planned.lock().unwrap_or_else(PoisonError::into_inner).remove(&plan.digest).unwrap_or_default();
+        // Without a desk there is nobody to commit them again.
+        let _ = call(&self.desk, move |desk| desk.commit(hunks)).await;
         Ok(commit)
     }
 
@@ -151,12 +102,33 @@ impl Vcs for Repository {
     }
 }
 
-/// The seam of a folder's git; `None` where there is no repository.
-pub fn seam(repository: Result<Repository, VcsError>) -> Option<Arc<dyn Vcs>> {
-    match repository {
-        Ok(repository) => Some(Arc::new(repository)),
+/// Git of a folder; `None` where there is no repository (the git tool says so when it is called).
+pub fn git(
+    setup: &Setup,
+    folder: &Path,
+    policy: &Arc<Policy>,
+    desk: ActorDesk,
+    tasks: Option<Vec<TaskId>>,
+) -> Option<Arc<dyn Vcs>> {
+    let scratch = setup.folders.cache.join("git");
+    if let Err(error) = config::folders::make_private(&scratch) {
+        tracing::warn!(%error, "git has no private folder to work in");
+        return None;
+    }
+    let settings = GitSettings {
+        allow_file_remotes: setup.config.git.allow_file_remotes,
+        protected: policy.branches().protected.clone(),
+        always_agent: setup.config.git.branch == GitBranch::Agent,
+        hidden: policy.secret_patterns(),
+        env: setup.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        scratch,
+        hooks: Some(Arc::new(WalledHooks::new(setup.sandbox.clone(), policy.clone(), folder.to_owned()))),
+        ..GitSettings::default()
+    };
+    match Git::open(folder, settings) {
+        Ok(git) => Some(Arc::new(Repository { git, desk, tasks, planned: Mutex::default() })),
         Err(error) => {
-            tracing::info!(%error, "no git for this task");
+            tracing::info!(%error, "no git for this folder");
             None
         }
     }
