@@ -28,6 +28,8 @@ pub struct Client {
     pub show_document: bool,
     pub refresh_lenses: bool,
     pub watch_files: bool,
+    /// Reports no text before the command that it sent is answered: Eglot waits for the answer and sends changes when idle.
+    pub silent_while_waiting: bool,
     /// The editor's process, watched so that the server never outlives it.
     pub process: Option<u32>,
 }
@@ -67,6 +69,7 @@ impl Client {
                 .and_then(|w| w.did_change_watched_files.as_ref())
                 .and_then(|watch| watch.dynamic_registration)
                 .unwrap_or(false),
+            silent_while_waiting: params.client_info.as_ref().is_some_and(|info| info.name.eq_ignore_ascii_case("eglot")),
             process: params.process_id,
         }
     }
