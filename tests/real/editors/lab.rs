@@ -86,7 +86,7 @@ impl Desk {
         fs::write(desk.path("other.txt"), "other\n").unwrap();
         // The tests answer as fast as they can, and say so.
         desk.configure("[approval]\nmin_seconds = 0.0\n");
-        desk.git(&["init", "--quiet", "--initial-branch=main"]);
+        desk.git(&["init", "--quiet", "--initial-branch=work"]);
         desk.git(&["add", "."]);
         desk.git(&["commit", "--quiet", "--message=start"]);
         desk

@@ -23,7 +23,7 @@ fn run(command: &mut Command, test: &str) {
     assert!(done.status.success(), "{test}: {said}\n{}", String::from_utf8_lossy(&done.stdout));
 }
 
-fn three_hunks() -> [Value; 2] {
+pub fn three_hunks() -> [Value; 2] {
     let edits = json!([
         {"old": "line 3\n", "new": "line 3, first\n"},
         {"old": "line 15 unsaved\n", "new": "line 15 unsaved, second\n"},
@@ -43,12 +43,12 @@ fn review(version: &str) {
 }
 
 #[test]
-fn three_hunks_are_reviewed_while_typing_in_0_10() {
+pub fn three_hunks_are_reviewed_while_typing_in_0_10() {
     review(OLD);
 }
 
 #[test]
-fn three_hunks_are_reviewed_while_typing_in_0_12() {
+pub fn three_hunks_are_reviewed_while_typing_in_0_12() {
     review(NEW);
 }
 
@@ -173,4 +173,55 @@ fn typing_answers_nothing_in_0_10() {
 #[test]
 fn typing_answers_nothing_in_0_12() {
     typing_answers_nothing(NEW);
+}
+
+fn dialogs(version: &'static str) {
+    let edits = json!([{"old": "line 2\n", "new": "LINE 2\n"}, {"old": "line 20\n", "new": "LINE 20\n"}]);
+    let git = |id: &str, arguments: Value| Turn::call(id, "git", arguments);
+    let double = ModelDouble::start([
+        Turn::call("e", "edit_file", json!({"path": "list.txt", "edits": edits})),
+        Turn::say("Two changes."),
+        git("c", json!({"op": "commit", "message": "Shout two"})),
+        git("p", json!({"op": "push"})),
+        Turn::say("It stays here."),
+        git("r", json!({"op": "push"})),
+        Turn::say("Pushed."),
+        Turn::call("w", "write_file", json!({"path": "sub/new.txt", "content": "one\ntwo\n"})),
+        Turn::say("Added."),
+    ]);
+    let desk = Desk::with_double(&double);
+    desk.configure("[git]\nallow_file_remotes = true\n[approval]\nmin_seconds = 0.0\n");
+    desk.trust();
+    let remote = desk.home("remote.git").display().to_string();
+    desk.git(&["init", "--quiet", "--bare", &remote]);
+    desk.git(&["remote", "add", "origin", &remote]);
+    desk.git(&["push", "--quiet", "--set-upstream", "origin", "work"]);
+    let before = desk.git(&["rev-parse", "HEAD"]);
+    headless(&desk, version, "dialogs");
+
+    // The commit holds the accepted text only, and the remote has it.
+    let text = desk.git(&["show", "HEAD:list.txt"]);
+    assert!(text.contains("\nLINE 2\n") && text.contains("\nline 20\n"), "{text}");
+    assert_eq!(desk.git(&["log", "-1", "--format=%s"]), "Shout two\n");
+    assert_eq!(desk.git(&["rev-parse", "HEAD~1"]), before);
+    assert_eq!(desk.git(&["ls-remote", "origin", "work"]).split('\t').next(), Some(desk.git(&["rev-parse", "HEAD"]).trim()));
+    // The model was told of the rejection, and the remote had nothing then.
+    let told = double.requests()[4].results()[0].1.clone();
+    assert!(told.contains("rejected") || told.contains("said no"), "{told}");
+    let journal = desk.journal();
+    let kinds = ["Commit", "Push", "Push"].map(|kind| format!("\"question\":\"{kind}\"")).join("|");
+    for kind in kinds.split('|') {
+        assert!(journal.contains(kind), "{kind} is not in the journal");
+    }
+    double.assert_clean();
+}
+
+#[test]
+fn commit_and_push_are_decided_in_0_10() {
+    dialogs(OLD);
+}
+
+#[test]
+fn commit_and_push_are_decided_in_0_12() {
+    dialogs(NEW);
 }
