@@ -109,8 +109,9 @@ impl Desk {
         self.work.path().canonicalize().unwrap().join(name)
     }
 
+    /// A file's text; empty in the moment in which an editor replaces it.
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
+        fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
     pub fn home(&self, name: &str) -> PathBuf {
