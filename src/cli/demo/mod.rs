@@ -165,7 +165,7 @@ fn close(screen: &mut Screen, world: &World, ended: &Ended) -> Result<(), CliErr
 
 fn chapter(screen: &mut Screen, number: &str, title: &str) {
     screen.gap();
-    let line = format!("{} {}", screen.paint(Tone::Key, number), screen.paint(Tone::Strong, title));
+    let line = format!("{}  {}", screen.paint(Tone::Key, number), screen.paint(Tone::Strong, title));
     screen.line(&line);
 }
 

@@ -55,6 +55,8 @@ impl Account {
                 self.words.flush(screen, Tone::Plain);
                 let call = text("call").to_owned();
                 match update["result"].as_str() {
+                    // The task's own last words say it.
+                    _ if text("tool") == "finish" && matches!(text("status"), "running" | "ok") => {}
                     None => self.started(screen, call, text("title")),
                     Some(result) => self.ended(screen, &call, text("tool"), text("status"), result),
                 }
@@ -87,10 +89,6 @@ impl Account {
     fn ended(&mut self, screen: &mut Screen, call: &str, tool: &str, status: &str, result: &str) {
         self.output.end(screen);
         let title = self.titles.remove(call);
-        if tool == "finish" && status == "ok" {
-            // The task's own last words say it.
-            return;
-        }
         let tone = match status {
             "ok" => Tone::Quiet,
             "denied" | "cancelled" | "interrupted" => Tone::Bad,
@@ -98,22 +96,33 @@ impl Account {
         };
         let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
         if status == "denied" {
-            // Why something was denied is never cut.
+            // Why something was denied is never cut; what follows is advice to the model.
+            let why = first.split(". There is no other way").next().unwrap_or(first);
             let mark = if first.starts_with("denied") { "" } else { "denied: " };
-            return screen.paragraph("    ", tone, &format!("{mark}{}", printable(first)));
+            return screen.paragraph("    ", tone, &format!("{mark}{}", printable(why)));
         }
-        let about = match (title, self.latest.as_deref() == Some(call)) {
-            (Some(title), false) => format!("{title}: "),
+        let shown = if tool == "search" { hits(result) } else { None }.unwrap_or_else(|| first.to_owned());
+        // Calls that look run beside each other, so that results may stand apart from their titles.
+        let about = match title {
+            Some(title) if self.latest.as_deref() != Some(call) && !says(&shown, &title) => format!("{title}: "),
             _ => String::new(),
-        };
-        let more = result.lines().count().saturating_sub(1);
-        let shown = match tool {
-            // Its first line is a hit like the others.
-            "search" if more > 0 => format!("{} lines found, the first: {first}", result.lines().count()),
-            _ => first.to_owned(),
         };
         screen.say(tone, &format!("    {}", shortened(&printable(&format!("{about}{shown}")), WIDE)));
     }
+}
+
+/// Whether a result names what its title is about: `src/lib.rs: 80 lines` after `reading src/lib.rs`.
+fn says(result: &str, title: &str) -> bool {
+    title.split_once(' ').is_some_and(|(_, what)| result.starts_with(what.split(':').next().unwrap_or(what)))
+}
+
+/// `4 hits in 2 files` of a search that shows lines (`12|text` below a line with the file's name).
+fn hits(result: &str) -> Option<String> {
+    let number = |line: &str, sign| line.split_once(sign).is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let hits = result.lines().filter(|line| number(line, '|')).count();
+    let files = result.lines().filter(|line| !line.starts_with('[') && !number(line, '|') && !number(line, '-')).count();
+    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    (hits > 0).then(|| format!("{} in {}", plural(hits, "hit"), plural(files, "file")))
 }
 
 impl Output {
