@@ -1,5 +1,8 @@
 //! Host names with ports: one exact written form, so that what a rule names is what is dialled.
 
+// Values only: nothing here opens a connection or resolves a name.
+use core::net::{Ipv4Addr, Ipv6Addr};
+
 /// Whether the text is `name:port` in its only accepted form: a lower-case ASCII name (or an address in its canonical
 /// form) and a decimal port from 1 up.
 pub fn well_formed(text: &str) -> bool {
@@ -18,9 +21,9 @@ fn split(text: &str) -> Option<(&str, u16)> {
 }
 
 fn is_address(host: &str) -> bool {
-    let v4 = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.to_string() == host);
+    let v4 = host.parse::<Ipv4Addr>().is_ok_and(|address| address.to_string() == host);
     let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let v6 = inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok_and(|address| address.to_string() == inner));
+    let v6 = inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == inner));
     v4 || v6
 }
 

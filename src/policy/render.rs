@@ -10,6 +10,7 @@ use super::{
     layers::{Rules, fallback},
     paths::List,
     rule::Rule,
+    verdict::LayerKind,
 };
 
 /// Lower-case hex SHA-256.
@@ -94,8 +95,10 @@ fn settings(out: &mut Out, rules: &Rules) {
 fn rule_text(out: &mut Out, rule: &Rule) {
     out.text.push_str("\n[[rule]]\n");
     out.text_value("id", &rule.id);
+    // A repository's sentences do not belong in the system prompt; a denial quotes them.
+    let reason = rule.reason.as_ref().filter(|_| rule.layer != LayerKind::Workspace);
     if rule.private {
-        if let Some(reason) = &rule.reason {
+        if let Some(reason) = reason {
             out.text_value("reason", reason);
         }
         return;
@@ -119,7 +122,7 @@ fn rule_text(out: &mut Out, rule: &Rule) {
     if let Some(grantable) = rule.grantable {
         out.number("grantable", grantable);
     }
-    if let Some(reason) = &rule.reason {
+    if let Some(reason) = reason {
         out.text_value("reason", reason);
     }
 }

@@ -41,8 +41,9 @@ impl Rule {
         let at = Some(table.id.span().start);
         let id = table.id.into_inner();
         let wrong = |why: String| source.error_at(at, format!("rule {id:?}: {why}"));
-        if id.trim().is_empty() {
-            return Err(source.error_at(at, "a rule needs an id"));
+        let letters = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if id.is_empty() || id.len() > 64 || !id.chars().all(letters) {
+            return Err(wrong("an id has 1 to 64 letters, digits, dots, dashes and underscores".to_owned()));
         }
         let action = table.action;
         let runs = matches!(action, ActionKind::Run | ActionKind::RunNet);
@@ -130,7 +131,12 @@ impl Rule {
 
     /// What the rule says about an action, for a decision.
     pub fn finding(&self, part: Option<&str>) -> Finding {
-        let reason = self.reason.clone().unwrap_or_else(|| match self.verdict {
+        let quoted = |reason: &String| match self.layer {
+            // Text of a repository: never in our own voice.
+            LayerKind::Workspace => format!("the workspace's policy says {reason:?}"),
+            _ => reason.clone(),
+        };
+        let reason = self.reason.as_ref().map(quoted).unwrap_or_else(|| match self.verdict {
             Verdict::Allow => format!("the rule {:?} allows it", self.id),
             Verdict::Ask => format!("the rule {:?} wants a person's answer first", self.id),
             Verdict::Deny => format!("the rule {:?} forbids it; there is no other way to do the same", self.id),

@@ -1,7 +1,7 @@
 //! The verdict on a command line: every command in it at any depth, and every file that it names.
 //!
-//! A text is read twice (see `shell`). The exact reading decides; the deep one may only make it stricter. Doubts never
-//! deny: they keep an allow rule from counting, so that the default decides.
+//! A text is read exactly and deeply (see `shell`). The exact reading decides; the deep ones may only make it stricter. Doubts
+//! never deny: they keep an allow rule from counting, so that the default decides.
 
 use std::collections::BTreeSet;
 
@@ -51,8 +51,10 @@ pub(super) fn findings(
     let mut found = judge.found;
     found.extend(walls(rules, level));
     if let Some(hosts) = hosts {
-        // What the rules for commands without network deny stays denied; their questions are part of this one.
-        found.retain(|finding| finding.verdict != Verdict::Allow && finding.rule != "default");
+        // What is denied without network stays denied, and rules that ask still do; the questions of defaults are part of
+        // the one about the network.
+        let asks = |finding: &Finding| finding.verdict == Verdict::Ask && finding.rule != "default";
+        found.retain(|finding| finding.verdict == Verdict::Deny || asks(finding));
         found.extend(by_rules(rules, kind, None, |rule| net_rule_means(rule, command, hosts)));
     }
     found
@@ -149,17 +151,30 @@ impl Judge<'_> {
                 Err(why) => self.default(&[Word::literal(text)], Some(why.0)),
             }
         }
+        // A backslash joins lines, but not in a comment: both readings count.
+        let joined = shell::word::join_lines(text);
+        let before = self.commands;
+        self.deep(text, &deep_folders, depth);
+        if joined != text {
+            let first = std::mem::replace(&mut self.commands, before);
+            self.deep(&joined, &deep_folders, depth);
+            self.commands = self.commands.max(first);
+        }
+    }
+
+    fn deep(&mut self, text: &str, folders: &Folders, depth: usize) {
         let (tree, loose) = (tree::read(text), loose::read(text));
         if tree.tangled {
             self.found
                 .push(floor("max_commands", "its structure is too tangled to be judged; write it plainly, in several calls"));
         }
         self.commands += tree.commands().max(loose.len());
-        if self.commands <= self.rules.settings.run.max_commands {
-            for parts in [&tree.parts, &loose] {
-                let mut folders = deep_folders.clone();
-                parts.iter().for_each(|part| self.part(part, &mut folders, Mode::Raise, depth));
-            }
+        if self.commands > self.rules.settings.run.max_commands {
+            return;
+        }
+        for parts in [&tree.parts, &loose] {
+            let mut folders = folders.clone();
+            parts.iter().for_each(|part| self.part(part, &mut folders, Mode::Raise, depth));
         }
     }
 

@@ -4,5 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/lsp.rs"]
+mod lsp;
 mod protocol;
 mod story;

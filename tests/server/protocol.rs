@@ -6,7 +6,7 @@ use countersign::{server::peer::Peer, text::Edit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::lsp::{Choice, Editor, Habit, PATIENCE, able};
+use crate::lsp::{Choice, Editor, Habit, PATIENCE, able};
 
 /// A home, a folder and scripted answers.
 struct Lab {

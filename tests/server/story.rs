@@ -5,9 +5,9 @@ use std::{fs, process::Command, sync::mpsc, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::support::{
+use crate::{
     lsp::{Editor, PATIENCE, able},
-    model_double::{KEY, ModelDouble, SPEC, Turn},
+    support::model_double::{KEY, ModelDouble, SPEC, Turn},
 };
 
 const FILE: &str = "list.txt";

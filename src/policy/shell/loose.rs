@@ -12,9 +12,8 @@ const HEADS: [&str; 4] = ["case", "for", "function", "select"];
 
 /// Every command of a text at any depth.
 pub fn read(text: &str) -> Vec<Part> {
-    let joined = word::join_lines(text);
     let mut reader = Reader {
-        chars: joined.chars().peekable(),
+        chars: text.chars().peekable(),
         parts: Vec::new(),
         here: Command::default(),
         groups: Vec::new(),

@@ -124,6 +124,9 @@ impl Reader<'_> {
             if piece.bare && RESERVED.contains(&piece.text.as_str()) {
                 return Err(NotPlain("it is a compound command"));
             }
+            if piece.text.starts_with('%') {
+                return Err(NotPlain("it names a job"));
+            }
             if let Some((name, value)) = piece.text.split_once('=') {
                 let mut letters = name.chars();
                 let fine = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');

@@ -25,26 +25,25 @@ impl Tree {
 
 /// Reads a text.
 pub fn read(text: &str) -> Tree {
-    let joined = word::join_lines(text);
     let mut parser = Parser::new();
     if parser.set_language(&tree_sitter_bash::LANGUAGE.into()).is_err() {
         return Tree { parts: Vec::new(), tangled: true };
     }
     // Plain text takes about one step for 40 bytes; texts that make the grammar guess take very many. Steps, not time, so
     // that a verdict is the same on every machine.
-    let most = 64 + joined.len() / 20;
+    let most = 64 + text.len() / 20;
     let mut steps = 0;
     let mut progress = |_: &ParseState| {
         steps += 1;
         if steps > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let bytes = joined.as_bytes();
+    let bytes = text.as_bytes();
     let mut input = |at: usize, _| bytes.get(at..).unwrap_or_default();
     let options = ParseOptions::new().progress_callback(&mut progress);
     let Some(tree) = parser.parse_with_options(&mut input, None, Some(options)) else {
         return Tree { parts: Vec::new(), tangled: true };
     };
-    let mut walk = Walk { text: &joined, parts: Vec::new(), join: Join::Other, end: 0 };
+    let mut walk = Walk { text, parts: Vec::new(), join: Join::Other, end: 0 };
     walk.all(&mut tree.root_node().walk());
     Tree { parts: walk.parts, tangled: false }
 }

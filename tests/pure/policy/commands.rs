@@ -129,6 +129,7 @@ fn a_denied_program_is_found_however_it_is_written() {
         "coproc git push",
         "parallel git push ::: a",
         "git push\n\\;",
+        "ls # x \\\ngit push",
         "ls ${x:-$(git push)}",
         "cat <<EOF\n$(git push)\nEOF",
         "cat <<'EOF'\nx\nEOF\ngit push",
@@ -304,6 +305,8 @@ fn a_command_with_network_is_asked_about_with_its_hosts() {
     assert_eq!(net("cargo fetch", "index.example.org:443").verdict, Ask);
     assert!(!net("cargo fetch", "index.example.org:443").grantable);
     assert_eq!(net("git push", "index.example.org:443").rule, "git-writes");
+    assert_eq!(net("cargo fetch > ~/.bashrc", "index.example.org:443").verdict, Deny);
+    assert_eq!(net("cargo fetch > fetched.txt", "index.example.org:443").verdict, Ask);
     assert_eq!(net("cargo fetch", "127.0.0.1:443").verdict, Deny);
     assert_eq!(net("cargo fetch", "Index.example.org:443").verdict, Deny);
     let listed = user(

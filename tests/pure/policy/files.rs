@@ -31,6 +31,7 @@ fn a_broken_file_is_refused_with_its_line() {
         ("schema = 1\nname = \"a\u{202e}b\"\n".into(), 2, "U+202E"),
         ("schema = 1\n[budget]\ncost_usd = -1.0\n".into(), 3, "cost_usd"),
         ("schema = 1\n[run]\nmin_level = \"L0\"\n".into(), 3, "L0"),
+        (format!("schema = 1\n{run}\"deny\"\n").replace("\"r\"", "\"say this\""), 3, "an id has"),
         ("name = \"x\"\n".into(), 1, "schema"),
     ];
     for (text, line, word) in &cases {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use countersign::policy::{
     Action, LayerKind, Level, Policy, PushKind, STRICT, Verdict, check,
-    shell::{plain, tree},
+    shell::{loose, plain, tree},
 };
 use proptest::prelude::*;
 
@@ -300,9 +300,10 @@ proptest! {
     }
 
     #[test]
-    fn the_deep_reading_finds_every_plain_command(text in shell_text()) {
+    fn the_deep_readings_find_every_plain_command(text in shell_text()) {
         let Ok(parts) = plain::parse(&text) else { return Ok(()) };
-        let deep = tree::read(&text).parts;
+        let mut deep = tree::read(&text).parts;
+        deep.extend(loose::read(&text));
         for part in parts.iter().filter(|part| !part.words.is_empty()) {
             let same = deep.iter().any(|other| other.words.iter().map(|word| &word.text).eq(part.words.iter().map(|word| &word.text)));
             prop_assert!(same, "{text:?}: {part:?} is not among {deep:?}");
