@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     CliError, Code, Context,
     lsp::runtime,
-    printable::{printable, printable_block},
+    printable::printable,
     terminal::{Accept, Client, Ended, Moment, Person, Screen, Session, Texts, Tone},
 };
 use crate::{path::WsPath, workspace::Folder};
@@ -16,6 +16,8 @@ use world::World;
 
 /// What the demo asks the agent.
 const ASK: &str = "From ten pieces of one article on, customers pay a tenth less. Mark such lines with a star.";
+/// What it asks after the review.
+const PUBLISH: &str = "Commit this, and push it.";
 /// Longest wait for the server to leave.
 const LEAVING: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -118,14 +120,35 @@ async fn tour(world: &World, session: &mut Session) -> Result<(Ended, bool), Cli
     );
     let status = world.git(&["status", "--short"])?;
     shell(&mut session.screen, "git status --short", if status.is_empty() { "(nothing has changed)" } else { &status });
-    if matches!(session.person, Person::Terminal) {
-        tell(&mut session.screen, "Now you decide, change by change: y accepts, n rejects, ? lists the other keys.");
-    }
+    let keys = match session.person {
+        Person::Terminal => "Now you decide, change by change: y accepts, n rejects, ? lists the other keys.",
+        _ => "Now you decide, change by change. (With --yes somebody else presses the keys.)",
+    };
+    session.screen.gap();
+    tell(&mut session.screen, keys);
     let reviewed = session.review(&ended, Accept::Ask).await;
     session.tell_review(&reviewed);
     let diff = world.git(&["diff", "--stat"])?;
     shell(&mut session.screen, "git diff --stat", if diff.is_empty() { "(nothing has changed)" } else { &diff });
-    Ok((ended, reviewed.interrupted))
+    if reviewed.accepted.is_empty() || reviewed.interrupted {
+        return Ok((ended, reviewed.interrupted));
+    }
+    let published = publish(world, session, &ended).await?;
+    Ok((Ended { code: published.code, ..ended }, session.interrupts.did_come()))
+}
+
+/// Commit and push: each waits for the person, and is what they were shown.
+async fn publish(world: &World, session: &mut Session, before: &Ended) -> Result<Ended, CliError> {
+    chapter(&mut session.screen, "4", "You go on in the same session");
+    tell(&mut session.screen, &format!("\u{201c}{PUBLISH}\u{201d}"));
+    session.screen.gap();
+    let ended = session.ask(json!({"prompt": PUBLISH, "session": before.session})).await?;
+    session.screen.gap();
+    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.screen.gap();
+    let log = world.git(&["log", "--oneline", "--decorate", "--no-color"])?;
+    shell(&mut session.screen, "git log --oneline --decorate", &log);
+    Ok(ended)
 }
 
 fn open(screen: &mut Screen, world: &World) {
@@ -139,7 +162,7 @@ fn open(screen: &mut Screen, world: &World) {
 }
 
 fn close(screen: &mut Screen, world: &World, ended: &Ended) -> Result<(), CliError> {
-    chapter(screen, "4", "The record");
+    chapter(screen, "5", "The record");
     tell(
         screen,
         "Every request to the model, command, denial and decision is in the journal, each line chained to the one before by its hash.",
@@ -176,7 +199,7 @@ fn tell(screen: &mut Screen, text: &str) {
 fn shell(screen: &mut Screen, command: &str, output: &str) {
     screen.line(&format!("  {} {command}", screen.paint(Tone::Quiet, "$")));
     for line in output.lines() {
-        screen.say(Tone::Quiet, &format!("    {}", printable_block(line)));
+        screen.paragraph("    ", Tone::Quiet, line);
     }
 }
 

@@ -29,7 +29,7 @@ fn the_demo_shows_everything_by_itself() {
         "ok      ten pieces cost a tenth less",
         "denied by the policy, rule git-writes",
         "(nothing has changed)",
-        "n nobody asked for a new heading  (played for you)",
+        "? n nobody asked for a new heading",
         "2 changes accepted, 1 change rejected",
         "1 file changed",
         "Every chain holds",
@@ -39,8 +39,8 @@ fn the_demo_shows_everything_by_itself() {
         let wanted = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(&wanted), "{text:?} is missing from:\n{shown}");
     }
-    let wide = shown.lines().filter(|line| line.chars().count() > 80).collect::<Vec<_>>();
-    assert!(wide.len() <= 2, "wider than 80 columns: {wide:#?}");
+    let wide = shown.lines().filter(|line| line.chars().count() > 80 && !line.contains("countersign-demo-")).collect::<Vec<_>>();
+    assert!(wide.is_empty(), "wider than 80 columns: {wide:#?}");
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "nothing is left behind");
     assert!(!desk.home().join(".local").exists() && !desk.home().join(".config").exists(), "the user's folders are untouched");
 }
