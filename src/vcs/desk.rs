@@ -10,7 +10,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{DirBuilderExt, symlink},
     path::{Path, PathBuf},
 };
 

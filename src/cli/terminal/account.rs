@@ -14,8 +14,10 @@ use crate::{
 /// Lines of one command's output that are shown as they come, and how many of its last ones at its end.
 const FIRST: usize = 12;
 const LAST: usize = 6;
-/// Characters of a line of output or of a result.
+/// Characters of a line of output, of a result, and of one that is an error.
 const WIDE: usize = 160;
+const ROW: usize = 76;
+const MISTAKE: usize = 400;
 
 /// What the account remembers between two updates.
 pub struct Account {
@@ -107,7 +109,8 @@ impl Account {
             Some(title) if self.latest.as_deref() != Some(call) && !says(&shown, &title) => format!("{title}: "),
             _ => String::new(),
         };
-        screen.say(tone, &format!("    {}", shortened(&printable(&format!("{about}{shown}")), WIDE)));
+        let most = if status == "ok" { ROW } else { MISTAKE };
+        screen.paragraph("    ", tone, &shortened(&printable(&format!("{about}{shown}")), most));
     }
 }
 

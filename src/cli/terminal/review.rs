@@ -220,7 +220,10 @@ impl Session {
 
     /// The person's own version goes into the file as their own typing would; the agent's is rejected.
     async fn edit(&mut self, proposal: &Proposal, file: &File, hunk: &Hunk, reviewed: &mut Reviewed) {
-        let text = match external::edit(&self.environment, &self.state, file.path.file_name(), &hunk.new_text).await {
+        self.interrupts.away(true);
+        let edited = external::edit(&self.environment, &self.state, file.path.file_name(), &hunk.new_text).await;
+        self.interrupts.away(false);
+        let text = match edited {
             Ok(text) => text,
             Err(why) => return self.screen.say(Tone::Warn, &format!("  {}", printable(&why))),
         };

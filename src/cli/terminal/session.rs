@@ -305,6 +305,8 @@ fn gone() -> CliError {
 pub struct Interrupts {
     came: Arc<Notify>,
     once: Arc<AtomicBool>,
+    /// Another program has the terminal.
+    away: Arc<AtomicBool>,
 }
 
 impl Interrupts {
@@ -313,6 +315,9 @@ impl Interrupts {
         let this = self.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
+                if this.away.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if this.once.swap(true, Ordering::Relaxed) {
                     last();
                     process::exit(Code::Cancelled as i32);
@@ -325,6 +330,11 @@ impl Interrupts {
     /// Returns at the first interrupt, once.
     pub async fn came(&self) {
         self.came.notified().await;
+    }
+
+    /// While another program has the terminal, its interrupts are not ours.
+    pub fn away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
     }
 
     /// Whether one came.

@@ -14,10 +14,10 @@ line_total() {
 receipt() {
     echo "CORNER SHOP"
     total=0
-    while read -r pieces name cents; do
-        sum=$(line_total "$pieces" "$cents")
+    while read -r n name cents; do
+        sum=$(line_total "$n" "$cents")
         total=$((total + sum))
-        printf '%3d x %-12s %8s\n' "$pieces" "$name" "$(price "$sum")"
+        printf '%3d x %-12s %8s\n' "$n" "$name" "$(price "$sum")"
     done
     printf '%-18s %8s\n' "TOTAL" "$(price "$total")"
 }
