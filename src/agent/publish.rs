@@ -111,7 +111,8 @@ impl Publisher<'_> {
         let CommitPlan { branch, tree, files, refused, .. } = plan;
         let event = Event::GitCommit { commit: commit.clone(), branch: branch.clone(), tree, message };
         self.gate.journal.append(Actor::Server, self.scope, event);
-        self.workspace.committed(&commit).await;
+        let left_out: Vec<String> = refused.iter().map(|(path, _)| path.clone()).collect();
+        self.workspace.committed(&left_out).await;
         let mut text = format!("committed {commit} on {branch}: {}", files.join(", "));
         for (path, why) in refused {
             text += &format!("\nleft out {path}: {why}");

@@ -147,7 +147,7 @@ const CHECKS: &[Check] = &[
         allow: "unshare --version",
     },
     Check {
-        wall: "inherited files",
+        wall: "open files",
         denial: "find an open file besides 0, 1 and 2",
         deny: "fd=3; while [ $fd -lt 100 ]; do [ -e /proc/$$/fd/$fd ] && exit 0; fd=$((fd + 1)); done; exit 1",
         control: "find those",

@@ -55,9 +55,11 @@ pub(super) fn of_commands(server: &Variables, home: &Path, spec: &SandboxSpec) -
     env.into_iter().collect()
 }
 
-/// Cargo's own folder.
+/// Cargo's own folder, without links where it exists.
 pub(super) fn cargo_home(server: &Variables, home: &Path) -> PathBuf {
-    server.get("CARGO_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| home.join(".cargo"))
+    let set = server.get("CARGO_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let path = set.unwrap_or_else(|| home.join(".cargo"));
+    path.canonicalize().unwrap_or(path)
 }
 
 /// PATH without what is relative or lies in the workspace: no command of ours is looked up where the model writes.

@@ -15,6 +15,7 @@ mod filter;
 mod git;
 mod hints;
 mod plan;
+mod removals;
 mod session;
 mod shadow;
 mod view;
@@ -25,7 +26,7 @@ use std::{
     env,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::Once,
+    sync::{Arc, Once},
     time::Duration,
 };
 
@@ -34,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
-use self::{hints::refusal, shadow::ShadowFolders};
+use self::{hints::refusal, removals::Removals, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
     seams::{Command, Level, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
@@ -58,6 +59,7 @@ pub struct LinuxSandbox {
     hidden: Vec<PathBuf>,
     level: OnceCell<(Level, String)>,
     swept: Once,
+    removals: Arc<Removals>,
 }
 
 impl LinuxSandbox {
@@ -73,7 +75,7 @@ impl LinuxSandbox {
         // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
         let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new() }
+        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default() }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
@@ -121,14 +123,8 @@ impl LinuxSandbox {
         let view = view::of(&spec, &self.home, &self.variables, &hidden)?;
         let (shell, shell_args) = environment::shell(&self.variables, &spec.folder)
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
-        // What a killed server left behind may be large; nobody waits for its end.
-        self.swept.call_once(|| {
-            drop(std::thread::spawn({
-                let cache = self.paths.cache.clone();
-                move || shadow::sweep(&cache)
-            }))
-        });
-        let shadow = ShadowFolders::create(&self.paths.cache)
+        self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
+        let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone())
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);

@@ -13,7 +13,7 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    thread,
+    sync::Arc,
 };
 
 use rustix::{
@@ -24,6 +24,7 @@ use rustix::{
 use super::{
     changes::{self, is_whiteout},
     entry::{Entry, Stamp, mode_on_disk, read, remove, write},
+    removals::{self, Removals},
 };
 use crate::{
     path::WsPath,
@@ -32,21 +33,6 @@ use crate::{
 
 /// A file of one session by which its first mount is proved.
 pub(super) const PROOF: &str = ".countersign-proof";
-
-/// Extension of the lock file beside a shadow.
-const LOCK: &str = "lock";
-
-/// Removes the shadows that servers left behind which were killed.
-pub(super) fn sweep(cache: &Path) {
-    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
-        if is_lock && fs::File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
-            let _ = remove(&path.with_extension(""));
-            let _ = fs::remove_file(&path);
-        }
-    }
-}
 
 /// Set to `y` on a folder of `upper`, it hides what the layers beneath have there.
 const OPAQUE: &str = "user.overlay.opaque";
@@ -59,18 +45,19 @@ pub(super) struct ShadowFolders {
     root: PathBuf,
     /// Held while the session lives: what nobody holds is swept.
     lock: Option<fs::File>,
+    removals: Arc<Removals>,
     stamps: BTreeMap<WsPath, Stamp>,
 }
 
 impl ShadowFolders {
     /// Makes the folders below `cache` (0700).
-    pub(super) fn create(cache: &Path) -> io::Result<Self> {
+    pub(super) fn create(cache: &Path, removals: Arc<Removals>) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
         let root = cache.join(format!("shadow-{}", uuid::Uuid::now_v7()));
-        let lock = fs::File::create(root.with_extension(LOCK))?;
+        let lock = fs::File::create(removals::lock_of(&root))?;
         lock.lock()?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
-        let this = ShadowFolders { root, lock: Some(lock), stamps: BTreeMap::new() };
+        let this = ShadowFolders { root, lock: Some(lock), removals, stamps: BTreeMap::new() };
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
@@ -269,14 +256,7 @@ impl ShadowFolders {
 
 impl Drop for ShadowFolders {
     fn drop(&mut self) {
-        // A build's output may be large, and nobody waits for its end. What the end of the process cuts short is swept later:
-        // the lock is free then, and its file goes last.
-        let (root, lock) = (self.root.clone(), self.lock.take());
-        thread::spawn(move || {
-            let _ = remove(&root);
-            let _ = fs::remove_file(root.with_extension(LOCK));
-            drop(lock);
-        });
+        self.removals.start(self.root.clone(), self.lock.take());
     }
 }
 

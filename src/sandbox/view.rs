@@ -79,7 +79,8 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     private.push(home.to_owned());
     // Cargo writes its locks there; the parts that matter are shown below.
     let cargo = environment::cargo_home(variables, home);
-    private.extend(Some(cargo.clone()).filter(|path| is_real_folder(path)));
+    let apart = |path: &PathBuf| path.parent().is_some() && !path.starts_with(&spec.folder);
+    private.extend(Some(cargo.clone()).filter(|path| is_real_folder(path) && apart(path)));
     if let Some(within) = private.iter().find(|path| path.starts_with(&spec.folder)) {
         return Err(SandboxError {
             step: "workspace folder".into(),
@@ -113,7 +114,13 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let shown = outermost(shown.into_iter().filter(|path| is_covered(path)).collect());
 
     let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
-    Ok(View { copies: copies(home, &cargo), replaced, covered, shown, masked })
+    Ok(View {
+        copies: copies(home, &cargo).into_iter().filter(|(path, _)| is_covered(path)).collect(),
+        replaced,
+        covered,
+        shown,
+        masked,
+    })
 }
 
 /// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.

@@ -214,8 +214,8 @@ pub trait Workspace: Send + Sync {
     async fn accepted(&self) -> Vec<(WsPath, Vec<(String, String)>)> {
         Vec::new()
     }
-    /// What `accepted` told is now in this commit.
-    async fn committed(&self, _commit: &str) {}
+    /// What `accepted` told last is now in a commit, but for the paths `left_out` (as the commit's plan names them).
+    async fn committed(&self, _left_out: &[String]) {}
     /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

@@ -40,6 +40,8 @@ use crate::{
 #[derive(Default)]
 pub struct Session {
     pub history: History,
+    /// What the user did on their own since the last task; told with the next message.
+    pub notes: Vec<String>,
 }
 
 /// A prompt document that is open.
@@ -154,6 +156,7 @@ impl Actor {
             Input::SetUp => self.on_set_up(),
             Input::Level(level) => self.level = Some(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
+            Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
             Input::TaskDone(task, end) => self.on_task_done(&task, *end),
             Input::Shutdown(done) => self.on_shutdown(done),
         }
@@ -181,8 +184,8 @@ impl Actor {
             Command::ShowDiff(show) => self.on_show_diff(show),
             Command::Approvals => self.on_approvals(),
             Command::Answer(answer) => self.on_answer_code(answer),
-            Command::Commit(_) => Err(failed("committing is not available yet")),
-            Command::Push => Err(failed("pushing is not available yet")),
+            Command::Commit(args) => self.on_user_commit(args),
+            Command::Push => self.on_user_push(),
             Command::TrustWorkspace => self.on_trust_workspace(),
             Command::Status => Ok(self.status()),
             Command::Transcript(of) => self.on_transcript(&of.task),

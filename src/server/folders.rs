@@ -7,7 +7,6 @@ use std::{
 
 use tower_lsp::lsp_types::{Url, WorkspaceFolder};
 
-use super::versioning::Committed;
 use crate::{event::TaskId, path::WsPath, workspace::desk::Desk};
 
 /// One workspace folder: its open buffers and pending proposals, and who works in it.
@@ -19,8 +18,6 @@ pub struct Folder {
     /// The last component of the root, for people and the model.
     pub name: String,
     pub desk: Desk,
-    /// Accepted hunks that a commit holds.
-    pub committed: Committed,
     /// The task that edits here now; at most one.
     pub running: Option<TaskId>,
     /// Asks that wait for it, oldest first.
@@ -36,7 +33,6 @@ impl Folder {
             canonical,
             name,
             desk: Desk::default(),
-            committed: Committed::default(),
             running: None,
             queue: VecDeque::new(),
         }

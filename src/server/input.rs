@@ -90,6 +90,8 @@ pub enum Input {
         line: Option<usize>,
         message: String,
     },
+    /// The user's own commit or push is over.
+    Published { folder: usize, fine: bool, text: String },
     TaskDone(TaskId, Box<Finished>),
     /// Stop all tasks; answered when they are gone.
     Shutdown(oneshot::Sender<()>),

@@ -17,7 +17,7 @@ use super::{
     editor::{Steering, TaskEditor, ask},
     input::Input,
     task::{Asked, State},
-    versioning::{self, ActorDesk, Committed, Repository},
+    versioning::{self, ActorDesk},
 };
 use crate::{
     agent::{self, History, TaskSpec},
@@ -87,7 +87,8 @@ pub struct Job {
     steering: Steering,
     /// The session's tasks: a commit of the model takes their hunks.
     tasks: Vec<TaskId>,
-    committed: Committed,
+    /// What the user did since the session's last task.
+    notes: Vec<String>,
     scripts: Scripts,
     /// Path, text (of the buffer, if open) and encoding of what the ask is about.
     about: Option<(WsPath, Option<Text>)>,
@@ -111,6 +112,7 @@ impl Job {
             session: task.session.clone(),
             task: id.clone(),
             folder: task.folder,
+            notes: session.notes.clone(),
             canonical: folder.canonical.clone(),
             name: folder.name.clone(),
             asked: task.asked.clone(),
@@ -121,7 +123,6 @@ impl Job {
             cancel: task.cancel.clone(),
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
-            committed: folder.committed.clone(),
             scripts: actor.scripts.clone(),
             about,
         })
@@ -143,10 +144,11 @@ impl Job {
         }
         let disk = workspace::Folder::open(&self.canonical).map_err(|error| Finished::failed(error.to_string()))?;
         let world = Arc::new(World::new(disk, self.setup.environment.home(), self.setup.environment.folder("XDG_CONFIG_HOME")));
-        let door = || ActorDesk::new(self.mailbox.clone(), self.folder);
+        let door = Arc::new(ActorDesk::new(self.mailbox.clone(), self.folder));
         let keeper = policy.clone();
         let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
-        let view = Arc::new(TaskWorkspace::new(self.task.clone(), Arc::new(door()), world.clone(), secrecy));
+        let view = TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy).in_session(self.tasks.clone());
+        let view = Arc::new(view);
         let prompt = self.prompt(view.as_ref()).await?;
         if self.new_session {
             let start = Event::SessionStart {
@@ -159,8 +161,6 @@ impl Job {
         let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
         let editor: Arc<dyn Editor> =
             Arc::new(TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout));
-        let repository =
-            Repository::open(&self.setup, &self.canonical, &policy, door(), self.committed.clone(), Some(self.tasks.clone()));
         let spec = TaskSpec {
             session: self.session.clone(),
             task: self.task.clone(),
@@ -179,7 +179,7 @@ impl Job {
             sandbox: self.setup.sandbox.clone(),
             editor,
             journal: self.journal.clone(),
-            vcs: versioning::seam(repository),
+            vcs: versioning::git(&self.setup, &self.canonical, &policy),
             clock: self.setup.clock.clone(),
             policy,
             around: world,
@@ -363,7 +363,8 @@ impl Job {
             prompt: ask.prompt.as_deref().unwrap_or_default(),
         };
         let text = task.render(&variables).map_err(|why| Finished::with_code(why, 2))?;
-        Ok(format!("Workspace folder: {}\n\n{}", self.name, text.trim()))
+        let notes: String = self.notes.iter().map(|note| format!("{note}\n\n")).collect();
+        Ok(format!("Workspace folder: {}\n\n{notes}{}", self.name, text.trim()))
     }
 
     fn scope(&self) -> Scope {

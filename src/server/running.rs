@@ -338,6 +338,7 @@ impl Actor {
             && let Some(session) = self.sessions.get_mut(&task.session)
         {
             session.history = history;
+            session.notes.clear();
         }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
         let pending = self.folders.get(task.folder).map_or(0, |folder| pending(folder, &task.proposal));

@@ -233,7 +233,7 @@ impl Workspace for Files {
     async fn accepted(&self) -> Accepted {
         self.accepted.lock().unwrap().clone()
     }
-    async fn committed(&self, _: &str) {
+    async fn committed(&self, _: &[String]) {
         self.accepted.lock().unwrap().clear();
     }
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {

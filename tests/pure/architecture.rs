@@ -31,7 +31,7 @@ const ROOMS: &[Room] = &[
         &["path"],
         &["serde", "toml", "globset", "sha2", "thiserror", "tree_sitter", "tree_sitter_bash", "unicode_normalization"],
     ),
-    room("proposal", &["event", "path", "text"], &["serde"]),
+    room("proposal", &["event", "path", "text"], &["serde", "thiserror"]),
     // Floor 1: seams
     room("seams", VALUES, &["async_trait", "serde", "serde_json", "thiserror", "tokio_util"]),
     // Floor 2: the agent
@@ -111,7 +111,10 @@ const ROOMS: &[Room] = &[
     room(
         "vcs",
         WITH_SEAMS,
-        &["async_trait", "nix", "rustix", "serde", "serde_json", "sha2", "similar", "thiserror", "tokio", "tracing", "uuid"],
+        &[
+            "async_trait", "globset", "nix", "rustix", "serde", "serde_json", "sha2", "similar", "thiserror", "tokio", "tracing",
+            "unicode_normalization", "uuid",
+        ],
     ),
 ];
 

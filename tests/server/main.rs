@@ -7,4 +7,5 @@ mod support;
 #[path = "../support/lsp.rs"]
 mod lsp;
 mod protocol;
+mod publishing;
 mod story;

@@ -6,14 +6,16 @@
 
 mod acceptance;
 mod buffers;
+mod commits;
 mod news;
 mod staging;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
+pub use commits::Uncommitted;
 pub use view::{Overlay, Seen};
 
 use crate::{
@@ -87,6 +89,7 @@ pub struct Desk {
     tasks: BTreeMap<TaskId, ProposalId>,
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
+    committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
     revision: u64,
 }
 

@@ -65,6 +65,12 @@ impl Ran {
 #[derive(Default)]
 pub struct Collect(Vec<u8>);
 
+impl Collect {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
@@ -224,7 +230,7 @@ impl Bench {
         let mut sink = Collect::default();
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: String::from_utf8_lossy(&sink.0).into_owned() })
+        Ok(Ran { outcome, output: sink.text() })
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
@@ -250,16 +256,21 @@ pub fn picture(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// Waits until the folder is empty, a few seconds at most: shadows are removed in the background.
-pub fn gets_empty(folder: &Path) -> bool {
+/// Waits until it is so, some seconds at most: shadows are removed in the background.
+pub fn soon(so: impl Fn() -> bool) -> bool {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while fs::read_dir(folder).unwrap().next().is_some() {
+    while !so() {
         if std::time::Instant::now() > deadline {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     true
+}
+
+/// Whether nothing is in a folder, before long.
+pub fn gets_empty(folder: &Path) -> bool {
+    soon(|| fs::read_dir(folder).unwrap().next().is_none())
 }
 
 /// The same text without walls: the positive control.

@@ -64,8 +64,11 @@ async fn a_user_without_a_home_gets_a_private_one() {
         let mut variables = environment(root.path());
         variables.insert("HOME".into(), home.into());
         let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
-        let (level, detail) = LinuxSandbox::with_environment(paths, variables).level().await;
-        assert_eq!(level, Level::L3, "{home:?}: {detail}");
+        for cargo in [None, Some("/nonexistent/cargo"), Some("relative"), Some("/")] {
+            variables.extend(cargo.map(|cargo| ("CARGO_HOME".into(), cargo.into())));
+            let (level, detail) = LinuxSandbox::with_environment(paths.clone(), variables.clone()).level().await;
+            assert_eq!(level, Level::L3, "{home:?} {cargo:?}: {detail}");
+        }
     }
 }
 

@@ -1,6 +1,13 @@
 //! What commands must not read.
 
-use std::fs;
+use std::{fs, time::Duration};
+
+use countersign::{
+    path::WsPath,
+    sandbox::{LinuxSandbox, SandboxPaths},
+    seams::{Command, SandboxSession, Shadow},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
@@ -16,6 +23,29 @@ async fn credentials_of_the_home_are_not_there() {
     // Control: the same tools find what is there, and the files do hold the canary.
     bench.must("cat ~/notes/n && stat ~/notes/n && grep -rqs alpha .").await;
     assert!(CREDENTIALS.iter().all(|path| bench.read(&format!("home/{path}")) == CANARY));
+}
+
+#[tokio::test]
+async fn cargos_folder_is_private_wherever_it_is() {
+    let place = visible();
+    put(place.path(), "real/credentials.toml", CANARY);
+    put(place.path(), "real/registry/index", "crates\n");
+    std::os::unix::fs::symlink("real", place.path().join("cargo")).unwrap();
+    let root = folders();
+    let mut variables = environment(&root.path().join("home"));
+    variables.insert("CARGO_HOME".into(), place.path().join("cargo").display().to_string());
+    let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
+    let session = LinuxSandbox::with_environment(paths, variables).open_here(&spec(&root.path().join("w"))).unwrap();
+    let text = format!(
+        "cat $CARGO_HOME/registry/index; echo x > $CARGO_HOME/.package-cache; cat {}/*/credentials.toml",
+        place.path().display()
+    );
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let mut said = Collect::default();
+    let outcome = session.run(command, &Shadow::default(), &mut said, &CancellationToken::new()).await.unwrap();
+    assert_ne!(outcome.exit, Some(0));
+    assert!(said.text().starts_with("crates\n") && !said.text().contains(CANARY), "{}", said.text());
+    assert_eq!(fs::read_dir(place.path().join("real")).unwrap().count(), 2);
 }
 
 #[tokio::test]

@@ -137,6 +137,22 @@ async fn the_shadow_is_gone_with_its_session() {
 }
 
 #[tokio::test]
+async fn shadows_of_killed_servers_are_swept_and_living_ones_are_not() {
+    let root = folders();
+    put(root.path(), "cache/shadow-dead/upper/x/y", "left\n");
+    put(root.path(), "cache/shadow-dead.lock", "");
+    put(root.path(), "cache/shadow-alive/upper/x", "in use\n");
+    let alive = fs::File::create(root.path().join("cache/shadow-alive.lock")).unwrap();
+    alive.lock().unwrap();
+    let sandbox = sandbox(root.path());
+    drop(sandbox.open_here(&spec(&root.path().join("w"))).unwrap());
+    drop(sandbox);
+    let dead = || ["cache/shadow-dead", "cache/shadow-dead.lock"].iter().any(|path| root.path().join(path).exists());
+    assert!(soon(|| !dead()), "still there");
+    assert!(root.path().join("cache/shadow-alive/upper/x").exists() && root.path().join("cache/shadow-alive.lock").exists());
+}
+
+#[tokio::test]
 async fn many_files_are_found_and_nothing_stalls() {
     let bench = Bench::new().await;
     let ran = bench.sh("mkdir many; cd many; for i in $(seq 2000); do : > $i; done").await;

@@ -1,0 +1,74 @@
+//! The end of shadows: in the background, since a build's output may be large and nobody waits for it.
+//!
+//! A lock beside each shadow is held while its session lives. What the end of a process cuts short, or a kill leaves behind,
+//! has a lock that nobody holds, and is swept by the next server.
+//!
+//! It owns the shadow's folders, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::entry::remove;
+
+/// Extension of the lock file beside a shadow.
+const LOCK: &str = "lock";
+
+/// How long the end of the sandbox waits for removals under way: enough for a small shadow, not felt by anyone.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The lock file of a shadow.
+pub(super) fn lock_of(root: &Path) -> PathBuf {
+    root.with_extension(LOCK)
+}
+
+/// Removals under way.
+#[derive(Debug, Default)]
+pub(super) struct Removals(Mutex<Vec<JoinHandle<()>>>);
+
+impl Removals {
+    /// Removes a shadow; its lock file goes last.
+    pub(super) fn start(&self, root: PathBuf, lock: Option<File>) {
+        self.run(move || {
+            let _ = remove(&root);
+            let _ = fs::remove_file(lock_of(&root));
+            drop(lock);
+        });
+    }
+
+    /// Removes the shadows below `cache` that no living server holds.
+    pub(super) fn sweep(&self, cache: PathBuf) {
+        self.run(move || {
+            for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
+                if is_lock && File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
+                    let _ = remove(&path.with_extension(""));
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        });
+    }
+
+    fn run(&self, work: impl FnOnce() + Send + 'static) {
+        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|removal| !removal.is_finished());
+        // Without a thread the shadow stays until the next sweep.
+        under_way.extend(thread::Builder::new().spawn(work));
+    }
+}
+
+impl Drop for Removals {
+    fn drop(&mut self) {
+        let under_way = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let deadline = Instant::now() + PATIENCE;
+        while under_way.iter().any(|removal| !removal.is_finished()) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

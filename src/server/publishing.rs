@@ -1,0 +1,139 @@
+//! `commit {}` and `push {}`: the user's own commit and push. The same plan, question and record as for the agent's, with the
+//! folder's accepted hunks.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tower_lsp::{jsonrpc, lsp_types::MessageType};
+
+use super::{
+    Setup,
+    actor::Actor,
+    commands::{CommitArgs, failed},
+    editor::TaskEditor,
+    input::Input,
+    life::{Effective, effective_policy},
+    versioning::{self, ActorDesk},
+};
+use crate::{
+    agent::{Budget, Gate, Publisher},
+    config::TrustStore,
+    event::{Scope, TaskId, ToolCallStatus},
+    journal::FileJournal,
+    tools::Publication,
+    workspace::{self, Secrecy, TaskWorkspace, World},
+};
+
+impl Actor {
+    /// `commit`
+    pub fn on_user_commit(&mut self, args: CommitArgs) -> jsonrpc::Result<Value> {
+        let folder = self.publishing_folder()?;
+        let message = match args.message.map(|message| message.trim().to_owned()).filter(|message| !message.is_empty()) {
+            Some(message) => message,
+            None => {
+                let latest = self.tasks.values().filter(|task| task.folder == folder).max_by_key(|task| task.started);
+                latest.map_or_else(|| "Apply accepted changes".to_owned(), |task| task.title.clone())
+            }
+        };
+        self.publish_as_user(folder, Publication::Commit { message, branch: None })
+    }
+
+    /// `push`
+    pub fn on_user_push(&mut self) -> jsonrpc::Result<Value> {
+        let folder = self.publishing_folder()?;
+        self.publish_as_user(folder, Publication::Push { remote: None, branch: None })
+    }
+
+    /// The folder of the latest task, else the first.
+    fn publishing_folder(&self) -> jsonrpc::Result<usize> {
+        let latest = self.tasks.values().max_by_key(|task| task.started).map(|task| task.folder);
+        latest.or_else(|| self.folders.for_ask(None)).ok_or_else(|| failed("no folder is open"))
+    }
+
+    fn publish_as_user(&mut self, index: usize, what: Publication) -> jsonrpc::Result<Value> {
+        let Some(folder) = self.folders.get(index) else { return Err(failed("no folder is open")) };
+        let job = Job {
+            setup: self.setup.clone(),
+            mailbox: self.mailbox.clone(),
+            journal: self.journal.clone(),
+            folder: index,
+            root: folder.canonical.clone(),
+            trusted: self.client.trusted,
+        };
+        tokio::spawn(async move {
+            let mailbox = job.mailbox.clone();
+            let (fine, text) = job.run(what).await.unwrap_or_else(|why| (false, why));
+            let _ = mailbox.send(Input::Published { folder: index, fine, text });
+        });
+        Ok(Value::Null)
+    }
+
+    /// The user's own commit or push is over: the user is told, and the agent with its next message.
+    pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
+        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
+        self.out.message(typ, &format!("countersign: {text}"));
+        if !fine {
+            return;
+        }
+        let note = format!("(The user did this on their own: {text})");
+        for task in self.tasks.values().filter(|task| task.folder == folder) {
+            if task.state.is_over() {
+                if let Some(session) = self.sessions.get_mut(&task.session)
+                    && !session.notes.contains(&note)
+                {
+                    session.notes.push(note.clone());
+                }
+            } else {
+                task.steering.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(note.clone());
+            }
+        }
+    }
+}
+
+struct Job {
+    setup: Arc<Setup>,
+    mailbox: mpsc::UnboundedSender<Input>,
+    journal: Arc<FileJournal>,
+    folder: usize,
+    root: std::path::PathBuf,
+    trusted: bool,
+}
+
+impl Job {
+    async fn run(&self, what: Publication) -> Result<(bool, String), String> {
+        let setup = &self.setup;
+        let trusted = self.trusted || TrustStore::new(&setup.folders).is_trusted(&self.root).map_err(|error| error.to_string())?;
+        if !trusted {
+            return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
+        }
+        let Effective { policy, .. } = effective_policy(setup, &self.root, trusted);
+        let Some(vcs) = versioning::git(setup, &self.root, &policy) else {
+            return Err(format!("{} is in no git repository", self.root.display()));
+        };
+        let disk = workspace::Folder::open(&self.root).map_err(|error| error.to_string())?;
+        let world = Arc::new(World::new(disk, setup.environment.home(), setup.environment.folder("XDG_CONFIG_HOME")));
+        let keeper = policy.clone();
+        let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
+        let task = TaskId::from("user");
+        let door = Arc::new(ActorDesk::new(self.mailbox.clone(), self.folder));
+        let view = TaskWorkspace::new(task.clone(), door, world.clone(), secrecy);
+        let timeout = Duration::from_secs(setup.config.approval.timeout_s);
+        let editor = Arc::new(TaskEditor::new(self.mailbox.clone(), task, Default::default(), timeout));
+        let mut gate = Gate::new(policy.clone(), world, editor, self.journal.clone(), setup.clock.clone());
+        let mut budget = Budget::new(policy.budget().clone(), None, setup.clock.now());
+        let scope = Scope {
+            workspace: Some(self.root.display().to_string()),
+            policy_sha: Some(policy.sha().to_owned()),
+            ..Scope::default()
+        };
+        let cancel = CancellationToken::new();
+        let mut publisher =
+            Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), workspace: &view, scope: &scope, cancel: &cancel };
+        match publisher.publish(what).await {
+            Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
+            Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
+        }
+    }
+}
