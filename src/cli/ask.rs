@@ -150,8 +150,7 @@ fn tell(session: &mut Session, ended: &Ended) {
     if ended.state == "failed" {
         return;
     }
-    session.screen.gap();
-    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     let mut parts = vec![ended.how().to_owned()];
     parts.extend((!ended.usage.is_empty()).then(|| ended.usage.clone()));

@@ -53,8 +53,8 @@ fn stand_in(moment: &Moment<'_>) -> Option<String> {
     match moment {
         Moment::Change(hunk) if hunk.new_text.contains("thank you") => Some("n nobody asked for a new heading".to_owned()),
         Moment::Change(_) => Some("y".to_owned()),
-        Moment::Question(text) if text.starts_with("Commit") => Some("Commit".to_owned()),
-        Moment::Question(_) => Some("Reject".to_owned()),
+        Moment::Question(text) if text.starts_with("Commit") => Some("c".to_owned()),
+        Moment::Question(_) => Some("r".to_owned()),
         Moment::Words => None,
     }
 }
@@ -70,6 +70,15 @@ async fn play(world: &World, mut screen: Screen, person: Person, context: &Conte
     let trusted = world.countersign(&["trust", "add", "."])?;
     shell(&mut screen, "countersign trust add .", &trusted);
 
+    let no_walls = world.walls().await?;
+    if let Some(why) = &no_walls {
+        screen.gap();
+        screen.paragraph(
+            "  ",
+            Tone::Warn,
+            &format!("Walls cannot be had on this machine, so the agent will run no command: {why}"),
+        );
+    }
     let mut server = world.server()?.spawn().map_err(|error| CliError::new(Code::Failed, format_args!("the server: {error}")))?;
     let (Some(from), Some(to)) = (server.stdout.take(), server.stdin.take()) else {
         return Err(CliError::new(Code::Failed, "the server has no pipes"));
@@ -83,11 +92,11 @@ async fn play(world: &World, mut screen: Screen, person: Person, context: &Conte
     let _ = tokio::time::timeout(LEAVING, server.wait()).await;
     let (ended, undecided) = result?;
     close(&mut session.screen, world, &ended)?;
-    Ok(match (&ended.no_walls, undecided) {
-        (_, true) => Code::Cancelled,
-        (Some(_), _) => Code::Walls,
-        (None, _) if ended.code == 0 => Code::Done,
-        (None, _) => Code::Failed,
+    Ok(match ended.code {
+        _ if undecided => Code::Cancelled,
+        0 if no_walls.is_some() => Code::Walls,
+        0 => Code::Done,
+        _ => Code::Failed,
     })
 }
 
@@ -105,8 +114,7 @@ async fn tour(world: &World, session: &mut Session) -> Result<(Ended, bool), Cli
     let uri = session.client.texts().uri(&receipt);
     let range = json!({"start": {"line": 8, "character": 0}, "end": {"line": 12, "character": 0}});
     let ended = session.ask(json!({"prompt": ASK, "uri": uri, "range": range})).await?;
-    session.screen.gap();
-    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     session.screen.say(Tone::Quiet, &format!("  {} · {}", ended.how(), ended.usage));
     if ended.code != 0 {
@@ -143,8 +151,7 @@ async fn publish(world: &World, session: &mut Session, before: &Ended) -> Result
     tell(&mut session.screen, &format!("\u{201c}{PUBLISH}\u{201d}"));
     session.screen.gap();
     let ended = session.ask(json!({"prompt": PUBLISH, "session": before.session})).await?;
-    session.screen.gap();
-    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     let log = world.git(&["log", "--oneline", "--decorate", "--no-color"])?;
     shell(&mut session.screen, "git log --oneline --decorate", &log);
@@ -169,10 +176,6 @@ fn close(screen: &mut Screen, world: &World, ended: &Ended) -> Result<(), CliErr
     );
     let verified = world.countersign(&["audit", "verify", &ended.session])?;
     shell(screen, "countersign audit verify", &verified);
-    if let Some(why) = &ended.no_walls {
-        screen.gap();
-        screen.paragraph("  ", Tone::Warn, &format!("The walls cannot be had on this machine, so no command ran: {why}"));
-    }
     chapter(screen, "→", "Next");
     for (command, what) in [
         ("countersign doctor", "what this machine can do, and what helps"),

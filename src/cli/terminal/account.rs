@@ -26,6 +26,8 @@ pub struct Account {
     latest: Option<String>,
     titles: HashMap<String, String>,
     output: Output,
+    /// What the model said since its last call.
+    said: String,
 }
 
 /// The output of the command that runs.
@@ -40,7 +42,7 @@ struct Output {
 
 impl Default for Account {
     fn default() -> Self {
-        Account { words: Flow::new("  "), latest: None, titles: HashMap::new(), output: Output::default() }
+        Account { words: Flow::new("  "), latest: None, titles: HashMap::new(), output: Output::default(), said: String::new() }
     }
 }
 
@@ -51,6 +53,7 @@ impl Account {
         match text("kind") {
             "text" => {
                 self.words.push(screen, Tone::Plain, text("text"));
+                self.said.push_str(text("text"));
                 self.latest = None;
             }
             "tool_call" => {
@@ -78,12 +81,21 @@ impl Account {
     pub fn pause(&mut self, screen: &mut Screen) {
         self.words.flush(screen, Tone::Plain);
         screen.end_line();
-        self.latest = None;
+    }
+
+    /// Shows a task's last words, unless the model has just said exactly them.
+    pub fn last_words(&mut self, screen: &mut Screen, summary: &str) {
+        if self.said.trim() != summary.trim() {
+            screen.gap();
+            screen.paragraph("  ", Tone::Plain, summary);
+        }
+        self.said.clear();
     }
 
     fn started(&mut self, screen: &mut Screen, call: String, title: &str) {
         screen.line(&format!("  {} {}", screen.paint(Tone::Key, "›"), screen.paint(Tone::Strong, &printable(title))));
         self.titles.insert(call.clone(), title.to_owned());
+        self.said.clear();
         self.latest = Some(call);
         self.output = Output::default();
     }
@@ -99,7 +111,9 @@ impl Account {
         let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
         if status == "denied" {
             // Why something was denied is never cut; what follows is advice to the model.
-            let why = first.split(". There is no other way").next().unwrap_or(first);
+            let why = [". There is no other way", ". Do not ask again"]
+                .iter()
+                .fold(first, |why, tail| why.split(tail).next().unwrap_or(why));
             let mark = if first.starts_with("denied") { "" } else { "denied: " };
             return screen.paragraph("    ", tone, &format!("{mark}{}", printable(why)));
         }
@@ -121,7 +135,8 @@ fn says(result: &str, title: &str) -> bool {
 
 /// `4 hits in 2 files` of a search that shows lines (`12|text` below a line with the file's name).
 fn hits(result: &str) -> Option<String> {
-    let number = |line: &str, sign| line.split_once(sign).is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let number =
+        |line: &str, sign| line.split_once(sign).is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let hits = result.lines().filter(|line| number(line, '|')).count();
     let files = result.lines().filter(|line| !line.starts_with('[') && !number(line, '|') && !number(line, '-')).count();
     let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };

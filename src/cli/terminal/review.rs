@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    external,
-    hunk,
+    external, hunk,
     person::{Moment, Person},
     screen::Tone,
     session::{Ended, Session},
@@ -277,7 +276,8 @@ impl Session {
             self.screen.say(Tone::Strong, &parts.join(", "));
         }
         if reviewed.left > 0 && matches!(self.person, Person::Nobody) {
-            self.screen.say(Tone::Quiet, "nobody was asked: --accept all takes changes over, --patch OUT.diff keeps them as a patch");
+            self.screen
+                .say(Tone::Quiet, "nobody was asked: --accept all takes changes over, --patch OUT.diff keeps them as a patch");
         }
     }
 }

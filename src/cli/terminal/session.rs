@@ -184,7 +184,7 @@ impl Session {
             Some("usage") => ended.usage = usage_line(update),
             Some("tool_call") if update["tool"] == "run" => {
                 let result = update["result"].as_str().unwrap_or_default();
-                if result.starts_with("commands cannot run here") {
+                if result.starts_with("commands cannot run here") || result.contains("rule min_level") {
                     ended.no_walls = Some(result.to_owned());
                 }
             }
@@ -240,7 +240,9 @@ impl Session {
                 return None;
             };
             let answer = answer?;
-            if let Some((_, title)) = keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title)) {
+            if let Some((_, title)) =
+                keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title))
+            {
                 return Some(title.clone());
             }
             let letters: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();

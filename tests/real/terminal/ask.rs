@@ -23,6 +23,7 @@ fn all_takes_every_change_over_except_those_that_steer_tools() {
     assert!(shown.contains("accepted 2 changes: list.txt"), "{shown}");
     assert!(shown.contains("left out: Makefile steers tools"), "{shown}");
     assert!(shown.contains("2 changes accepted, 1 change left undecided"), "{shown}");
+    assert_eq!(shown.matches("Done.").count(), 1, "the last words are said once: {shown}");
     assert!(!shown.contains('\u{1b}'), "no colours where there is no terminal: {shown:?}");
 }
 
@@ -173,12 +174,8 @@ fn an_interrupt_stops_the_task_and_its_command() {
     let desk = Desk::new();
     let nap = "61.618";
     let model = desk.script(&[call("run", json!({"command": format!("sleep {nap}")})), words("Done.")]);
-    let child = desk
-        .countersign(&["ask", "wait", "--model", &model])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child =
+        desk.countersign(&["ask", "wait", "--model", &model]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait("the command", || runs(nap), |runs| *runs);
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();

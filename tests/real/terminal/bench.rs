@@ -130,7 +130,10 @@ pub fn words(text: &str) -> Value {
 
 /// Two hunks in `list.txt`, far from each other.
 pub fn two_hunks() -> Value {
-    call("edit_file", json!({"path": "list.txt", "edits": [{"old": "two\n", "new": "TWO\n"}, {"old": "nine\n", "new": "NINE\n"}]}))
+    call(
+        "edit_file",
+        json!({"path": "list.txt", "edits": [{"old": "two\n", "new": "TWO\n"}, {"old": "nine\n", "new": "NINE\n"}]}),
+    )
 }
 
 /// A tmux server of its own, 80 by 50.
@@ -184,7 +187,10 @@ impl Terminal {
     /// Waits for the program's end; its exit code.
     pub fn code(&self) -> i32 {
         let read = || fs::read_to_string(&self.exit).unwrap_or_default();
-        wait(&format!("the end; the screen shows {}", self.shown(false)), read, |text| text.ends_with('\n')).trim().parse().unwrap()
+        wait(&format!("the end; the screen shows {}", self.shown(false)), read, |text| text.ends_with('\n'))
+            .trim()
+            .parse()
+            .unwrap()
     }
 }
 
