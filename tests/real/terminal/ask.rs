@@ -88,6 +88,40 @@ fn a_patch_changes_nothing_and_git_applies_it() {
     assert_eq!(desk.read("a name.txt"), "x\nz");
 }
 
+/// A new file, one that goes, and one that moves with a change in it.
+fn whole_files() -> [Value; 5] {
+    [
+        call("write_file", json!({"path": "sub/new.txt", "content": "new\n"})),
+        call("file_op", json!({"op": "delete", "path": "gone.txt"})),
+        call("file_op", json!({"op": "move", "path": "old.txt", "to": "sub/moved.txt"})),
+        two_hunks(),
+        words("Done."),
+    ]
+}
+
+#[test]
+fn whole_files_come_go_and_move() {
+    for patched in [false, true] {
+        let desk = Desk::new();
+        desk.write("gone.txt", "gone\n");
+        desk.write("old.txt", "old\n");
+        desk.commit();
+        let patch = desk.beside("out.diff");
+        let how = if patched { ["--patch", text(&patch)] } else { ["--accept", "all"] };
+        let output = desk.ask(&whole_files(), &how);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        if patched {
+            assert_eq!(desk.git(&["status", "--short"]), "");
+            desk.git(&["apply", text(&patch)]);
+        }
+        let there = |name: &str| desk.project().join(name).exists();
+        assert_eq!(desk.read("sub/new.txt"), "new\n", "{}", said(&output));
+        assert_eq!(desk.read("sub/moved.txt"), "old\n");
+        assert!(!there("gone.txt") && !there("old.txt"), "{}", said(&output));
+        assert_eq!(desk.read("list.txt"), changed());
+    }
+}
+
 #[test]
 fn an_untrusted_folder_is_refused_and_told_how_to_trust_it() {
     let desk = Desk::untrusted();

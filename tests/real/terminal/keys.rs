@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::bench::{Desk, LIST, call, text, two_hunks, words};
+use super::bench::{Desk, LIST, call, said, text, two_hunks, words};
 
 #[test]
 fn a_change_is_accepted_and_another_rejected_with_a_reason() {
@@ -105,6 +105,24 @@ fn trust_is_asked_for_and_enter_alone_gives_none() {
     assert_eq!(terminal.code(), 0);
     let listed = desk.countersign(&["trust", "list"]).output().unwrap();
     assert!(String::from_utf8_lossy(&listed.stdout).contains(text(&desk.project().canonicalize().unwrap())));
+}
+
+#[test]
+fn the_model_asks_in_words_and_gets_them() {
+    let desk = Desk::new();
+    let model = desk.script(&[call("ask_user", json!({"question": "Which colour?"})), words("Done.")]);
+    let ask = ["ask", "paint it", "--model", &model];
+    let terminal = desk.terminal(&ask, &[]);
+    let shown = terminal.until("your answer:");
+    assert!(shown.contains("Which colour?") && !shown.contains("[ ] send"), "{shown}");
+    terminal.line("a quiet green");
+    assert_eq!(terminal.code(), 0);
+    let journal = || String::from_utf8(desk.countersign(&["audit", "show", "last", "--json"]).output().unwrap().stdout).unwrap();
+    assert!(journal().contains("a quiet green"), "{}", journal());
+    // Nobody there: the question ends at once, and the task goes on.
+    let output = desk.countersign(&ask).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(!journal().contains("a quiet green"));
 }
 
 #[test]
