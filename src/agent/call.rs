@@ -16,7 +16,7 @@ use super::{
     history::{OpenCall, note, said, unmarked},
     iteration::Stumbles,
     publish::Publisher,
-    task::{Ending, Task, longest_command},
+    task::{Ending, Task},
 };
 use crate::{
     event::{Actor, Event, Scope, StopReason, ToolCallStatus},
@@ -73,8 +73,11 @@ pub(super) async fn run_all(task: &mut Task, cut: bool) -> Result<(), Ending> {
         settled.record_last(task, Vec::new());
         return Err(Ending::cancelled());
     }
-    let (notes, heard) = notes(task).await;
-    let finished = settled.summary.take().filter(|_| !heard);
+    let (mut notes, heard) = notes(task).await;
+    let mut finished = settled.summary.take();
+    if heard && finished.take().is_some() {
+        notes.push(note("the task is not finished: the user said something, see above"));
+    }
     settled.record_last(task, notes);
     match finished {
         Some(summary) => Err(Ending::new(StopReason::EndTurn, summary)),
@@ -206,12 +209,10 @@ async fn publish(task: &mut Task, call: Admitted, what: Publication) -> Result<S
     let started = task.seams.clock.now();
     let result = match task.seams.vcs.clone() {
         Some(vcs) => {
-            let workspace = task.seams.workspace.clone();
             let mut publisher = Publisher {
                 gate: &mut task.gate,
                 budget: &mut task.budget,
                 vcs: &*vcs,
-                workspace: &*workspace,
                 scope: &call.scope,
                 cancel: &task.cancel,
             };
@@ -242,7 +243,8 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
         vcs: task.seams.vcs.as_deref(),
         may_read: &may_read,
         apart,
-        longest: longest_command(task.policy()),
+        usual: Duration::from_secs(task.policy().run().timeout_s),
+        longest: Duration::from_secs(task.policy().run().max_timeout_s),
         cancel: &task.cancel,
     };
     let result = if tool.effect() == Effect::Runs {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     event::{Actor, Event, Scope},
     policy::{Action, Decision, PushKind, Verdict},
-    seams::{CommitPlan, CommitSpec, JournalError, PushPlan, PushSpec, Question, QuestionKind, Vcs, VcsError, Workspace},
+    seams::{CommitPlan, CommitSpec, JournalError, PushPlan, PushSpec, Question, QuestionKind, Vcs, VcsError},
     tools::{Publication, ToolResult},
 };
 
@@ -26,7 +26,6 @@ pub struct Publisher<'a> {
     pub gate: &'a mut Gate,
     pub budget: &'a mut Budget,
     pub vcs: &'a dyn Vcs,
-    pub workspace: &'a dyn Workspace,
     pub scope: &'a Scope,
     pub cancel: &'a CancellationToken,
 }
@@ -111,8 +110,6 @@ impl Publisher<'_> {
         let CommitPlan { branch, tree, files, refused, .. } = plan;
         let event = Event::GitCommit { commit: commit.clone(), branch: branch.clone(), tree, message };
         self.gate.journal.append(Actor::Server, self.scope, event);
-        let left_out: Vec<String> = refused.iter().map(|(path, _)| path.clone()).collect();
-        self.workspace.committed(&left_out).await;
         let mut text = format!("committed {commit} on {branch}: {}", files.join(", "));
         for (path, why) in refused {
             text += &format!("\nleft out {path}: {why}");
@@ -121,13 +118,9 @@ impl Publisher<'_> {
     }
 
     async fn plan_commit(&self, message: &str, branch: Option<String>) -> Result<CommitPlan, No> {
-        let accepted = self.workspace.accepted().await;
-        if accepted.is_empty() {
-            let why = "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted. \
-                       Pending hunks are accepted by the user only";
-            return Err(No::Told(ToolResult::error(why)));
-        }
-        Ok(self.vcs.plan_commit(CommitSpec { accepted, message: message.to_owned(), branch }).await?)
+        // The seam knows what is accepted; the model has no say in it.
+        let spec = CommitSpec { accepted: Vec::new(), message: message.to_owned(), branch };
+        Ok(self.vcs.plan_commit(spec).await?)
     }
 
     async fn push(&mut self, spec: PushSpec) -> Result<ToolResult, No> {

@@ -1,6 +1,6 @@
 //! One task from its prompt to its end.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -300,11 +300,6 @@ fn sandbox_spec(spec: &TaskSpec, policy: &Policy) -> SandboxSpec {
         file_size: run.file_mb * MIB,
         tmp_size: run.tmp_mb * MIB,
     }
-}
-
-/// Longest time that a command may ask for.
-pub(super) fn longest_command(policy: &Policy) -> Duration {
-    Duration::from_secs(policy.run().max_timeout_s)
 }
 
 fn tools_sha(specs: &[ToolSpec]) -> String {

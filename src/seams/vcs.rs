@@ -25,6 +25,7 @@ pub struct Branch {
 #[derive(Clone, Debug)]
 pub struct CommitSpec {
     /// Path and accepted hunks as (text before, text after) pairs in order of acceptance; a new file has an empty `before`.
+    /// The agent leaves it empty: the git of a task knows what its session has accepted.
     pub accepted: Vec<(WsPath, Vec<(String, String)>)>,
     pub message: String,
     /// Branch to create and commit on; `None` is the current one.

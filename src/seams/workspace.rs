@@ -209,13 +209,6 @@ pub trait Workspace: Send + Sync {
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
-    /// What the user accepted of this session's hunks and no commit holds yet: path and (text before, text after) pairs in
-    /// order of acceptance.
-    async fn accepted(&self) -> Vec<(WsPath, Vec<(String, String)>)> {
-        Vec::new()
-    }
-    /// What `accepted` told last is now in a commit, but for the paths `left_out` (as the commit's plan names them).
-    async fn committed(&self, _left_out: &[String]) {}
     /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

@@ -147,8 +147,7 @@ impl Job {
         let door = Arc::new(ActorDesk::new(self.mailbox.clone(), self.folder));
         let keeper = policy.clone();
         let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
-        let view = TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy).in_session(self.tasks.clone());
-        let view = Arc::new(view);
+        let view = Arc::new(TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy));
         let prompt = self.prompt(view.as_ref()).await?;
         if self.new_session {
             let start = Event::SessionStart {
@@ -173,13 +172,15 @@ impl Job {
             prices: prices(&self.setup.config, model.name()),
             history: std::mem::take(&mut self.history),
         };
+        let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
+        let vcs = versioning::git(&self.setup, &self.canonical, &policy, desk, Some(self.tasks.clone()));
         let seams = agent::Seams {
             model,
             workspace: view,
             sandbox: self.setup.sandbox.clone(),
             editor,
             journal: self.journal.clone(),
-            vcs: versioning::git(&self.setup, &self.canonical, &policy),
+            vcs,
             clock: self.setup.clock.clone(),
             policy,
             around: world,

@@ -23,7 +23,7 @@ use crate::{
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
     tools::Publication,
-    workspace::{self, Secrecy, TaskWorkspace, World},
+    workspace::{self, World},
 };
 
 impl Actor {
@@ -109,16 +109,13 @@ impl Job {
             return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
         }
         let Effective { policy, .. } = effective_policy(setup, &self.root, trusted);
-        let Some(vcs) = versioning::git(setup, &self.root, &policy) else {
+        let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
+        let Some(vcs) = versioning::git(setup, &self.root, &policy, desk, None) else {
             return Err(format!("{} is in no git repository", self.root.display()));
         };
         let disk = workspace::Folder::open(&self.root).map_err(|error| error.to_string())?;
         let world = Arc::new(World::new(disk, setup.environment.home(), setup.environment.folder("XDG_CONFIG_HOME")));
-        let keeper = policy.clone();
-        let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
         let task = TaskId::from("user");
-        let door = Arc::new(ActorDesk::new(self.mailbox.clone(), self.folder));
-        let view = TaskWorkspace::new(task.clone(), door, world.clone(), secrecy);
         let timeout = Duration::from_secs(setup.config.approval.timeout_s);
         let editor = Arc::new(TaskEditor::new(self.mailbox.clone(), task, Default::default(), timeout));
         let mut gate = Gate::new(policy.clone(), world, editor, self.journal.clone(), setup.clock.clone());
@@ -130,7 +127,7 @@ impl Job {
         };
         let cancel = CancellationToken::new();
         let mut publisher =
-            Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), workspace: &view, scope: &scope, cancel: &cancel };
+            Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
         match publisher.publish(what).await {
             Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),

@@ -1,16 +1,22 @@
 //! What a task reaches outside of its own loop: the desk of its folder, through the actor, and the folder's git.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::mpsc;
 
 use super::{Setup, hooks::WalledHooks, input::Input};
 use crate::{
-    config::GitBranch,
+    config::{self, GitBranch},
+    event::{HunkId, ProposalId, TaskId},
+    path::WsPath,
     policy::Policy,
-    seams::{Vcs, WorkspaceError},
+    seams::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError, WorkspaceError},
     vcs::{Git, GitSettings},
-    workspace::{DeskDoor, DeskWork},
+    workspace::{DeskDoor, DeskWork, call},
 };
 
 /// The desk of one folder, owned by the actor.
@@ -33,20 +39,94 @@ impl DeskDoor for ActorDesk {
     }
 }
 
+/// Git of a folder for one conversation: a commit holds exactly the accepted hunks that no commit holds yet.
+pub struct Repository {
+    git: Git,
+    desk: ActorDesk,
+    /// Whose hunks a commit takes; `None` takes the folder's.
+    tasks: Option<Vec<TaskId>>,
+    /// The hunks of each plan, by its digest.
+    planned: Mutex<HashMap<String, Vec<Hunk>>>,
+}
+
+type Hunk = (ProposalId, HunkId, WsPath);
+
+#[async_trait::async_trait]
+impl Vcs for Repository {
+    async fn look(&self, op: &str, paths: &[WsPath], rev: Option<&str>) -> Result<String, VcsError> {
+        self.git.look(op, paths, rev).await
+    }
+
+    async fn branch(&self) -> Result<Branch, VcsError> {
+        self.git.branch().await
+    }
+
+    async fn create_branch(&self, name: &str) -> Result<(), VcsError> {
+        self.git.create_branch(name).await
+    }
+
+    async fn plan_commit(&self, mut spec: CommitSpec) -> Result<CommitPlan, VcsError> {
+        let tasks = self.tasks.clone();
+        let found = call(&self.desk, move |desk| desk.uncommitted(tasks.as_deref())).await.unwrap_or_default();
+        if found.files.is_empty() {
+            return Err(VcsError {
+                message: "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted".to_owned(),
+                hint: Some("pending hunks are accepted by the user only".to_owned()),
+            });
+        }
+        spec.accepted = found.files;
+        let plan = self.git.plan_commit(spec).await?;
+        // A plan names paths from the repository's top, which may lie above the folder.
+        let left_out = |path: &WsPath| {
+            plan.refused.iter().any(|(named, _)| named == path.as_str() || named.ends_with(&format!("/{path}")))
+        };
+        let hunks = found.hunks.into_iter().filter(|(_, _, path)| !left_out(path)).collect();
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.digest.clone(), hunks);
+        Ok(plan)
+    }
+
+    async fn commit(&self, plan: &CommitPlan) -> Result<String, VcsError> {
+        let commit = self.git.commit(plan).await?;
+        let hunks = self.planned.lock().unwrap_or_else(PoisonError::into_inner).remove(&plan.digest).unwrap_or_default();
+        // Without a desk there is nobody to commit them again.
+        let _ = call(&self.desk, move |desk| desk.commit(hunks)).await;
+        Ok(commit)
+    }
+
+    async fn plan_push(&self, spec: PushSpec) -> Result<PushPlan, VcsError> {
+        self.git.plan_push(spec).await
+    }
+
+    async fn push(&self, plan: &PushPlan) -> Result<(), VcsError> {
+        self.git.push(plan).await
+    }
+}
+
 /// Git of a folder; `None` where there is no repository (the git tool says so when it is called).
-pub fn git(setup: &Setup, folder: &Path, policy: &Arc<Policy>) -> Option<Arc<dyn Vcs>> {
+pub fn git(
+    setup: &Setup,
+    folder: &Path,
+    policy: &Arc<Policy>,
+    desk: ActorDesk,
+    tasks: Option<Vec<TaskId>>,
+) -> Option<Arc<dyn Vcs>> {
+    let scratch = setup.folders.cache.join("git");
+    if let Err(error) = config::folders::make_private(&scratch) {
+        tracing::warn!(%error, "git has no private folder to work in");
+        return None;
+    }
     let settings = GitSettings {
         allow_file_remotes: setup.config.git.allow_file_remotes,
         protected: policy.branches().protected.clone(),
         always_agent: setup.config.git.branch == GitBranch::Agent,
         hidden: policy.secret_patterns(),
         env: setup.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        scratch: setup.folders.cache.join("git"),
+        scratch,
         hooks: Some(Arc::new(WalledHooks::new(setup.sandbox.clone(), policy.clone(), folder.to_owned()))),
         ..GitSettings::default()
     };
     match Git::open(folder, settings) {
-        Ok(git) => Some(Arc::new(git)),
+        Ok(git) => Some(Arc::new(Repository { git, desk, tasks, planned: Mutex::default() })),
         Err(error) => {
             tracing::info!(%error, "no git for this folder");
             None

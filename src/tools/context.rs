@@ -82,7 +82,8 @@ pub struct Context<'a> {
     pub may_read: &'a (dyn Fn(&str) -> bool + Sync),
     /// The policy said "ask" about a staged change, or it steers tools: its hunks stand apart.
     pub apart: bool,
-    /// Longest time that a command may run.
+    /// Time that a command has when it asks for none, and the longest that it may ask for.
+    pub usual: Duration,
     pub longest: Duration,
     pub cancel: &'a CancellationToken,
 }

@@ -34,16 +34,12 @@ pub(super) struct Run {
     #[serde(default, alias = "workdir", alias = "working_directory", deserialize_with = "lenient::maybe_path")]
     #[schemars(with = "Option<String>")]
     cwd: Option<WsPath>,
-    /// Default 120.
     #[serde(default, alias = "timeout", deserialize_with = "lenient::number")]
     timeout_s: Option<u64>,
     #[serde(default, deserialize_with = "lenient::sentences")]
     #[schemars(skip)]
     network: Vec<String>,
 }
-
-/// Time that a command has when the model names none.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[async_trait::async_trait]
 impl Tool for Run {
@@ -77,13 +73,16 @@ impl Tool for Run {
     }
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
-        let timeout = self.timeout_s.map_or(DEFAULT_TIMEOUT, |s| Duration::from_secs(s.max(1))).min(cx.longest);
+        let timeout = self.timeout_s.map_or(cx.usual, |s| Duration::from_secs(s.max(1))).min(cx.longest);
         let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
         let shadow = cx.workspace.shadow().await?;
         let mut collector = Collector::new(cx.editor, cx.call);
         let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
         let outcome = ended.map_err(|error| {
-            ToolResult::error(format!("{error}. Nothing ran. Go on without commands and say in finish what was not checked"))
+            let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
+            ToolResult::error(format!(
+                "{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"
+            ))
         })?;
         let text = report(&outcome, timeout, collector, cx);
         let status = match outcome.stopped {

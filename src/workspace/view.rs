@@ -2,14 +2,14 @@
 //! for that, never inside the desk's door.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicBool, Ordering},
 };
 
 use rustix::fs::FileType;
 
 use crate::{
-    event::{HunkId, ProposalId, TaskId},
+    event::TaskId,
     path::WsPath,
     seams::{
         FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
@@ -36,10 +36,6 @@ pub struct TaskWorkspace {
     door: Arc<dyn DeskDoor>,
     world: Arc<World>,
     secrecy: Secrecy,
-    /// Whose accepted hunks a commit takes; `None` takes the folder's.
-    session: Option<Vec<TaskId>>,
-    /// The hunks that `accepted` told of last.
-    told: Arc<Mutex<Vec<(ProposalId, HunkId, WsPath)>>>,
 }
 
 impl TaskWorkspace {
@@ -51,13 +47,7 @@ impl TaskWorkspace {
             // Whoever needs the answer asks again and is told what went wrong.
             runtime.spawn_blocking(move || drop(warm.masked(known.as_ref())));
         }
-        TaskWorkspace { task, door, world, secrecy, session: None, told: Arc::default() }
-    }
-
-    /// The same, for commits of what was accepted of these tasks only.
-    #[must_use]
-    pub fn in_session(self, tasks: Vec<TaskId>) -> Self {
-        TaskWorkspace { session: Some(tasks), ..self }
+        TaskWorkspace { task, door, world, secrecy }
     }
 
     async fn desk<T: Send + 'static>(
@@ -236,22 +226,6 @@ impl Workspace for TaskWorkspace {
         let over = self.overlay().await?;
         let secrecy = Arc::clone(&self.secrecy);
         self.disk(move |world| shadow(world, over, secrecy.as_ref())).await
-    }
-
-    async fn accepted(&self) -> Vec<(WsPath, Vec<(String, String)>)> {
-        let session = self.session.clone();
-        let found = self.desk(move |desk, _| desk.uncommitted(session.as_deref())).await.unwrap_or_default();
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = found.hunks;
-        found.files
-    }
-
-    async fn committed(&self, left_out: &[String]) {
-        let mut hunks = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
-        // A plan names paths from the repository's top, which may lie above the folder.
-        let is = |named: &String, path: &WsPath| named == path.as_str() || named.ends_with(&format!("/{path}"));
-        hunks.retain(|(_, _, path)| !left_out.iter().any(|named| is(named, path)));
-        // Without a desk there is nobody to commit again.
-        let _ = self.desk(move |desk, _| desk.commit(hunks)).await;
     }
 
     async fn revision(&self) -> u64 {

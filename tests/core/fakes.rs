@@ -60,8 +60,8 @@ pub fn reply(content: Vec<Value>, stop: Stop) -> Step {
     Step::Reply(Reply { id: "msg".into(), model: "fake".into(), content: content.into_iter().map(Block).collect(), stop, usage })
 }
 
+pub type Hook = Box<dyn FnMut() + Send>;
 pub type AtRequest = Box<dyn FnMut(usize) + Send>;
-pub type Accepted = Vec<(WsPath, Vec<(String, String)>)>;
 
 pub struct Script {
     steps: Mutex<VecDeque<Step>>,
@@ -136,7 +136,6 @@ pub struct Files {
     pub staged: Mutex<Vec<StageRequest>>,
     pub news: Mutex<Vec<String>>,
     pub revision: AtomicU64,
-    pub accepted: Mutex<Accepted>,
 }
 
 impl Files {
@@ -230,12 +229,6 @@ impl Workspace for Files {
     async fn news(&self) -> Vec<String> {
         std::mem::take(&mut self.news.lock().unwrap())
     }
-    async fn accepted(&self) -> Accepted {
-        self.accepted.lock().unwrap().clone()
-    }
-    async fn committed(&self, _: &[String]) {
-        self.accepted.lock().unwrap().clear();
-    }
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
         Ok(path.clone())
     }
@@ -246,6 +239,8 @@ impl Workspace for Files {
 pub struct Walls {
     pub ends: Mutex<BTreeMap<String, (Vec<u8>, Outcome)>>,
     pub ran: Arc<Mutex<Vec<String>>>,
+    /// Called when a command has started.
+    pub at_run: Arc<Mutex<Option<Hook>>>,
     pub broken: AtomicBool,
     pub opened: AtomicU64,
 }
@@ -253,6 +248,7 @@ pub struct Walls {
 struct Session {
     ends: BTreeMap<String, (Vec<u8>, Outcome)>,
     ran: Arc<Mutex<Vec<String>>>,
+    at_run: Arc<Mutex<Option<Hook>>>,
 }
 
 #[async_trait::async_trait]
@@ -265,7 +261,7 @@ impl Sandbox for Walls {
             return Err(SandboxError { step: "namespaces".into(), why: "not permitted".into(), hint: "".into() });
         }
         self.opened.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(Session { ends: self.ends.lock().unwrap().clone(), ran: self.ran.clone() }))
+        Ok(Box::new(Session { ends: self.ends.lock().unwrap().clone(), ran: self.ran.clone(), at_run: self.at_run.clone() }))
     }
 }
 
@@ -284,6 +280,9 @@ impl SandboxSession for Session {
         self.ran.lock().unwrap().push(command.text.clone());
         if command.text == "hang" {
             sink.output(b"half a line");
+            if let Some(hook) = &mut *self.at_run.lock().unwrap() {
+                hook();
+            }
             cancel.cancelled().await;
             return Ok(Outcome { stopped: Some(Stopped::Cancelled), ..Outcome::default() });
         }
@@ -309,7 +308,7 @@ pub struct Person {
     /// Seconds that an answer takes.
     pub takes: AtomicU64,
     /// Called while a question is open.
-    pub while_open: Mutex<Option<Box<dyn FnMut() + Send>>>,
+    pub while_open: Mutex<Option<Hook>>,
 }
 
 #[async_trait::async_trait]
@@ -398,6 +397,18 @@ impl Clock for Ticks {
     async fn sleep(&self, _: Duration) {}
 }
 
+/// The default policy with more rules in the user's layer. Loading runs its examples, so each is loaded once.
+fn policy(rules: &str) -> Arc<Policy> {
+    static LOADED: Mutex<BTreeMap<String, Arc<Policy>>> = Mutex::new(BTreeMap::new());
+    let mut loaded = LOADED.lock().unwrap();
+    let load = || {
+        let text = format!("{}\n{rules}", countersign::policy::DEFAULT);
+        let layer = LayerText { kind: LayerKind::User, name: "policy.toml".into(), text: &text };
+        Arc::new(Policy::load(&[layer]).unwrap_or_else(|error| panic!("{error}")))
+    };
+    loaded.entry(rules.to_owned()).or_insert_with(load).clone()
+}
+
 /// The whole world of a task.
 pub struct World {
     pub model: Arc<Script>,
@@ -419,9 +430,6 @@ impl World {
 
     /// A world under the default policy with more rules in the user's layer.
     pub fn under(rules: &str, steps: impl IntoIterator<Item = Step>) -> World {
-        let text = format!("{}\n{rules}", countersign::policy::DEFAULT);
-        let layer = LayerText { kind: LayerKind::User, name: "policy.toml".into(), text: &text };
-        let policy = Policy::load(&[layer]).unwrap_or_else(|error| panic!("{error}"));
         let clock = Arc::new(Ticks::default());
         World {
             model: Arc::new(Script {
@@ -435,7 +443,7 @@ impl World {
             person: Arc::new(Person { clock: clock.clone(), ..Person::default() }),
             log: Arc::new(Log { durable_left: AtomicU64::new(u64::MAX), ..Log::default() }),
             clock,
-            policy: Arc::new(policy),
+            policy: policy(rules),
             vcs: None,
             spec: TaskSpec {
                 session: "s1".into(),

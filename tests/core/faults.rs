@@ -1,7 +1,7 @@
 //! Every fault of the model, the journal, the walls and the person, at every phase of a task: the task ends as it should, every
 //! call has one result, nothing runs that must not, and the history can be sent again.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use countersign::{
     agent::History,
@@ -196,16 +196,19 @@ fn cancelling_in_every_phase_leaves_a_whole_history() {
             world.files.put("a", "one\n");
             world.person.away.store(true, Ordering::SeqCst);
             let wanted = steps().len() + 1;
-            let (cancel, requests) = (world.cancel.clone(), std::sync::Arc::clone(&world.model));
-            let stopper = std::thread::spawn(move || {
-                let until = std::time::Instant::now() + Duration::from_secs(4);
-                while requests.requests.lock().unwrap().len() < wanted && std::time::Instant::now() < until {
-                    std::thread::yield_now();
-                }
-                cancel.cancel();
-            });
+            let stop = || world.cancel.clone();
+            let (at_model, at_command, at_question) = (stop(), stop(), stop());
+            *world.walls.at_run.lock().unwrap() = Some(Box::new(move || at_command.cancel()));
+            *world.person.while_open.lock().unwrap() = Some(Box::new(move || at_question.cancel()));
+            if *what == "the model" {
+                let stop_at = move |count| {
+                    if count == wanted {
+                        at_model.cancel()
+                    }
+                };
+                *world.model.at_request.lock().unwrap() = Some(Box::new(stop_at));
+            }
             let end = world.run();
-            stopper.join().unwrap();
             assert_eq!(end.stop, StopReason::Cancelled, "{phase}, {what}");
             let cancelled = world.log.results().iter().filter(|(status, _)| *status == ToolCallStatus::Cancelled).count();
             assert_eq!(cancelled, if *what == "the model" { 0 } else { 2 }, "{phase}, {what}: {:?}", world.log.results());
@@ -218,16 +221,8 @@ fn cancelling_in_every_phase_leaves_a_whole_history() {
 fn a_cancelled_command_keeps_what_it_said() {
     let world = World::new([call("run", json!({"command": "hang"}))]);
     let cancel = world.cancel.clone();
-    let walls = world.walls.clone();
-    let stopper = std::thread::spawn(move || {
-        let until = std::time::Instant::now() + Duration::from_secs(4);
-        while walls.ran.lock().unwrap().is_empty() && std::time::Instant::now() < until {
-            std::thread::yield_now();
-        }
-        cancel.cancel();
-    });
+    *world.walls.at_run.lock().unwrap() = Some(Box::new(move || cancel.cancel()));
     assert_eq!(world.run().stop, StopReason::Cancelled);
-    stopper.join().unwrap();
     let (status, text) = world.log.results()[0].clone();
     assert!(status == ToolCallStatus::Cancelled && text.contains("half a line"), "{text}");
 }

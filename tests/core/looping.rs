@@ -171,7 +171,7 @@ fn a_word_of_the_user_keeps_a_finished_task_going() {
     }));
     let end = world.run();
     assert_eq!((world.requests(), end.summary.as_str()), (2, "Did that too."));
-    assert!(world.told(1).contains("and the docs"));
+    assert!(world.told(1).contains("and the docs") && world.told(1).contains("not finished"), "{}", world.told(1));
 
     let world = World::new([text("Done."), text("Docs too.")]);
     let person = world.person.clone();

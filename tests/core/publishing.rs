@@ -18,6 +18,7 @@ struct Repository {
     head: Mutex<u32>,
     done: Mutex<Vec<String>>,
     force: bool,
+    nothing_accepted: bool,
 }
 
 #[async_trait::async_trait]
@@ -33,13 +34,17 @@ impl Vcs for Repository {
         Ok(())
     }
     async fn plan_commit(&self, spec: CommitSpec) -> Result<CommitPlan, VcsError> {
+        assert!(spec.accepted.is_empty(), "the model has no say in what is committed");
+        if self.nothing_accepted {
+            return Err(VcsError { message: "there is nothing to commit".into(), hint: Some("accept first".into()) });
+        }
         let head = *self.head.lock().unwrap();
         Ok(CommitPlan {
             branch: spec.branch.unwrap_or("topic".into()),
             creates_branch: false,
             parent: Some(format!("head{head}")),
             tree: "tree".into(),
-            files: spec.accepted.iter().map(|(path, _)| path.to_string()).collect(),
+            files: vec!["src/a.rs".into()],
             diff: "+``` fence\n".into(),
             refused: vec![],
             digest: format!("commit-{head}-{}", spec.message),
@@ -75,7 +80,6 @@ fn world(repository: &Arc<Repository>, steps: Vec<Step>, answers: &[AnswerKind])
     let mut world = World::new(steps.into_iter().chain([finish()]));
     world.vcs = Some(repository.clone());
     world.person.answers.lock().unwrap().extend(answers.iter().cloned());
-    world.files.accepted.lock().unwrap().push((WsPath::parse("src/a.rs").unwrap(), vec![("x".into(), "y".into())]));
     world
 }
 
@@ -172,11 +176,10 @@ fn an_effect_without_a_record_does_not_happen() {
 
 #[test]
 fn nothing_accepted_is_nothing_to_commit() {
-    let repository = Arc::new(Repository::default());
+    let repository = Arc::new(Repository { nothing_accepted: true, ..Repository::default() });
     let world = world(&repository, vec![commit("x")], &[]);
-    world.files.accepted.lock().unwrap().clear();
     world.run();
-    assert!(world.log.results()[0].1.contains("nothing to commit"));
+    assert!(world.log.results()[0].1.contains("nothing to commit; accept first"));
     assert!(world.person.questions.lock().unwrap().is_empty());
 }
 

@@ -139,6 +139,18 @@ fn a_refusal_shows_what_the_model_needs() {
     assert!(message.contains("read the file again"), "{message}");
 }
 
+#[test]
+fn hostile_sizes_are_refused_in_time() {
+    let started = std::time::Instant::now();
+    let quotes = "\"\n".repeat(20_000);
+    assert_eq!(refused(&format!("é{quotes}"), "“", "x").0, RefusalKind::Ambiguous);
+    let same = "same();\n".repeat(20_000);
+    let (kind, message) = refused(&same, &format!("{}other();\n", "same();\n".repeat(100)), "x\n");
+    assert_eq!(kind, RefusalKind::NotFound);
+    assert!(message.len() < 20_000, "{}", message.len());
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
 /// Files of distinct lines with some depth, as source code has.
 fn source() -> impl Strategy<Value = Vec<(usize, String)>> {
     prop::collection::vec((0usize..4, "[a-z]{3,8}\\(\"[a-z]{1,4}\"\\)"), 6..30)

@@ -66,7 +66,9 @@ impl Lab {
 
     async fn editor(&self, double: &ModelDouble) -> Editor {
         let url = double.url();
-        let environment = [("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", url.as_str())];
+        let home = self.path("home");
+        let home = home.to_str().unwrap();
+        let environment = [("HOME", home), ("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", url.as_str())];
         let editor = Editor::spawn(&self.path("home"), &self.path("w"), &["--model", SPEC], &environment).await;
         editor.initialize(able(), Value::Null).await;
         editor

@@ -1,6 +1,6 @@
 //! What a refusal shows: the nearest block and what differs, or all the places.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -15,6 +15,8 @@ const BLOCK_LINES: usize = 40;
 const LINE_CHARS: usize = 200;
 /// Most places that are listed.
 const PLACES: usize = 10;
+/// A line that stands at more places does not help to find the nearest block.
+const COMMON: usize = 200;
 
 /// The sentence and picture for the model.
 pub(super) fn explain(path: &str, source: &Source, edit: &Replacement, miss: &Miss) -> String {
@@ -83,14 +85,16 @@ fn nearest(source: &Source, old: &[&str]) -> Option<(usize, usize)> {
     let flat = |line: &str| line.trim().chars().map(plain).collect::<String>();
     let wanted: Vec<String> = old.iter().map(|line| flat(line)).collect();
     let file: Vec<String> = (0..source.len()).map(|line| flat(source.line(line))).collect();
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, line) in file.iter().enumerate() {
+        places.entry(line).or_default().push(at);
+    }
+    // A line that stands everywhere says nothing about the place.
+    places.retain(|_, at| at.len() <= COMMON);
     let mut score = vec![0usize; file.len()];
     for (offset, line) in wanted.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
-        for (at, _) in file.iter().enumerate().filter(|(_, other)| *other == line) {
-            if at >= offset {
-                score[at - offset] += 1;
-            } else {
-                score[0] += 1;
-            }
+        for at in places.get(line.as_str()).into_iter().flatten().filter(|at| **at >= offset) {
+            score[at - offset] += 1;
         }
     }
     let best = score.iter().enumerate().max_by_key(|(at, score)| (**score, std::cmp::Reverse(*at)))?;

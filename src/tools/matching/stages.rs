@@ -184,11 +184,26 @@ fn typography(source: &Source, old: &str, new: &str, whole_lines: bool) -> Resul
     let wanted: String = old.chars().map(plain).collect();
     let mut found = occurrences(&flat, &wanted);
     found.retain(|at| !whole_lines || matches!(flat[at + wanted.len()..].chars().next(), None | Some('\n')));
-    // Offsets of the flat text and the view differ by the bytes that normalising saved before them.
-    let back = |flat_at: usize| -> usize {
-        let chars = flat[..flat_at].chars().count();
-        source.view().char_indices().nth(chars).map_or(source.view().len(), |(at, _)| at)
+    let place_at = |at: usize| {
+        // Both texts have the same characters in number, not in bytes.
+        let before = flat[..at].chars().count();
+        let length = wanted.chars().count();
+        let mut offsets = source.view().char_indices().map(|(at, _)| at).chain([source.view().len()]).skip(before);
+        let start = offsets.next()?;
+        let end = offsets.nth(length - 1)?;
+        Some(place(start..end, Stage::Typography, old, new))
     };
-    let found: Vec<_> = found.into_iter().map(|at| back(at)..back(at + wanted.len())).collect();
-    Ok(only(&found, |range| source.line_at(range.start))?.map(|range| place(range, Stage::Typography, old, new)))
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(place_at(*one)),
+        many => {
+            let (mut line, mut from) = (0, 0);
+            let lines = many.iter().map(|at| {
+                line += flat[from..*at].matches('\n').count();
+                from = *at;
+                line
+            });
+            Err(Miss::Ambiguous(lines.collect()))
+        }
+    }
 }
