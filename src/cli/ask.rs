@@ -150,8 +150,7 @@ fn tell(session: &mut Session, ended: &Ended) {
     if ended.state == "failed" {
         return;
     }
-    session.screen.gap();
-    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     let mut parts = vec![ended.how().to_owned()];
     parts.extend((!ended.usage.is_empty()).then(|| ended.usage.clone()));
@@ -217,8 +216,11 @@ fn request(arguments: &Arguments, here: &Path, texts: &Texts) -> Result<Value, C
     Ok(ask)
 }
 
+/// First and last line, from 1.
+type Lines = (u32, u32);
+
 /// `F`, `F:12` or `F:12-30`; a name may hold colons itself.
-fn place(file: &str) -> Result<(&str, Option<(u32, u32)>), CliError> {
+fn place(file: &str) -> Result<(&str, Option<Lines>), CliError> {
     let Some((name, lines)) = file.rsplit_once(':').filter(|(_, lines)| lines.starts_with(|c: char| c.is_ascii_digit())) else {
         return Ok((file, None));
     };

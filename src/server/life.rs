@@ -1,6 +1,11 @@
 //! A task's life outside of the actor: trust, policy, model, workspace, then the agent's loop.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +35,9 @@ use crate::{
 
 /// Longest selection that is put into a prompt, bytes; the model reads the rest itself.
 const SELECTION: usize = 16 * 1024;
+
+/// Scripted models by their SPEC: a task goes on where the one before left the script.
+pub type Scripts = Arc<Mutex<HashMap<String, Arc<dyn Model>>>>;
 
 /// How a task's life ended.
 pub struct Finished {
@@ -81,6 +89,7 @@ pub struct Job {
     tasks: Vec<TaskId>,
     /// What the user did since the session's last task.
     notes: Vec<String>,
+    scripts: Scripts,
     /// Path, text (of the buffer, if open) and encoding of what the ask is about.
     about: Option<(WsPath, Option<Text>)>,
 }
@@ -110,10 +119,11 @@ impl Job {
             mode: task.mode,
             title: task.title.clone(),
             history: session.history.clone(),
-            new_session: session.history.messages().is_empty(),
+            new_session: session.history.is_empty(),
             cancel: task.cancel.clone(),
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
+            scripts: actor.scripts.clone(),
             about,
         })
     }
@@ -244,6 +254,10 @@ impl Job {
                 _ => return Err(self.no_key(&error.message).await),
             },
         };
+        let script = spec.starts_with("script:").then(|| spec.clone());
+        if let Some(model) = script.as_ref().and_then(|spec| self.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(spec).cloned()) {
+            return Ok(model);
+        }
         let mut settings = llm::Settings::new(spec.clone());
         settings.record = setup.record.clone();
         if let Some(max) = config.model.max_tokens {
@@ -265,8 +279,12 @@ impl Job {
                 settings.confirmed_origin = Some(endpoint.url.origin().ascii_serialization());
             }
         }
-        llm::build(settings, setup.clock.clone())
-            .map_err(|error| Finished::with_code(with_hint(&error.message, error.hint.as_deref()), 2))
+        let model = llm::build(settings, setup.clock.clone())
+            .map_err(|error| Finished::with_code(with_hint(&error.message, error.hint.as_deref()), 2))?;
+        if let Some(spec) = script {
+            self.scripts.lock().unwrap_or_else(PoisonError::into_inner).insert(spec, model.clone());
+        }
+        Ok(model)
     }
 
     /// A base URL that is neither the vendor's nor loopback is confirmed once before a key goes there.

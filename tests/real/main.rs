@@ -9,5 +9,6 @@ mod config;
 mod git;
 mod journal;
 mod llm;
+mod terminal;
 mod walls;
 mod workspace;

@@ -184,7 +184,7 @@ impl Session {
             Some("usage") => ended.usage = usage_line(update),
             Some("tool_call") if update["tool"] == "run" => {
                 let result = update["result"].as_str().unwrap_or_default();
-                if result.starts_with("commands cannot run here") {
+                if result.starts_with("commands cannot run here") || result.contains("rule min_level") {
                     ended.no_walls = Some(result.to_owned());
                 }
             }
@@ -240,7 +240,9 @@ impl Session {
                 return None;
             };
             let answer = answer?;
-            if let Some((_, title)) = keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title)) {
+            if let Some((_, title)) =
+                keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title))
+            {
                 return Some(title.clone());
             }
             let letters: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
@@ -305,6 +307,8 @@ fn gone() -> CliError {
 pub struct Interrupts {
     came: Arc<Notify>,
     once: Arc<AtomicBool>,
+    /// Another program has the terminal.
+    away: Arc<AtomicBool>,
 }
 
 impl Interrupts {
@@ -313,6 +317,9 @@ impl Interrupts {
         let this = self.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
+                if this.away.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if this.once.swap(true, Ordering::Relaxed) {
                     last();
                     process::exit(Code::Cancelled as i32);
@@ -325,6 +332,11 @@ impl Interrupts {
     /// Returns at the first interrupt, once.
     pub async fn came(&self) {
         self.came.notified().await;
+    }
+
+    /// While another program has the terminal, its interrupts are not ours.
+    pub fn away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
     }
 
     /// Whether one came.
