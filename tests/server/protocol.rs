@@ -365,7 +365,8 @@ async fn a_prompt_document_asks_without_a_plug_in() {
     let path = reqwest::Url::parse(opened["document"].as_str().unwrap()).unwrap().to_file_path().unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.ends_with("[ ] send\n"), "{text}");
-    assert_eq!(editor.seen().documents, [opened["document"].as_str().unwrap()]);
+    let shown = editor.until("the document is opened", |seen| seen.documents.first().cloned()).await;
+    assert_eq!(opened["document"], shown);
     // An empty text is not sent, an unticked one neither.
     fs::write(&path, text.replace("[ ] send", "[x] send")).unwrap();
     fs::write(&path, text.replace("[ ] send", "What is this?\n[ ] send")).unwrap();
