@@ -117,6 +117,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 async fn converse(arguments: &Arguments, here: &Path, ask: Value, session: &mut Session) -> Result<Code, CliError> {
     let failed = |error: server::peer::Refused| CliError::new(Code::Failed, error.message);
     session.client.initialize().await.map_err(failed)?;
+    let folder = session.client.texts().folder().root().display().to_string();
+    session.screen.say(Tone::Quiet, &format!("asking in {}; Ctrl-C stops", printable(&folder)));
     let ended = session.ask(ask).await?;
     tell(session, &ended);
     let mut reviewed = Reviewed::default();

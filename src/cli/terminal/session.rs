@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -80,6 +80,8 @@ pub struct Session {
     /// Whether stdout gets JSON lines instead of an account.
     pub json: bool,
     pub account: Account,
+    /// What the task does, for the status line, and since when.
+    doing: (String, Instant),
 }
 
 impl Session {
@@ -94,6 +96,7 @@ impl Session {
             interrupts: Interrupts::default(),
             json: false,
             account: Account::default(),
+            doing: (String::new(), Instant::now()),
         }
     }
 
@@ -118,10 +121,16 @@ impl Session {
         let started = self.client.peer.command("ask", ask).await.map_err(|refused| CliError::usage(refused.message))?;
         let id = |field: &str| started[field].as_str().unwrap_or_default().to_owned();
         let mut ended = Ended { task: id("task"), session: id("session"), ..Ended::default() };
-        let mut over = false;
+        let (mut over, mut seconds) = (false, tokio::time::interval(Duration::from_secs(1)));
+        self.doing = ("starting".to_owned(), Instant::now());
         while !over {
             let happening = tokio::select! {
                 happening = self.client.next() => happening.ok_or_else(gone)?,
+                _ = seconds.tick() => {
+                    let (doing, since) = &self.doing;
+                    self.screen.status(&format!("  {doing} · {} s", since.elapsed().as_secs()));
+                    continue;
+                }
                 () = self.interrupts.came() => {
                     self.stop(&ended.task).await;
                     continue;
@@ -189,6 +198,9 @@ impl Session {
                 }
             }
             _ => {}
+        }
+        if let Some(doing) = update["message"].as_str().filter(|doing| *doing != self.doing.0) {
+            self.doing = (doing.to_owned(), Instant::now());
         }
         self.account.tell(&mut self.screen, update);
         // The last state, and only it, has a summary.

@@ -108,6 +108,21 @@ fn trust_is_asked_for_and_enter_alone_gives_none() {
 }
 
 #[test]
+fn a_long_wait_shows_what_is_waited_for() {
+    let desk = Desk::new();
+    let turns = desk.beside("turns");
+    let model = format!("manual:{}", text(&turns));
+    let terminal = desk.terminal(&["ask", "think", "--model", &model], &[]);
+    terminal.until("asking in ");
+    terminal.until("1/20 thinking");
+    std::fs::write(turns.join("1.tmp"), words("I thought.").to_string()).unwrap();
+    std::fs::rename(turns.join("1.tmp"), turns.join("1.answer.json")).unwrap();
+    terminal.until("I thought.");
+    assert_eq!(terminal.code(), 0);
+    assert!(!terminal.shown(false).contains("thinking"), "the status line goes away");
+}
+
+#[test]
 fn the_model_asks_in_words_and_gets_them() {
     let desk = Desk::new();
     let model = desk.script(&[call("ask_user", json!({"question": "Which colour?"})), words("Done.")]);
