@@ -15,13 +15,14 @@ use super::{
     actor::Actor,
     caps::Client,
     editor::{Steering, TaskEditor, ask},
+    grants::FolderGrants,
     input::Input,
     task::{Asked, State},
     versioning::{self, ActorDesk},
 };
 use crate::{
     agent::{self, History, TaskSpec},
-    config::{self, ConfigError, EndpointStore, TrustStore, keys, tasks},
+    config::{self, ConfigError, EndpointStore, GrantStore, TrustStore, keys, tasks},
     event::{Actor as By, Event, Scope, SessionId, StopReason, TaskId},
     journal::FileJournal,
     llm,
@@ -174,6 +175,8 @@ impl Job {
         };
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let vcs = versioning::git(&self.setup, &self.canonical, &policy, desk, Some(self.tasks.clone()));
+        let store = GrantStore::new(&self.setup.folders);
+        let grants = FolderGrants::new(store, self.canonical.clone(), view.clone(), self.setup.clock.clone());
         let seams = agent::Seams {
             model,
             workspace: view,
@@ -181,6 +184,7 @@ impl Job {
             editor,
             journal: self.journal.clone(),
             vcs,
+            grants: Some(Arc::new(grants)),
             clock: self.setup.clock.clone(),
             policy,
             around: world,
