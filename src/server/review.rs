@@ -35,6 +35,8 @@ use crate::{
 
 /// Longest wait for the client's text to show an accepted hunk, from the edit being sent.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for a client that reports its text only when it is idle.
+const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
@@ -199,6 +201,7 @@ impl Actor {
         };
         let params = ApplyWorkspaceEditParams { label: Some("Accept the agent's change".to_owned()), edit };
         let answer = self.out.request::<ApplyWorkspaceEdit>(params);
+        let patience = if client.silent_while_waiting { LONG_PATIENCE } else { PATIENCE };
         let (root2, closed2, mailbox2) = (root.clone(), closed.clone(), mailbox.clone());
         tokio::spawn(async move {
             let answer = answer.await.map_err(|error| error.message.into_owned());
@@ -206,7 +209,7 @@ impl Actor {
             let _ = mailbox2.send(Input::Landed(Landed::Answered { job: number, answer, observed }));
         });
         tokio::spawn(async move {
-            tokio::time::timeout(PATIENCE, std::future::pending::<()>()).await.ok();
+            tokio::time::timeout(patience, std::future::pending::<()>()).await.ok();
             let observed = observe(root, closed).await;
             let _ = mailbox.send(Input::Landed(Landed::Deadline { job: number, observed }));
         });
@@ -234,11 +237,20 @@ impl Actor {
                 }
                 self.after_text_of_current();
                 self.check_landed();
+                self.answer_early();
             }
             Ok(answer) => {
                 self.refused(answer.failure_reason.unwrap_or_else(|| "the editor refused the edit".to_owned()), observed)
             }
             Err(why) => self.refused(format!("the editor answered an error: {why}"), observed),
+        }
+    }
+
+    /// A client that is silent until its command is answered is answered before the comparison, which still decides.
+    fn answer_early(&mut self) {
+        let Some(job) = self.review.jobs.front_mut().filter(|job| job.sent && self.client.silent_while_waiting) else { return };
+        if let Some(reply) = job.reply.take() {
+            let _ = reply.send(Ok(json!({"accepted": [], "refused": [], "waiting": job.hunks})));
         }
     }
 
