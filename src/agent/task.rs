@@ -17,7 +17,7 @@ use crate::{
     event::{Actor, CallId, Event, Scope, SessionId, StopReason, TaskId, ToolCallStatus, Usage},
     policy::{Policy, Surroundings},
     seams::{
-        Clock, Editor, Journal, JournalError, Model, ModelError, Sandbox, SandboxSpec, ToolSpec, Update, UpdateKind, Vcs,
+        Clock, Editor, Grants, Journal, JournalError, Model, ModelError, Sandbox, SandboxSpec, ToolSpec, Update, UpdateKind, Vcs,
         Workspace,
     },
     tools::{Mode, Outputs, Registry, Shell},
@@ -56,6 +56,7 @@ pub struct Seams {
     pub editor: Arc<dyn Editor>,
     pub journal: Arc<dyn Journal>,
     pub vcs: Option<Arc<dyn Vcs>>,
+    pub grants: Option<Arc<dyn Grants>>,
     pub clock: Arc<dyn Clock>,
     pub policy: Arc<Policy>,
     pub around: Arc<dyn Surroundings + Send + Sync>,
@@ -176,7 +177,7 @@ impl Task {
         let budget = Budget::new(policy.budget().clone(), spec.prices, clock.now());
         Task {
             history: std::mem::take(&mut spec.history),
-            gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock),
+            gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock).with_grants(seams.grants.clone()),
             guard: Guard::default(),
             budget,
             registry: Registry::new(spec.mode, policy.tools().unwrap_or_default(), &spec.folder.to_string_lossy()),

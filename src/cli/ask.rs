@@ -117,6 +117,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 async fn converse(arguments: &Arguments, here: &Path, ask: Value, session: &mut Session) -> Result<Code, CliError> {
     let failed = |error: server::peer::Refused| CliError::new(Code::Failed, error.message);
     session.client.initialize().await.map_err(failed)?;
+    let folder = session.client.texts().folder().root().display().to_string();
+    session.screen.say(Tone::Quiet, &format!("asking in {}; Ctrl-C stops", printable(&folder)));
     let ended = session.ask(ask).await?;
     tell(session, &ended);
     let mut reviewed = Reviewed::default();
@@ -150,8 +152,7 @@ fn tell(session: &mut Session, ended: &Ended) {
     if ended.state == "failed" {
         return;
     }
-    session.screen.gap();
-    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     let mut parts = vec![ended.how().to_owned()];
     parts.extend((!ended.usage.is_empty()).then(|| ended.usage.clone()));
@@ -217,8 +218,11 @@ fn request(arguments: &Arguments, here: &Path, texts: &Texts) -> Result<Value, C
     Ok(ask)
 }
 
+/// First and last line, from 1.
+type Lines = (u32, u32);
+
 /// `F`, `F:12` or `F:12-30`; a name may hold colons itself.
-fn place(file: &str) -> Result<(&str, Option<(u32, u32)>), CliError> {
+fn place(file: &str) -> Result<(&str, Option<Lines>), CliError> {
     let Some((name, lines)) = file.rsplit_once(':').filter(|(_, lines)| lines.starts_with(|c: char| c.is_ascii_digit())) else {
         return Ok((file, None));
     };

@@ -16,7 +16,7 @@ mod policy;
 pub mod printable;
 mod probe;
 mod sandbox;
-mod terminal;
+pub mod terminal;
 mod timeline;
 mod trust;
 mod walls;

@@ -21,6 +21,7 @@ use super::{
     documents::Documents,
     folders::Folders,
     input::{Input, Reply},
+    life,
     outgoing::Outgoing,
     questions::Questions,
     review::Review,
@@ -73,6 +74,7 @@ pub struct Actor {
     pub prompt_cache: HashMap<Option<usize>, (Instant, Arc<[TaskPrompt]>)>,
     /// Broken files that the user has been told about.
     pub problems: Vec<(Option<PathBuf>, Option<usize>, String)>,
+    pub scripts: life::Scripts,
     /// Level of the walls, once known.
     pub level: Option<String>,
     /// Numbers prompt documents and proposals.
@@ -109,6 +111,7 @@ impl Actor {
             typed: Vec::new(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
+            scripts: life::Scripts::default(),
             level: None,
             counter: 0,
             leaving: None,

@@ -1,6 +1,11 @@
 //! A task's life outside of the actor: trust, policy, model, workspace, then the agent's loop.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -10,13 +15,14 @@ use super::{
     actor::Actor,
     caps::Client,
     editor::{Steering, TaskEditor, ask},
+    grants::FolderGrants,
     input::Input,
     task::{Asked, State},
     versioning::{self, ActorDesk},
 };
 use crate::{
     agent::{self, History, TaskSpec},
-    config::{self, ConfigError, EndpointStore, TrustStore, keys, tasks},
+    config::{self, ConfigError, EndpointStore, GrantStore, TrustStore, keys, tasks},
     event::{Actor as By, Event, Scope, SessionId, StopReason, TaskId},
     journal::FileJournal,
     llm,
@@ -30,6 +36,9 @@ use crate::{
 
 /// Longest selection that is put into a prompt, bytes; the model reads the rest itself.
 const SELECTION: usize = 16 * 1024;
+
+/// Scripted models by their SPEC: a task goes on where the one before left the script.
+pub type Scripts = Arc<Mutex<HashMap<String, Arc<dyn Model>>>>;
 
 /// How a task's life ended.
 pub struct Finished {
@@ -81,6 +90,7 @@ pub struct Job {
     tasks: Vec<TaskId>,
     /// What the user did since the session's last task.
     notes: Vec<String>,
+    scripts: Scripts,
     /// Path, text (of the buffer, if open) and encoding of what the ask is about.
     about: Option<(WsPath, Option<Text>)>,
 }
@@ -110,10 +120,11 @@ impl Job {
             mode: task.mode,
             title: task.title.clone(),
             history: session.history.clone(),
-            new_session: session.history.messages().is_empty(),
+            new_session: session.history.is_empty(),
             cancel: task.cancel.clone(),
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
+            scripts: actor.scripts.clone(),
             about,
         })
     }
@@ -164,6 +175,8 @@ impl Job {
         };
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let vcs = versioning::git(&self.setup, &self.canonical, &policy, desk, Some(self.tasks.clone()));
+        let store = GrantStore::new(&self.setup.folders);
+        let grants = FolderGrants::new(store, self.canonical.clone(), view.clone(), self.setup.clock.clone());
         let seams = agent::Seams {
             model,
             workspace: view,
@@ -171,6 +184,7 @@ impl Job {
             editor,
             journal: self.journal.clone(),
             vcs,
+            grants: Some(Arc::new(grants)),
             clock: self.setup.clock.clone(),
             policy,
             around: world,
@@ -244,6 +258,10 @@ impl Job {
                 _ => return Err(self.no_key(&error.message).await),
             },
         };
+        let script = spec.starts_with("script:").then(|| spec.clone());
+        if let Some(model) = script.as_ref().and_then(|spec| self.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(spec).cloned()) {
+            return Ok(model);
+        }
         let mut settings = llm::Settings::new(spec.clone());
         settings.record = setup.record.clone();
         if let Some(max) = config.model.max_tokens {
@@ -265,8 +283,12 @@ impl Job {
                 settings.confirmed_origin = Some(endpoint.url.origin().ascii_serialization());
             }
         }
-        llm::build(settings, setup.clock.clone())
-            .map_err(|error| Finished::with_code(with_hint(&error.message, error.hint.as_deref()), 2))
+        let model = llm::build(settings, setup.clock.clone())
+            .map_err(|error| Finished::with_code(with_hint(&error.message, error.hint.as_deref()), 2))?;
+        if let Some(spec) = script {
+            self.scripts.lock().unwrap_or_else(PoisonError::into_inner).insert(spec, model.clone());
+        }
+        Ok(model)
     }
 
     /// A base URL that is neither the vendor's nor loopback is confirmed once before a key goes there.

@@ -12,6 +12,7 @@ mod documents;
 mod editor;
 mod folders;
 pub mod framing;
+mod grants;
 mod hooks;
 mod input;
 mod life;

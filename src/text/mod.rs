@@ -6,7 +6,9 @@ mod diff;
 mod hash;
 mod rebase;
 mod snapshot;
+mod unified;
 
 pub use diff::{changes, hunks, refine};
 pub use rebase::{carry, grow, seams_hold, slack};
 pub use snapshot::{Edit, Encoding, Point, Text};
+pub use unified::{Side, unified};

@@ -10,7 +10,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{DirBuilderExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -88,8 +88,9 @@ impl<'a> Desk<'a> {
     /// Sets a desk up; with `url` the remote [`REMOTE`] has it.
     pub async fn set(place: &'a Place, program: &'a Program, scratch: &Path, url: Option<&str>) -> Result<Desk<'a>, VcsError> {
         place.check()?;
-        let dir = nix::unistd::mkdtemp(&scratch.join("countersign-git-XXXXXX"))
-            .map_err(|error| fail(format!("no private directory below {}: {error}", scratch.display())))?;
+        let failed = |error: &dyn std::fmt::Display| fail(format!("no private directory below {}: {error}", scratch.display()));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(scratch).map_err(|error| failed(&error))?;
+        let dir = nix::unistd::mkdtemp(&scratch.join("countersign-git-XXXXXX")).map_err(|error| failed(&error))?;
         let mut env = program.env().to_vec();
         env.push(("GIT_DIR".into(), place.git_dir.clone().into()));
         env.push(("GIT_COMMON_DIR".into(), dir.clone().into()));

@@ -78,7 +78,7 @@ const ROOMS: &[Room] = &[
             "serde",
             "serde_json",
             "sha2",
-            "thiserror",
+            "thiserror", "toml",
             "tokio",
             "tokio_util",
             "tracing",

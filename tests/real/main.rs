@@ -10,5 +10,6 @@ mod editors;
 mod git;
 mod journal;
 mod llm;
+mod terminal;
 mod walls;
 mod workspace;

@@ -365,7 +365,8 @@ async fn a_prompt_document_asks_without_a_plug_in() {
     let path = reqwest::Url::parse(opened["document"].as_str().unwrap()).unwrap().to_file_path().unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.ends_with("[ ] send\n"), "{text}");
-    assert_eq!(editor.seen().documents, [opened["document"].as_str().unwrap()]);
+    let shown = editor.until("the document is opened", |seen| seen.documents.first().cloned()).await;
+    assert_eq!(opened["document"], shown);
     // An empty text is not sent, an unticked one neither.
     fs::write(&path, text.replace("[ ] send", "[x] send")).unwrap();
     fs::write(&path, text.replace("[ ] send", "What is this?\n[ ] send")).unwrap();
@@ -375,6 +376,60 @@ async fn a_prompt_document_asks_without_a_plug_in() {
     assert!(ended(&editor).await.contains("Here is what I think."));
     assert!(path.exists(), "sent prompts are kept");
     assert_eq!(editor.quit().await, Some(0));
+}
+
+/// "Always" answers the same question again, until what the command would do changes; it is listed and can be revoked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remembered_answer_covers_exactly_what_was_granted() {
+    let lab = Lab::new();
+    lab.file("go.sh", "echo went\n");
+    lab.trust();
+    lab.config("policy.toml", "schema = 1\n[default]\nrun = \"ask\"\nwrite = \"allow\"\nread = \"allow\"\n");
+    lab.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
+    let run = |id: &str, command: &str| {
+        json!({"content": [{"type": "tool_use", "id": id, "name": "run", "input": {"command": command}}], "stop_reason": "tool_use"})
+    };
+    let script = lab.script(&[
+        run("a", "sh go.sh"),
+        run("b", "sh go.sh; true"),
+        say("One."),
+        run("c", "sh go.sh"),
+        say("Two."),
+        edit_turn("go.sh", "went", "came"),
+        run("d", "sh go.sh"),
+        say("Three."),
+    ]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    let ask = async |part: &'static str| {
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains(part))).await;
+        editor.seen().questions.len()
+    };
+    editor.answer("sh go.sh?", Duration::ZERO, Choice::Title("Always"));
+    editor.answer("sh go.sh; true", Duration::ZERO, Choice::Title("Reject"));
+    assert_eq!(ask("One.").await, 2, "another command is another question");
+    assert_eq!(ask("Two.").await, 2, "the same command is not asked about again");
+    editor.answer("sh go.sh?", Duration::ZERO, Choice::Title("Reject"));
+    assert_eq!(ask("Three.").await, 3, "the script has changed");
+    assert_eq!(editor.quit().await, Some(0));
+    let grants = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .arg("grants")
+            .args(arguments)
+            .env("XDG_STATE_HOME", lab.home.path().join("state"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = grants(&["list"]);
+    assert!(list.contains("sh go.sh"), "{list}");
+    let journal = journal(&lab);
+    assert!(journal.contains("\"kind\":\"grant.added\"") && journal.contains("\"kind\":\"grant.used\""));
+    let id = list.split_whitespace().find(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit())).unwrap();
+    grants(&["revoke", id]);
+    assert!(!grants(&["list"]).contains("sh go.sh"));
 }
 
 /// The order of messages is kept however slow the requests between them are.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     CliError, Code, Context,
     lsp::runtime,
-    printable::{printable, printable_block},
+    printable::printable,
     terminal::{Accept, Client, Ended, Moment, Person, Screen, Session, Texts, Tone},
 };
 use crate::{path::WsPath, workspace::Folder};
@@ -16,6 +16,8 @@ use world::World;
 
 /// What the demo asks the agent.
 const ASK: &str = "From ten pieces of one article on, customers pay a tenth less. Mark such lines with a star.";
+/// What it asks after the review.
+const PUBLISH: &str = "Commit this, and push it.";
 /// Longest wait for the server to leave.
 const LEAVING: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -51,8 +53,8 @@ fn stand_in(moment: &Moment<'_>) -> Option<String> {
     match moment {
         Moment::Change(hunk) if hunk.new_text.contains("thank you") => Some("n nobody asked for a new heading".to_owned()),
         Moment::Change(_) => Some("y".to_owned()),
-        Moment::Question(text) if text.starts_with("Commit") => Some("Commit".to_owned()),
-        Moment::Question(_) => Some("Reject".to_owned()),
+        Moment::Question(text) if text.starts_with("Commit") => Some("c".to_owned()),
+        Moment::Question(_) => Some("r".to_owned()),
         Moment::Words => None,
     }
 }
@@ -68,6 +70,15 @@ async fn play(world: &World, mut screen: Screen, person: Person, context: &Conte
     let trusted = world.countersign(&["trust", "add", "."])?;
     shell(&mut screen, "countersign trust add .", &trusted);
 
+    let no_walls = world.walls().await?;
+    if let Some(why) = &no_walls {
+        screen.gap();
+        screen.paragraph(
+            "  ",
+            Tone::Warn,
+            &format!("Walls cannot be had on this machine, so the agent will run no command: {why}"),
+        );
+    }
     let mut server = world.server()?.spawn().map_err(|error| CliError::new(Code::Failed, format_args!("the server: {error}")))?;
     let (Some(from), Some(to)) = (server.stdout.take(), server.stdin.take()) else {
         return Err(CliError::new(Code::Failed, "the server has no pipes"));
@@ -81,11 +92,11 @@ async fn play(world: &World, mut screen: Screen, person: Person, context: &Conte
     let _ = tokio::time::timeout(LEAVING, server.wait()).await;
     let (ended, undecided) = result?;
     close(&mut session.screen, world, &ended)?;
-    Ok(match (&ended.no_walls, undecided) {
-        (_, true) => Code::Cancelled,
-        (Some(_), _) => Code::Walls,
-        (None, _) if ended.code == 0 => Code::Done,
-        (None, _) => Code::Failed,
+    Ok(match ended.code {
+        _ if undecided => Code::Cancelled,
+        0 if no_walls.is_some() => Code::Walls,
+        0 => Code::Done,
+        _ => Code::Failed,
     })
 }
 
@@ -103,8 +114,7 @@ async fn tour(world: &World, session: &mut Session) -> Result<(Ended, bool), Cli
     let uri = session.client.texts().uri(&receipt);
     let range = json!({"start": {"line": 8, "character": 0}, "end": {"line": 12, "character": 0}});
     let ended = session.ask(json!({"prompt": ASK, "uri": uri, "range": range})).await?;
-    session.screen.gap();
-    session.screen.paragraph("  ", Tone::Plain, &ended.summary);
+    session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     session.screen.say(Tone::Quiet, &format!("  {} · {}", ended.how(), ended.usage));
     if ended.code != 0 {
@@ -118,14 +128,34 @@ async fn tour(world: &World, session: &mut Session) -> Result<(Ended, bool), Cli
     );
     let status = world.git(&["status", "--short"])?;
     shell(&mut session.screen, "git status --short", if status.is_empty() { "(nothing has changed)" } else { &status });
-    if matches!(session.person, Person::Terminal) {
-        tell(&mut session.screen, "Now you decide, change by change: y accepts, n rejects, ? lists the other keys.");
-    }
+    let keys = match session.person {
+        Person::Terminal => "Now you decide, change by change: y accepts, n rejects, ? lists the other keys.",
+        _ => "Now you decide, change by change. (With --yes somebody else presses the keys.)",
+    };
+    session.screen.gap();
+    tell(&mut session.screen, keys);
     let reviewed = session.review(&ended, Accept::Ask).await;
     session.tell_review(&reviewed);
     let diff = world.git(&["diff", "--stat"])?;
     shell(&mut session.screen, "git diff --stat", if diff.is_empty() { "(nothing has changed)" } else { &diff });
-    Ok((ended, reviewed.interrupted))
+    if reviewed.accepted.is_empty() || reviewed.interrupted {
+        return Ok((ended, reviewed.interrupted));
+    }
+    let published = publish(world, session, &ended).await?;
+    Ok((Ended { code: published.code, ..ended }, session.interrupts.did_come()))
+}
+
+/// Commit and push: each waits for the person, and is what they were shown.
+async fn publish(world: &World, session: &mut Session, before: &Ended) -> Result<Ended, CliError> {
+    chapter(&mut session.screen, "4", "You go on in the same session");
+    tell(&mut session.screen, &format!("\u{201c}{PUBLISH}\u{201d}"));
+    session.screen.gap();
+    let ended = session.ask(json!({"prompt": PUBLISH, "session": before.session})).await?;
+    session.account.last_words(&mut session.screen, &ended.summary);
+    session.screen.gap();
+    let log = world.git(&["log", "--oneline", "--decorate", "--no-color"])?;
+    shell(&mut session.screen, "git log --oneline --decorate", &log);
+    Ok(ended)
 }
 
 fn open(screen: &mut Screen, world: &World) {
@@ -139,17 +169,13 @@ fn open(screen: &mut Screen, world: &World) {
 }
 
 fn close(screen: &mut Screen, world: &World, ended: &Ended) -> Result<(), CliError> {
-    chapter(screen, "4", "The record");
+    chapter(screen, "5", "The record");
     tell(
         screen,
         "Every request to the model, command, denial and decision is in the journal, each line chained to the one before by its hash.",
     );
     let verified = world.countersign(&["audit", "verify", &ended.session])?;
     shell(screen, "countersign audit verify", &verified);
-    if let Some(why) = &ended.no_walls {
-        screen.gap();
-        screen.paragraph("  ", Tone::Warn, &format!("The walls cannot be had on this machine, so no command ran: {why}"));
-    }
     chapter(screen, "→", "Next");
     for (command, what) in [
         ("countersign doctor", "what this machine can do, and what helps"),
@@ -165,7 +191,7 @@ fn close(screen: &mut Screen, world: &World, ended: &Ended) -> Result<(), CliErr
 
 fn chapter(screen: &mut Screen, number: &str, title: &str) {
     screen.gap();
-    let line = format!("{} {}", screen.paint(Tone::Key, number), screen.paint(Tone::Strong, title));
+    let line = format!("{}  {}", screen.paint(Tone::Key, number), screen.paint(Tone::Strong, title));
     screen.line(&line);
 }
 
@@ -176,7 +202,7 @@ fn tell(screen: &mut Screen, text: &str) {
 fn shell(screen: &mut Screen, command: &str, output: &str) {
     screen.line(&format!("  {} {command}", screen.paint(Tone::Quiet, "$")));
     for line in output.lines() {
-        screen.say(Tone::Quiet, &format!("    {}", printable_block(line)));
+        screen.paragraph("    ", Tone::Quiet, line);
     }
 }
 

@@ -13,6 +13,8 @@ use std::{
 use crate::{
     cli::{CliError, Code},
     config::Environment,
+    sandbox::{LinuxSandbox, SandboxPaths},
+    seams::{Level, Sandbox},
 };
 
 /// File system type of overlays; on one of them no shadow can lie.
@@ -27,6 +29,7 @@ const FILES: &[(&str, &str)] = &[
 /// What the editor has of `tests.sh`, unsaved.
 pub const UNSAVED: &str = include_str!("project/tests.unsaved.sh");
 const SECRET: &str = include_str!("project/dotenv");
+/// The recording; a line that `needs` walls, or none, stands in for the other where they can or cannot be had.
 const SCRIPT: &str = include_str!("script.jsonl");
 const GITCONFIG: &str = "[user]\n\tname = You\n\temail = you@example.com\n[init]\n\tdefaultBranch = work\n";
 /// A push to a folder is refused by default; the demo has no other remote.
@@ -69,8 +72,22 @@ impl World {
             fs::write(self.project().join(name), text)?;
         }
         fs::write(self.home().join(".gitconfig"), GITCONFIG)?;
-        fs::write(self.home().join(".config/countersign/config.toml"), CONFIG)?;
-        fs::write(self.script(), SCRIPT)
+        fs::write(self.home().join(".config/countersign/config.toml"), CONFIG)
+    }
+
+    /// Why no command can run here, if that is so. The recording is chosen by it.
+    ///
+    /// # Errors
+    /// When the recording cannot be written.
+    pub async fn walls(&self) -> Result<Option<String>, CliError> {
+        let paths = SandboxPaths { exe: self.program.clone(), cache: self.cache.join("countersign") };
+        let (level, about) = LinuxSandbox::new(paths).level().await;
+        let (unfit, missing) =
+            if level >= Level::L1 { (r#""needs": "no walls""#, None) } else { (r#""needs": "walls""#, Some(about)) };
+        let lines: String = SCRIPT.split_inclusive('\n').filter(|line| !line.contains(unfit)).collect();
+        fs::write(self.script(), lines)
+            .map_err(|error| CliError::new(Code::Failed, format_args!("the recording cannot be written: {error}")))?;
+        Ok(missing)
     }
 
     fn start_repository(&self) -> Result<(), CliError> {

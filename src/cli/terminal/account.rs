@@ -14,8 +14,10 @@ use crate::{
 /// Lines of one command's output that are shown as they come, and how many of its last ones at its end.
 const FIRST: usize = 12;
 const LAST: usize = 6;
-/// Characters of a line of output or of a result.
+/// Characters of a line of output, of a result, and of one that is an error.
 const WIDE: usize = 160;
+const ROW: usize = 76;
+const MISTAKE: usize = 400;
 
 /// What the account remembers between two updates.
 pub struct Account {
@@ -24,6 +26,8 @@ pub struct Account {
     latest: Option<String>,
     titles: HashMap<String, String>,
     output: Output,
+    /// What the model said since its last call.
+    said: String,
 }
 
 /// The output of the command that runs.
@@ -38,7 +42,7 @@ struct Output {
 
 impl Default for Account {
     fn default() -> Self {
-        Account { words: Flow::new("  "), latest: None, titles: HashMap::new(), output: Output::default() }
+        Account { words: Flow::new("  "), latest: None, titles: HashMap::new(), output: Output::default(), said: String::new() }
     }
 }
 
@@ -49,12 +53,15 @@ impl Account {
         match text("kind") {
             "text" => {
                 self.words.push(screen, Tone::Plain, text("text"));
+                self.said.push_str(text("text"));
                 self.latest = None;
             }
             "tool_call" => {
                 self.words.flush(screen, Tone::Plain);
                 let call = text("call").to_owned();
                 match update["result"].as_str() {
+                    // The task's own last words say it.
+                    _ if text("tool") == "finish" && matches!(text("status"), "running" | "ok") => {}
                     None => self.started(screen, call, text("title")),
                     Some(result) => self.ended(screen, &call, text("tool"), text("status"), result),
                 }
@@ -74,12 +81,21 @@ impl Account {
     pub fn pause(&mut self, screen: &mut Screen) {
         self.words.flush(screen, Tone::Plain);
         screen.end_line();
-        self.latest = None;
+    }
+
+    /// Shows a task's last words, unless the model has just said exactly them.
+    pub fn last_words(&mut self, screen: &mut Screen, summary: &str) {
+        if self.said.trim() != summary.trim() {
+            screen.gap();
+            screen.paragraph("  ", Tone::Plain, summary);
+        }
+        self.said.clear();
     }
 
     fn started(&mut self, screen: &mut Screen, call: String, title: &str) {
         screen.line(&format!("  {} {}", screen.paint(Tone::Key, "›"), screen.paint(Tone::Strong, &printable(title))));
         self.titles.insert(call.clone(), title.to_owned());
+        self.said.clear();
         self.latest = Some(call);
         self.output = Output::default();
     }
@@ -87,10 +103,6 @@ impl Account {
     fn ended(&mut self, screen: &mut Screen, call: &str, tool: &str, status: &str, result: &str) {
         self.output.end(screen);
         let title = self.titles.remove(call);
-        if tool == "finish" && status == "ok" {
-            // The task's own last words say it.
-            return;
-        }
         let tone = match status {
             "ok" => Tone::Quiet,
             "denied" | "cancelled" | "interrupted" => Tone::Bad,
@@ -98,22 +110,37 @@ impl Account {
         };
         let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
         if status == "denied" {
-            // Why something was denied is never cut.
+            // Why something was denied is never cut; what follows is advice to the model.
+            let why = [". There is no other way", ". Do not ask again"]
+                .iter()
+                .fold(first, |why, tail| why.split(tail).next().unwrap_or(why));
             let mark = if first.starts_with("denied") { "" } else { "denied: " };
-            return screen.paragraph("    ", tone, &format!("{mark}{}", printable(first)));
+            return screen.paragraph("    ", tone, &format!("{mark}{}", printable(why)));
         }
-        let about = match (title, self.latest.as_deref() == Some(call)) {
-            (Some(title), false) => format!("{title}: "),
+        let shown = if tool == "search" { hits(result) } else { None }.unwrap_or_else(|| first.to_owned());
+        // Calls that look run beside each other, so that results may stand apart from their titles.
+        let about = match title {
+            Some(title) if self.latest.as_deref() != Some(call) && !says(&shown, &title) => format!("{title}: "),
             _ => String::new(),
         };
-        let more = result.lines().count().saturating_sub(1);
-        let shown = match tool {
-            // Its first line is a hit like the others.
-            "search" if more > 0 => format!("{} lines found, the first: {first}", result.lines().count()),
-            _ => first.to_owned(),
-        };
-        screen.say(tone, &format!("    {}", shortened(&printable(&format!("{about}{shown}")), WIDE)));
+        let most = if status == "ok" { ROW } else { MISTAKE };
+        screen.paragraph("    ", tone, &shortened(&printable(&format!("{about}{shown}")), most));
     }
+}
+
+/// Whether a result names what its title is about: `src/lib.rs: 80 lines` after `reading src/lib.rs`.
+fn says(result: &str, title: &str) -> bool {
+    title.split_once(' ').is_some_and(|(_, what)| result.starts_with(what.split(':').next().unwrap_or(what)))
+}
+
+/// `4 hits in 2 files` of a search that shows lines (`12|text` below a line with the file's name).
+fn hits(result: &str) -> Option<String> {
+    let number =
+        |line: &str, sign| line.split_once(sign).is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let hits = result.lines().filter(|line| number(line, '|')).count();
+    let files = result.lines().filter(|line| !line.starts_with('[') && !number(line, '|') && !number(line, '-')).count();
+    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    (hits > 0).then(|| format!("{} in {}", plural(hits, "hit"), plural(files, "file")))
 }
 
 impl Output {

@@ -184,7 +184,9 @@ fn notification(texts: &Mutex<Texts>, method: &str, params: Value) -> Option<Hap
                 None
             }
         },
-        "window/showMessage" => Some(Happening::Message { typ: params["type"].as_u64().unwrap_or(3), text: text(&params["message"]) }),
+        "window/showMessage" => {
+            Some(Happening::Message { typ: params["type"].as_u64().unwrap_or(3), text: text(&params["message"]) })
+        }
         _ => None,
     }
 }

@@ -79,7 +79,8 @@ impl Temporary {
         let folder = state.join("documents");
         make_private(&folder)?;
         // The name keeps its ending, so that the editor knows the language.
-        let safe: String = name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
+        let safe: String =
+            name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
         let path = folder.join(format!("edit-{}-{safe}", uuid::Uuid::now_v7().simple()));
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(text.as_bytes())?;

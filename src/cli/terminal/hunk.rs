@@ -61,9 +61,7 @@ fn lines(screen: &mut Screen, hunk: &Hunk, all: bool) {
     // A carriage return that every line has is no difference worth a mark.
     let crlf = old.iter().chain(&new).all(|line| line.iter().any(|(_, text)| text.ends_with('\r')));
     let most = if all { usize::MAX } else { MOST };
-    for (sign, side, tone, strong) in
-        [('-', &old, Tone::Removed, Tone::RemovedWord), ('+', &new, Tone::Added, Tone::AddedWord)]
-    {
+    for (sign, side, tone, strong) in [('-', &old, Tone::Removed, Tone::RemovedWord), ('+', &new, Tone::Added, Tone::AddedWord)] {
         for line in side.iter().take(most) {
             let mut painted = screen.paint(tone, &format!("{sign} "));
             for (differs, text) in line {

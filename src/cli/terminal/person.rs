@@ -65,9 +65,8 @@ impl Person {
                 if matches!(moment, Moment::Question(_)) {
                     SystemClock::default().sleep(READING).await;
                 }
-                let shown = screen.paint(Tone::Key, &printable(&answer));
-                let whose = screen.paint(Tone::Quiet, "(played for you)");
-                screen.line(&format!("{shown}  {whose}"));
+                let shown = screen.paint(Tone::Strong, &printable(&answer));
+                screen.line(&shown);
                 Some(answer)
             }
         }

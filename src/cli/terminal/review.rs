@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    external,
-    hunk,
+    external, hunk,
     person::{Moment, Person},
     screen::Tone,
     session::{Ended, Session},
@@ -220,7 +219,10 @@ impl Session {
 
     /// The person's own version goes into the file as their own typing would; the agent's is rejected.
     async fn edit(&mut self, proposal: &Proposal, file: &File, hunk: &Hunk, reviewed: &mut Reviewed) {
-        let text = match external::edit(&self.environment, &self.state, file.path.file_name(), &hunk.new_text).await {
+        self.interrupts.away(true);
+        let edited = external::edit(&self.environment, &self.state, file.path.file_name(), &hunk.new_text).await;
+        self.interrupts.away(false);
+        let text = match edited {
             Ok(text) => text,
             Err(why) => return self.screen.say(Tone::Warn, &format!("  {}", printable(&why))),
         };
@@ -274,7 +276,8 @@ impl Session {
             self.screen.say(Tone::Strong, &parts.join(", "));
         }
         if reviewed.left > 0 && matches!(self.person, Person::Nobody) {
-            self.screen.say(Tone::Quiet, "nobody was asked: --accept all takes changes over, --patch OUT.diff keeps them as a patch");
+            self.screen
+                .say(Tone::Quiet, "nobody was asked: --accept all takes changes over, --patch OUT.diff keeps them as a patch");
         }
     }
 }

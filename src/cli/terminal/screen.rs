@@ -4,7 +4,10 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::{cli::printable::printable_block, config::Environment};
+use crate::{
+    cli::printable::{printable, printable_block, shortened},
+    config::Environment,
+};
 
 /// Columns where the terminal does not say.
 const COLUMNS: usize = 80;
@@ -52,19 +55,28 @@ pub struct Screen {
     /// Characters that stand on the line that is being written.
     column: usize,
     silent: bool,
+    /// Whether a line can be written over.
+    live: bool,
+    /// The status line stands on the screen; whatever comes next is written over it.
+    status: bool,
 }
+
+/// Back to the start of the line, and nothing on it any more.
+const ERASE: &str = "\r\u{1b}[K";
 
 impl Screen {
     /// The screen of this process.
     pub fn of(environment: &Environment) -> Screen {
         let columns = environment.os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).unwrap_or(COLUMNS);
-        let colour = io::stdout().is_terminal() && !environment.no_color();
-        Screen { colour, width: columns.clamp(40, 100), column: 0, silent: false }
+        let terminal = io::stdout().is_terminal();
+        let live = terminal && environment.os("TERM").is_some_and(|term| term != "dumb");
+        let colour = terminal && !environment.no_color();
+        Screen { colour, width: columns.clamp(40, 100), column: 0, silent: false, live, status: false }
     }
 
     /// A screen that shows nothing: stdout belongs to a program.
     pub fn silent() -> Screen {
-        Screen { colour: false, width: COLUMNS, column: 0, silent: true }
+        Screen { colour: false, width: COLUMNS, column: 0, silent: true, live: false, status: false }
     }
 
     /// Styles a text that is safe to print.
@@ -100,6 +112,16 @@ impl Screen {
         self.line("");
     }
 
+    /// What goes on just now, until something else is written. Only where a line can be written over.
+    pub fn status(&mut self, text: &str) {
+        if self.live && self.column == 0 {
+            let shown = self.paint(Tone::Quiet, &shortened(&printable(text), self.width - 1));
+            self.status = false;
+            self.write(&format!("{ERASE}{shown}"));
+            self.status = true;
+        }
+    }
+
     /// The start of a line that somebody ends by pressing Enter.
     pub fn prompt(&mut self, text: &str) {
         self.end_line();
@@ -120,6 +142,9 @@ impl Screen {
         }
         // A reader that has seen enough (`| head`) stops nothing that is being decided.
         let mut out = io::stdout().lock();
+        if std::mem::take(&mut self.status) {
+            let _ = out.write_all(ERASE.as_bytes());
+        }
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -80,6 +80,8 @@ pub struct Session {
     /// Whether stdout gets JSON lines instead of an account.
     pub json: bool,
     pub account: Account,
+    /// What the task does, for the status line, and since when.
+    doing: (String, Instant),
 }
 
 impl Session {
@@ -94,6 +96,7 @@ impl Session {
             interrupts: Interrupts::default(),
             json: false,
             account: Account::default(),
+            doing: (String::new(), Instant::now()),
         }
     }
 
@@ -118,10 +121,16 @@ impl Session {
         let started = self.client.peer.command("ask", ask).await.map_err(|refused| CliError::usage(refused.message))?;
         let id = |field: &str| started[field].as_str().unwrap_or_default().to_owned();
         let mut ended = Ended { task: id("task"), session: id("session"), ..Ended::default() };
-        let mut over = false;
+        let (mut over, mut seconds) = (false, tokio::time::interval(Duration::from_secs(1)));
+        self.doing = ("starting".to_owned(), Instant::now());
         while !over {
             let happening = tokio::select! {
                 happening = self.client.next() => happening.ok_or_else(gone)?,
+                _ = seconds.tick() => {
+                    let (doing, since) = &self.doing;
+                    self.screen.status(&format!("  {doing} · {} s", since.elapsed().as_secs()));
+                    continue;
+                }
                 () = self.interrupts.came() => {
                     self.stop(&ended.task).await;
                     continue;
@@ -184,11 +193,14 @@ impl Session {
             Some("usage") => ended.usage = usage_line(update),
             Some("tool_call") if update["tool"] == "run" => {
                 let result = update["result"].as_str().unwrap_or_default();
-                if result.starts_with("commands cannot run here") {
+                if result.starts_with("commands cannot run here") || result.contains("rule min_level") {
                     ended.no_walls = Some(result.to_owned());
                 }
             }
             _ => {}
+        }
+        if let Some(doing) = update["message"].as_str().filter(|doing| *doing != self.doing.0) {
+            self.doing = (doing.to_owned(), Instant::now());
         }
         self.account.tell(&mut self.screen, update);
         // The last state, and only it, has a summary.
@@ -240,7 +252,9 @@ impl Session {
                 return None;
             };
             let answer = answer?;
-            if let Some((_, title)) = keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title)) {
+            if let Some((_, title)) =
+                keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title))
+            {
                 return Some(title.clone());
             }
             let letters: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
@@ -305,6 +319,8 @@ fn gone() -> CliError {
 pub struct Interrupts {
     came: Arc<Notify>,
     once: Arc<AtomicBool>,
+    /// Another program has the terminal.
+    away: Arc<AtomicBool>,
 }
 
 impl Interrupts {
@@ -313,6 +329,9 @@ impl Interrupts {
         let this = self.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
+                if this.away.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if this.once.swap(true, Ordering::Relaxed) {
                     last();
                     process::exit(Code::Cancelled as i32);
@@ -325,6 +344,11 @@ impl Interrupts {
     /// Returns at the first interrupt, once.
     pub async fn came(&self) {
         self.came.notified().await;
+    }
+
+    /// While another program has the terminal, its interrupts are not ours.
+    pub fn away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
     }
 
     /// Whether one came.

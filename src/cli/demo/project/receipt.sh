@@ -1,5 +1,5 @@
 #!/bin/sh
-# A till's receipt: lines of "PIECES ARTICLE CENTS" come in, what they cost goes out.
+# A till's receipt: lines of "PIECES NAME CENTS" come in, what they cost goes out.
 
 # Cents as a price: 1250 is 12.50.
 price() {
@@ -14,10 +14,10 @@ line_total() {
 receipt() {
     echo "CORNER SHOP"
     total=0
-    while read -r pieces article cents; do
-        amount=$(line_total "$pieces" "$cents")
-        total=$((total + amount))
-        printf '%3d x %-12s %8s\n' "$pieces" "$article" "$(price "$amount")"
+    while read -r n name cents; do
+        sum=$(line_total "$n" "$cents")
+        total=$((total + sum))
+        printf '%3d x %-12s %8s\n' "$n" "$name" "$(price "$sum")"
     done
     printf '%-18s %8s\n' "TOTAL" "$(price "$total")"
 }

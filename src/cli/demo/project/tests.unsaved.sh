@@ -7,7 +7,9 @@ check() {
     if [ "$2" = "$3" ]; then
         echo "ok      $1"
     else
-        echo "FAILED  $1: got $2, wanted $3"
+        echo "FAILED  $1"
+        echo "        got    $2"
+        echo "        wanted $3"
         failed=1
     fi
 }
