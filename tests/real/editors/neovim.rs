@@ -211,6 +211,8 @@ fn dialogs(version: &'static str) {
         Turn::say("It stays here."),
         git("r", json!({"op": "push"})),
         Turn::say("Pushed."),
+        git("m", json!({"op": "push"})),
+        Turn::say("So be it."),
         Turn::call("w", "write_file", json!({"path": "sub/new.txt", "content": "one\ntwo\n"})),
         Turn::say("Added."),
     ]);
@@ -224,15 +226,17 @@ fn dialogs(version: &'static str) {
     let before = desk.git(&["rev-parse", "HEAD"]);
     headless(&desk, version, "dialogs");
 
-    // The commit holds the accepted text only, and the remote has it.
-    let text = desk.git(&["show", "HEAD:list.txt"]);
+    // The commit holds the accepted text only, and is the last that the remote has.
+    let pushed = desk.git(&["ls-remote", "origin", "work"]).split('\t').next().unwrap().to_owned();
+    let text = desk.git(&["show", &format!("{pushed}:list.txt")]);
     assert!(text.contains("\nLINE 2\n") && text.contains("\nline 20\n"), "{text}");
-    assert_eq!(desk.git(&["log", "-1", "--format=%s"]), "Shout two\n");
-    assert_eq!(desk.git(&["rev-parse", "HEAD~1"]), before);
-    assert_eq!(desk.git(&["ls-remote", "origin", "work"]).split('\t').next(), Some(desk.git(&["rev-parse", "HEAD"]).trim()));
-    // The model was told of the rejection, and the remote had nothing then.
-    let told = double.requests()[4].results()[0].1.clone();
-    assert!(told.contains("rejected") || told.contains("said no"), "{told}");
+    assert_eq!(desk.git(&["log", "-1", "--format=%s", &pushed]), "Shout two\n");
+    assert_eq!(desk.git(&["rev-parse", &format!("{pushed}~1")]), before);
+    assert_eq!(desk.git(&["log", "-2", "--format=%s"]), "sneaked in\nby hand\n");
+    // The model was told of the rejection, and of what moved.
+    let told = |n: usize| double.requests()[n].results()[0].1.clone();
+    assert!(told(4).contains("rejected") || told(4).contains("said no"), "{}", told(4));
+    assert!(told(8).contains("changed while the question was open"), "{}", told(8));
     let journal = desk.journal();
     let kinds = ["Commit", "Push", "Push"].map(|kind| format!("\"question\":\"{kind}\"")).join("|");
     for kind in kinds.split('|') {
