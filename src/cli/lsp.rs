@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{CliError, Code, Context, walls};
 use crate::{
-    config::Config,
+    config::{Config, Policies},
     server::{self, Ending, Setup, SystemClock},
 };
 
@@ -60,6 +60,7 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         max_iterations: None,
         sandbox: Arc::new(walls::sandbox(context)?),
         clock: Arc::new(SystemClock::default()),
+        policies: Policies::default(),
         watch_editor: false,
     })
 }
