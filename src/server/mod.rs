@@ -86,7 +86,8 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let outbox = outbox::Outbox::default();
-    let writer = tokio::spawn(outbox.clone().write_to(output));
+    let mut writer = tokio::spawn(outbox.clone().write_to(output));
+    let mut written = false;
     let (mailbox, inputs) = mpsc::unbounded_channel();
     let setup = Arc::new(setup);
     let journal = match FileJournal::open(&setup.folders.state) {
@@ -126,6 +127,11 @@ where
     let ending = tokio::select! {
         ending = serving => ending,
         () = editor_gone.notified() => Ending::Abrupt,
+        // Whoever cannot hear cannot decide either.
+        _ = &mut writer => {
+            written = true;
+            Ending::Abrupt
+        }
     };
     let leave = async {
         if ending == Ending::Abrupt {
@@ -138,9 +144,11 @@ where
         if let Err(error) = journal.flush().await {
             tracing::error!(%error, "the end of the server is not on record");
         }
-        outbox.flushed().await;
-        outbox.close();
-        let _ = writer.await;
+        if !written {
+            outbox.flushed().await;
+            outbox.close();
+            let _ = writer.await;
+        }
     };
     let _ = tokio::time::timeout(LEAVING, leave).await;
     ending

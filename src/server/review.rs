@@ -386,7 +386,8 @@ impl Actor {
         }
         let uri = self
             .documents
-            .write_read_only(&format!("{}.diff", show.proposal), &text)
+            // Proposals are numbered by server, and several servers share the folder.
+            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
             .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
         if self.client.show_document {
             self.out.show_document(uri.clone(), true);
