@@ -6,6 +6,7 @@ mod support;
 
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod leaving;
 mod protocol;
 mod publishing;
 mod story;
