@@ -40,7 +40,8 @@ impl ChainFile {
     pub fn open(folder: &Path, session: Option<SessionId>) -> io::Result<ChainFile> {
         let path = folder.join(format!("{}.jsonl", session.as_ref().map_or(SERVER, |session| &session.0)));
         let (file, new) = folder::open(&path)?;
-        let mut chain = ChainFile { path, file, session, end: 0, seq: 0, head: GENESIS.to_owned(), dirty: false, new, torn: None };
+        let mut chain =
+            ChainFile { path, file, session, end: 0, seq: 0, head: GENESIS.to_owned(), dirty: false, new, torn: None };
         chain.locked(ChainFile::settle)?;
         Ok(chain)
     }
