@@ -138,6 +138,7 @@ impl Job {
 
     async fn live(mut self) -> Result<Finished, Finished> {
         self.trust().await?;
+        self.prove_walls();
         let policy = self.policy().await;
         let model = self.model().await?;
         if self.cancel.is_cancelled() {
@@ -227,6 +228,17 @@ impl Job {
                 let why = format!("{} is not trusted yet, so nothing ran; ask again, or {next}", self.canonical.display());
                 Err(Finished::with_code(why, 4))
             }
+        }
+    }
+
+    /// Finds the walls' level out beside everything else that a task needs first; it is found out once a server.
+    fn prove_walls(&self) {
+        if self.mode == Mode::Edit {
+            let (sandbox, mailbox) = (self.setup.sandbox.clone(), self.mailbox.clone());
+            tokio::spawn(async move {
+                let (level, _) = sandbox.level().await;
+                let _ = mailbox.send(Input::Level(level.to_string()));
+            });
         }
     }
 
