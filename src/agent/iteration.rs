@@ -149,7 +149,7 @@ async fn stream(task: &Task, request: &ModelRequest) -> Result<Reply, ModelError
             }
             ModelEvent::Retrying { attempt, why, wait } => {
                 let doing = format!("waiting {} s to try again ({attempt}): {why}", wait.as_secs());
-                (UpdateKind::State, json!({"state": "retrying", "message": task.progress(&doing)}))
+                (UpdateKind::State, json!({"state": "retrying", "doing": doing, "message": task.progress(&doing)}))
             }
         };
         task.seams.editor.show(Update { kind, data });
