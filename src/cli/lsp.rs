@@ -32,8 +32,9 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
     setup.policy = arguments.policy;
     setup.record = arguments.record;
     setup.watch_editor = true;
-    let ending = runtime()?.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
-    // A blocking read of stdin would keep the process.
+    let runtime = runtime()?;
+    let ending = runtime.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    // Before the event loop is dropped: it would wait for the blocking read of a stdin that nobody closes.
     std::process::exit(if ending == Ending::Orderly { 0 } else { 1 });
 }
 
