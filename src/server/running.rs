@@ -284,7 +284,11 @@ impl Actor {
                 task.usage = serde_json::from_value(data["usage"].clone()).unwrap_or(task.usage);
                 task.cost_usd = data["cost_usd"].as_f64();
             }
-            UpdateKind::State => {}
+            UpdateKind::State => match (data["doing"].as_str(), data["state"].as_str()) {
+                (Some(doing), _) => task.line = doing.to_owned(),
+                (None, Some("thinking" | "calling")) => task.line.clear(),
+                (None, _) => {}
+            },
             UpdateKind::Question => {
                 task.line = if data["state"] == "open" { "waiting for you".to_owned() } else { String::new() }
             }

@@ -271,6 +271,11 @@ impl Editor {
         uri(&self.folder.join(path))
     }
 
+    /// Kills the server's process, as a crash of the machine would.
+    pub async fn kill(mut self) {
+        self.child.take().expect("a process of its own").kill().await.unwrap();
+    }
+
     /// `shutdown`, `exit`; returns the exit code of the process.
     pub async fn quit(mut self) -> Option<i32> {
         self.bounded(self.peer.request("shutdown", Value::Null)).await.unwrap();
