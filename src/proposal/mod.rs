@@ -11,6 +11,7 @@ mod landing;
 mod plan;
 mod set;
 mod stage;
+mod undo;
 
 pub use file::{FileOp, FileProposal, Happened, Landed};
 pub use hunk::{Hunk, HunkKind, HunkState, Why};
@@ -18,3 +19,4 @@ pub use landing::Step;
 pub use plan::PlannedFile;
 pub use set::{Closed, Ids, Proposal, Record};
 pub use stage::{Busy, Origin, transplant};
+pub use undo::{Reverse, taken_back};

@@ -179,6 +179,7 @@ impl Actor {
             Command::Retry(retry) => self.on_retry(retry),
             // Answered when the client's text has been compared.
             Command::Accept(review) => return self.on_accept(review, reply),
+            Command::Undo(of) => return self.on_undo(&of.task, reply),
             Command::Reject(review) => self.on_reject(review),
             Command::RejectWithReason(hunks) => self.on_reject_with_reason(hunks),
             Command::ShowDiff(show) => self.on_show_diff(show),
@@ -189,7 +190,6 @@ impl Actor {
             Command::TrustWorkspace => self.on_trust_workspace(),
             Command::Status => Ok(self.status()),
             Command::Transcript(of) => self.on_transcript(&of.task),
-            Command::Undo(_) => Err(failed("undo is not available yet: your editor's own undo takes each accepted change back")),
             Command::OpenPullRequest => Err(failed("opening pull requests is not available yet")),
             Command::Dashboard => {
                 Err(failed("the dashboard is not available yet; `countersign audit sessions` lists what happened"))

@@ -9,6 +9,7 @@ pub mod commands;
 mod diff;
 mod display;
 mod documents;
+mod edit;
 mod editor;
 mod folders;
 pub mod framing;
@@ -27,6 +28,7 @@ mod running;
 mod task;
 mod text_sync;
 mod transport;
+mod undo;
 mod versioning;
 
 use std::{

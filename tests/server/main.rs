@@ -8,4 +8,6 @@ mod support;
 mod lsp;
 mod protocol;
 mod publishing;
+mod room;
 mod story;
+mod undo;

@@ -9,6 +9,7 @@ mod buffers;
 mod commits;
 mod news;
 mod staging;
+mod undo;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
+pub use undo::{Kept, Undo};
 pub use view::{Overlay, Seen};
 
 use crate::{
@@ -118,9 +120,9 @@ impl Desk {
         }
     }
 
-    /// All proposals, also those without pending hunks.
+    /// All proposals, also those without pending hunks; not those that only take accepted hunks back.
     pub fn proposals(&self) -> impl Iterator<Item = &Proposal> {
-        self.proposals.values()
+        self.proposals.values().filter(|proposal| !proposal.is_undo)
     }
 
     /// The proposal of this id.
@@ -169,6 +171,11 @@ impl Desk {
         let mut told = Vec::new();
         for what in happened {
             let what = match what {
+                Happened::Landed(landed) if proposal.is_undo => {
+                    proposal.accept(path, &landed);
+                    continue;
+                }
+                _ if proposal.is_undo => continue,
                 Happened::Landed(landed) => {
                     proposal.accept(path, &landed);
                     told.push(news::accepted(path, &landed));
@@ -191,6 +198,7 @@ impl Desk {
         }
         proposal.tidy(path);
         self.moved(id, task, path);
+        self.bound(id);
     }
 
     /// Says once that a file's display is out of date.
