@@ -31,6 +31,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
     setup.model = arguments.model;
     setup.policy = arguments.policy;
     setup.record = arguments.record;
+    setup.keep_pending = true;
     setup.watch_editor = true;
     let ending = runtime()?.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
     // A blocking read of stdin would keep the process.
@@ -55,6 +56,7 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         max_iterations: None,
         sandbox: Arc::new(walls::sandbox(context)?),
         clock: Arc::new(SystemClock::default()),
+        keep_pending: false,
         watch_editor: false,
     })
 }

@@ -9,6 +9,7 @@ mod file;
 mod hunk;
 mod landing;
 mod plan;
+pub mod saved;
 mod set;
 mod stage;
 mod undo;

@@ -57,6 +57,16 @@ pub struct Proposal {
 pub struct Ids(u32);
 
 impl Ids {
+    /// Goes on after this number.
+    pub fn after(last: u32) -> Ids {
+        Ids(last)
+    }
+
+    /// Number of the last id that was handed out.
+    pub fn last(&self) -> u32 {
+        self.0
+    }
+
     /// The next unused id.
     pub fn next_id(&mut self) -> HunkId {
         self.0 += 1;
@@ -69,6 +79,11 @@ impl Proposal {
     pub fn new(id: ProposalId, task: TaskId) -> Self {
         let (files, accepted, closed, ids) = Default::default();
         Proposal { id, task, revision: 0, files, accepted, closed, ids, is_undo: false }
+    }
+
+    /// The same without the record of what is decided.
+    pub fn undecided(&self) -> Proposal {
+        Proposal { revision: self.revision, files: self.files.clone(), ids: self.ids.clone(), ..Proposal::new(self.id.clone(), self.task.clone()) }
     }
 
     /// The hunk of this id that is still live or stale, with the path of its file.

@@ -24,6 +24,7 @@ use super::{
     life,
     outgoing::Outgoing,
     questions::Questions,
+    restore::Keeper,
     review::Review,
     task::Task,
 };
@@ -68,6 +69,7 @@ pub struct Actor {
     pub prompts: HashMap<u64, OpenPrompt>,
     pub review: Review,
     pub display: Display,
+    pub keeper: Keeper,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
     /// Task prompts as last read.
@@ -94,6 +96,7 @@ impl Actor {
         folders: &[WorkspaceFolder],
     ) -> Actor {
         let documents = Documents::below(&setup.folders.state);
+        let keeper = Keeper::below(&setup.folders.state);
         Actor {
             setup,
             mailbox,
@@ -108,6 +111,7 @@ impl Actor {
             prompts: HashMap::new(),
             review: Review::default(),
             display: Display::default(),
+            keeper,
             typed: Vec::new(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
@@ -157,6 +161,9 @@ impl Actor {
             Input::Level(level) => self.level = Some(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
+            Input::Keep => self.keep(),
+            Input::LookForKept => self.look_for_kept(),
+            Input::Left(all) => self.on_left(all),
             Input::TaskDone(task, end) => self.on_task_done(&task, *end),
             Input::Shutdown(done) => self.on_shutdown(done),
         }
@@ -228,7 +235,11 @@ impl Actor {
         if self.tasks.values().all(|task| task.state.is_over())
             && let Some(done) = self.leaving.take()
         {
-            let _ = done.send(());
+            let kept = self.keep_all();
+            tokio::spawn(async move {
+                let _ = kept.await;
+                let _ = done.send(());
+            });
         }
     }
 }

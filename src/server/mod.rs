@@ -15,6 +15,7 @@ mod folders;
 pub mod framing;
 mod hooks;
 mod input;
+mod kept;
 mod life;
 mod offers;
 mod outbox;
@@ -23,6 +24,7 @@ pub mod peer;
 mod problems;
 mod publishing;
 mod questions;
+mod restore;
 mod review;
 mod running;
 mod task;
@@ -75,6 +77,8 @@ pub struct Setup {
     pub max_iterations: Option<u32>,
     pub sandbox: Arc<dyn Sandbox>,
     pub clock: Arc<dyn Clock>,
+    /// Whether pending changes are kept over a restart, and those of servers that are gone are shown.
+    pub keep_pending: bool,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
 }

@@ -78,6 +78,7 @@ impl Actor {
         for folder in params.event.added {
             self.folders.add(&folder.uri);
         }
+        self.look_for_kept();
     }
 
     /// `didChangeWatchedFiles`
@@ -130,6 +131,7 @@ impl Actor {
         }
         self.check_landed();
         self.schedule_refresh();
+        self.schedule_keeping();
     }
 
     fn record_desk(&self, event: DeskEvent) {

@@ -8,6 +8,7 @@ mod support;
 mod lsp;
 mod protocol;
 mod publishing;
+mod restart;
 mod room;
 mod story;
 mod undo;

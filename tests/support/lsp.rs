@@ -257,6 +257,12 @@ impl Editor {
         uri(&self.folder.join(path))
     }
 
+    /// Kills the server, as a crash does.
+    pub async fn kill(mut self) {
+        let child = self.child.as_mut().expect("the server is a process");
+        child.kill().await.unwrap();
+    }
+
     /// `shutdown`, `exit`; returns the exit code of the process.
     pub async fn quit(mut self) -> Option<i32> {
         self.bounded(self.peer.request("shutdown", Value::Null)).await.unwrap();

@@ -120,6 +120,20 @@ impl Desk {
         }
     }
 
+    /// Puts a proposal of an ended task back whose hunks lie over the texts of now. One with a known id or task is left out.
+    pub fn restore(&mut self, proposal: Proposal) -> bool {
+        if self.tasks.contains_key(&proposal.task) || self.proposals.contains_key(&proposal.id) {
+            return false;
+        }
+        for path in proposal.files.keys() {
+            self.moved(&proposal.id, proposal.task.clone(), path);
+        }
+        self.tasks.insert(proposal.task.clone(), proposal.id.clone());
+        self.proposals.insert(proposal.id.clone(), proposal);
+        self.revision += 1;
+        true
+    }
+
     /// All proposals, also those without pending hunks; not those that only take accepted hunks back.
     pub fn proposals(&self) -> impl Iterator<Item = &Proposal> {
         self.proposals.values().filter(|proposal| !proposal.is_undo)
