@@ -99,9 +99,11 @@ impl Hunk {
     /// place between the two lines that it was made between.
     pub(super) fn place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
         const FAR: usize = 64 * 1024;
-        if range.len() > FAR {
-            return None;
-        }
+        if range.len() > FAR { None } else { self.only_place_in(text, range) }
+    }
+
+    /// The same however long the range is.
+    pub(super) fn only_place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
         let (before, behind) = &self.anchor;
         let between = |at: usize| {
             let start = at.checked_sub(before.len());

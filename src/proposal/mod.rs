@@ -10,8 +10,10 @@ mod hunk;
 mod landing;
 mod plan;
 mod renew;
+pub mod saved;
 mod set;
 mod stage;
+mod undo;
 
 pub use file::{FileOp, FileProposal, Happened, Landed};
 pub use hunk::{Hunk, HunkKind, HunkState, Why};
@@ -20,3 +22,4 @@ pub use plan::PlannedFile;
 pub use renew::NotRenewed;
 pub use set::{Closed, Ids, Proposal, Record};
 pub use stage::{Busy, Origin, transplant};
+pub use undo::{Reverse, taken_back};

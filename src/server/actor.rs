@@ -24,6 +24,7 @@ use super::{
     life,
     outgoing::Outgoing,
     questions::Questions,
+    restore::Keeper,
     review::Review,
     task::Task,
 };
@@ -68,6 +69,7 @@ pub struct Actor {
     pub prompts: HashMap<u64, OpenPrompt>,
     pub review: Review,
     pub display: Display,
+    pub keeper: Keeper,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
     /// Task prompts as last read.
@@ -94,6 +96,7 @@ impl Actor {
         folders: &[WorkspaceFolder],
     ) -> Actor {
         let documents = Documents::below(&setup.folders.state);
+        let keeper = Keeper::below(&setup.folders.state);
         Actor {
             setup,
             mailbox,
@@ -108,6 +111,7 @@ impl Actor {
             prompts: HashMap::new(),
             review: Review::default(),
             display: Display::default(),
+            keeper,
             typed: Vec::new(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
@@ -157,6 +161,9 @@ impl Actor {
             Input::Level(level) => self.level = Some(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
+            Input::Keep => self.keep(),
+            Input::LookForKept => self.look_for_kept(),
+            Input::Left(all) => self.on_left(all),
             Input::TaskDone(task, end) => self.on_task_done(&task, *end),
             Input::Shutdown(done) => self.on_shutdown(done),
         }
@@ -179,6 +186,7 @@ impl Actor {
             Command::Retry(retry) => self.on_retry(retry),
             // Answered when the client's text has been compared.
             Command::Accept(review) => return self.on_accept(review, reply),
+            Command::Undo(of) => return self.on_undo(&of.task, reply),
             Command::Reject(review) => self.on_reject(review),
             Command::RejectWithReason(hunks) => self.on_reject_with_reason(hunks),
             Command::ShowDiff(show) => self.on_show_diff(show),
@@ -189,7 +197,6 @@ impl Actor {
             Command::TrustWorkspace => self.on_trust_workspace(),
             Command::Status => Ok(self.status()),
             Command::Transcript(of) => self.on_transcript(&of.task),
-            Command::Undo(_) => Err(failed("undo is not available yet: your editor's own undo takes each accepted change back")),
             Command::OpenPullRequest => Err(failed("opening pull requests is not available yet")),
             Command::Dashboard => {
                 Err(failed("the dashboard is not available yet; `countersign audit sessions` lists what happened"))
@@ -228,7 +235,11 @@ impl Actor {
         if self.tasks.values().all(|task| task.state.is_over())
             && let Some(done) = self.leaving.take()
         {
-            let _ = done.send(());
+            let kept = self.keep_all();
+            tokio::spawn(async move {
+                let _ = kept.await;
+                let _ = done.send(());
+            });
         }
     }
 }

@@ -219,6 +219,7 @@ impl Job {
                 store.add(&self.canonical).map_err(|error| Finished::with_code(error.to_string(), 2))?;
                 let folder = self.canonical.display().to_string();
                 self.record(Event::TrustChanged { folder, trusted: true, by: answer.by });
+                let _ = self.mailbox.send(Input::LookForKept);
                 Ok(())
             }
             AnswerKind::Rejected => {

@@ -9,12 +9,14 @@ pub mod commands;
 mod diff;
 mod display;
 mod documents;
+mod edit;
 mod editor;
 mod folders;
 pub mod framing;
 mod grants;
 mod hooks;
 mod input;
+mod kept;
 mod life;
 mod offers;
 mod outbox;
@@ -23,11 +25,13 @@ pub mod peer;
 mod problems;
 mod publishing;
 mod questions;
+mod restore;
 mod review;
 mod running;
 mod task;
 mod text_sync;
 mod transport;
+mod undo;
 mod versioning;
 
 use std::{
@@ -75,6 +79,8 @@ pub struct Setup {
     pub sandbox: Arc<dyn Sandbox>,
     pub clock: Arc<dyn Clock>,
     pub policies: Policies,
+    /// Whether pending changes are kept over a restart, and those of servers that are gone are shown.
+    pub keep_pending: bool,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
 }

@@ -35,6 +35,7 @@ impl ConfigError {
 impl Actor {
     /// The client is ready: look at the files that the user may have broken; nothing of it delays a request.
     pub fn on_initialized(&mut self) {
+        self.look_for_kept();
         let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
         let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();
         tokio::task::spawn_blocking(move || {
@@ -107,7 +108,7 @@ impl Actor {
         let (reply, answer) = oneshot::channel();
         let scope = Scope { workspace: Some(wanted.display().to_string()), ..Scope::default() };
         self.on_ask(scope.clone(), trust_question(&wanted, timeout), reply);
-        let journal = self.journal.clone();
+        let (journal, mailbox) = (self.journal.clone(), self.mailbox.clone());
         tokio::spawn(async move {
             let Ok(answer) = answer.await else { return };
             if !matches!(answer.kind, AnswerKind::Approved(_)) {
@@ -117,6 +118,7 @@ impl Actor {
                 Ok(_) => {
                     let event = Event::TrustChanged { folder: wanted.display().to_string(), trusted: true, by: answer.by };
                     journal.append(By::Human, &scope, event);
+                    let _ = mailbox.send(Input::LookForKept);
                 }
                 Err(error) => tracing::error!(%error, "trust cannot be stored"),
             }

@@ -83,6 +83,7 @@ impl Actor {
         for folder in params.event.added {
             self.folders.add(&folder.uri);
         }
+        self.look_for_kept();
     }
 
     /// `didChangeWatchedFiles`
@@ -135,6 +136,7 @@ impl Actor {
         }
         self.check_landed();
         self.schedule_refresh();
+        self.schedule_keeping();
     }
 
     fn record_desk(&self, event: DeskEvent) {

@@ -10,4 +10,7 @@ mod hostile;
 mod leaving;
 mod protocol;
 mod publishing;
+mod restart;
+mod room;
 mod story;
+mod undo;

@@ -175,6 +175,10 @@ pub(super) fn rejected(path: &WsPath, hunk: &HunkId, reason: Option<&str>) -> Ne
     plain(format!("the user rejected hunk {hunk} of {path}{reason}"))
 }
 
+pub(super) fn undone(path: &WsPath, hunk: &HunkId) -> News {
+    plain(format!("the user took the accepted hunk {hunk} of {path} back"))
+}
+
 pub(super) fn stale(path: &WsPath, hunk: &HunkId, why: Why) -> News {
     News { stale: Some(hunk.clone()), ..plain(format!("hunk {hunk} of {path} is stale: {why}")) }
 }

@@ -281,6 +281,7 @@ async fn a_question_that_nobody_answers_expires_and_nothing_is_trusted() {
         policy: None,
         record: None,
         max_iterations: None,
+        keep_pending: false,
         policies: countersign::config::policy::Policies::default(),
         clock: Arc::new(SystemClock::default()),
         watch_editor: false,
