@@ -12,7 +12,7 @@ use super::{caps::Client, folders::Folder, position};
 use crate::{
     path::WsPath,
     proposal::FileOp,
-    text::{Encoding, Text},
+    text::{Encoding, Text, for_editors},
     workspace::desk::Plan,
 };
 
@@ -22,11 +22,9 @@ pub fn workspace_edit(folder: &Folder, plan: &Plan, client: &Client) -> Result<W
     let mut operations = Vec::new();
     let mut plain = HashMap::new();
     for file in &plan.files {
-        let edits: Vec<TextEdit> = file
-            .edits
-            .iter()
-            .map(|(_, edit)| text_edit(&file.base, edit.range.clone(), edit.new.clone(), client.encoding))
-            .collect();
+        let edits = for_editors(&file.base, file.edits.iter().map(|(_, edit)| edit.clone()).collect());
+        let edits: Vec<TextEdit> =
+            edits.into_iter().map(|edit| text_edit(&file.base, edit.range, edit.new, client.encoding)).collect();
         let op = |op: ResourceOp| DocumentChangeOperation::Op(op);
         match &file.op {
             FileOp::Create if client.create => operations.push(op(ResourceOp::Create(CreateFile {

@@ -63,6 +63,31 @@ pub fn slack(text: &Text, edit: &Edit, limit: usize) -> Range<usize> {
     start..end
 }
 
+/// The same edits, in the places that editors have: some keep the last line break apart from the lines, and put what is inserted
+/// behind it into a line too many. There it goes before the last break. `edits` are ascending and disjoint.
+pub fn for_editors(text: &Text, mut edits: Vec<Edit>) -> Vec<Edit> {
+    let end = text.len();
+    let tail = text.slice(end.saturating_sub(2)..end);
+    let of = |text: &str| ["\r\n", "\n"].into_iter().find(|kind| text.ends_with(kind));
+    if let [before @ .., last] = edits.as_mut_slice()
+        && last.range == (end..end)
+        && let Some(kind) = of(&tail)
+    {
+        let at = end - kind.len();
+        let above = before.last().map(|edit| edit.range.end);
+        if of(&last.new) == Some(kind) && above.is_none_or(|above| above < at) {
+            last.range = at..at;
+            last.new.truncate(last.new.len() - kind.len());
+            last.new.insert_str(0, kind);
+        } else if above.is_none_or(|above| above <= at) {
+            // Two insertions at one place have no order for some.
+            last.range = at..end;
+            last.new.insert_str(0, kind);
+        }
+    }
+    edits
+}
+
 fn after(at: usize, edit: &Edit) -> usize {
     at - edit.range.len() + edit.new.len()
 }

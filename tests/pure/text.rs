@@ -1,6 +1,8 @@
 //! Texts: positions, line diffs, and ranges carried over other people's edits.
 
-use countersign::text::{Edit, Encoding, Point, Text, carry, changes, hunks, line_changes, merged, refine, seams_hold, words};
+use countersign::text::{
+    Edit, Encoding, Point, Text, carry, changes, for_editors, hunks, line_changes, merged, refine, seams_hold, words,
+};
 use proptest::prelude::*;
 
 const ENCODINGS: [Encoding; 3] = [Encoding::Utf8, Encoding::Utf16, Encoding::Utf32];
@@ -79,6 +81,19 @@ proptest! {
         let text = |before: &str, behind: &str| format!("{before}\nfirst\nsecond\n{behind}");
         let whole = merged(&text(&before, &behind), &text(&ours, &behind), &text(&before, &theirs));
         prop_assert_eq!(whole, Some(text(&ours, &theirs)));
+    }
+
+    #[test]
+    fn edits_for_editors_do_the_same(base in any_text(), new in any_text()) {
+        let (base, new) = (Text::new(&base), Text::new(&new));
+        let sent = for_editors(&base, hunks(&base, &new));
+        for two in sent.windows(2) {
+            let places = two[0].range.start < two[1].range.start || !two[1].range.is_empty();
+            prop_assert!(places && two[0].range.end <= two[1].range.start, "{:?} have no order", two);
+        }
+        prop_assert_eq!(base.edited_by(&sent), new);
+        let closed = base.byte(base.len().wrapping_sub(1)) == Some(b'\n');
+        prop_assert!(sent.iter().all(|edit| !closed || edit.range.start < base.len()), "{:?} go behind {:?}", sent, base);
     }
 
     #[test]

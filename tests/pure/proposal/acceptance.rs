@@ -3,7 +3,7 @@
 use countersign::{
     event::HunkId,
     proposal::HunkState,
-    text::{Edit, Encoding, Text, changes, refine},
+    text::{Edit, Encoding, Text, changes, for_editors, refine},
     workspace::desk::{Desk, DocChange, Plan, What},
 };
 use proptest::prelude::*;
@@ -78,7 +78,7 @@ fn play(desk: &mut Desk, name: &str, client: Client, edits: &[Edit]) {
 }
 
 fn bare(plan: &Plan) -> Vec<Edit> {
-    plan.files[0].edits.iter().map(|(_, edit)| edit.clone()).collect()
+    for_editors(&plan.files[0].base, plan.files[0].edits.iter().map(|(_, edit)| edit.clone()).collect())
 }
 
 fn accepted_in(events: Vec<What>) -> Vec<HunkId> {
