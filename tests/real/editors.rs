@@ -4,5 +4,5 @@
 
 mod emacs;
 mod helix;
-mod lab;
+pub mod lab;
 mod neovim;

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod editors;
 mod git;
+mod histories;
 mod journal;
 mod llm;
 mod terminal;
