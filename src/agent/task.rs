@@ -43,6 +43,8 @@ pub struct TaskSpec {
     pub reply_tokens: u32,
     /// Prices of the model, where known.
     pub prices: Option<Prices>,
+    /// Command lines that must pass before `finish` counts.
+    pub checks: Vec<String>,
     /// The conversation of the session so far; empty for a new one.
     pub history: History,
 }
@@ -159,6 +161,8 @@ pub(super) struct Task {
     pub(super) stumbles: iteration::Stumbles,
     pub(super) iteration: u32,
     pub(super) iterations: u32,
+    /// How often checks sent the model back to work.
+    pub(super) sent_back: u32,
 }
 
 impl Task {
@@ -187,6 +191,7 @@ impl Task {
             stumbles: iteration::Stumbles::default(),
             iteration: 0,
             iterations: spec.iterations.unwrap_or(policy.budget().iterations).max(1),
+            sent_back: 0,
             spec,
             seams,
             cancel,
@@ -289,7 +294,7 @@ impl Task {
     }
 }
 
-fn sandbox_spec(spec: &TaskSpec, policy: &Policy) -> SandboxSpec {
+pub(super) fn sandbox_spec(spec: &TaskSpec, policy: &Policy) -> SandboxSpec {
     const MIB: u64 = 1024 * 1024;
     let run = policy.run();
     SandboxSpec {

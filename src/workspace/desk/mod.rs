@@ -8,6 +8,8 @@ mod acceptance;
 mod buffers;
 mod commits;
 mod news;
+mod provenance;
+mod receipts;
 mod staging;
 mod view;
 
@@ -16,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
+pub use provenance::Origin;
 pub use view::{Overlay, Seen};
 
 use crate::{
@@ -90,6 +93,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    provenance: provenance::Provenance,
+    rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,
 }
 
