@@ -20,6 +20,7 @@ use super::{
     display::Display,
     documents::Documents,
     folders::Folders,
+    hover::Stories,
     input::{Input, Reply},
     life,
     outgoing::Outgoing,
@@ -68,6 +69,8 @@ pub struct Actor {
     pub prompts: HashMap<u64, OpenPrompt>,
     pub review: Review,
     pub display: Display,
+    /// What is told about accepted lines.
+    pub stories: Stories,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
     /// Task prompts as last read.
@@ -108,6 +111,7 @@ impl Actor {
             prompts: HashMap::new(),
             review: Review::default(),
             display: Display::default(),
+            stories: Stories::default(),
             typed: Vec::new(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
@@ -141,6 +145,9 @@ impl Actor {
             }
             Input::Lenses(uri, reply) => {
                 let _ = reply.send(Ok(self.lenses(&uri)));
+            }
+            Input::Hover(params, reply) => {
+                let _ = reply.send(Ok(self.hover(&params)));
             }
             Input::CancelProgress(task) => self.stop(Some(&task)),
             Input::Desk { folder, op } => self.on_desk(folder, op),
