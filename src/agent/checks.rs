@@ -10,14 +10,14 @@ use serde_json::json;
 use super::{
     call::Settled,
     gate::{Permit, digest},
-    task::{Ending, Task, sandbox_spec},
+    task::{Ending, Task},
 };
 use crate::{
     event::{Actor, CallId, Event, ToolCallStatus},
     path::WsPath,
     policy::Action,
     proposal::{self, Receipt},
-    seams::{Command, Outcome, OutputSink, Shadow, Stopped, UpdateKind},
+    seams::{Command, Outcome, OutputSink, SandboxSpec, Shadow, Stopped, UpdateKind},
     tools::{Effect, Mode, Shell, ToolResult, terminal},
 };
 
@@ -130,7 +130,7 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let (effect, sha) = ("check".to_owned(), digest(&detail));
     let start = Event::EffectStart { effect: effect.clone(), digest: sha.clone(), detail };
     task.record_durable(Actor::Server, Some(call), start).await?;
-    let spec = sandbox_spec(&task.spec, task.policy());
+    let spec = SandboxSpec::under(task.spec.folder.clone(), task.policy().run());
     let timeout = Duration::from_secs(task.policy().run().max_timeout_s);
     let mut end = End::default();
     let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout };

@@ -185,7 +185,7 @@ impl Task {
             guard: Guard::default(),
             budget,
             registry: Registry::new(spec.mode, policy.tools().unwrap_or_default(), &spec.folder.to_string_lossy()),
-            shell: Shell::new(seams.sandbox.clone(), sandbox_spec(&spec, &policy)),
+            shell: Shell::new(seams.sandbox.clone(), SandboxSpec::under(spec.folder.clone(), policy.run())),
             outputs: Outputs::default(),
             system: "".into(),
             stumbles: iteration::Stumbles::default(),
@@ -291,20 +291,6 @@ impl Task {
 
     pub(super) fn progress(&self, doing: &str) -> String {
         progress::progress_line(self.iteration, self.iterations, doing, self.budget.used(), self.budget.cost())
-    }
-}
-
-pub(super) fn sandbox_spec(spec: &TaskSpec, policy: &Policy) -> SandboxSpec {
-    const MIB: u64 = 1024 * 1024;
-    let run = policy.run();
-    SandboxSpec {
-        folder: spec.folder.clone(),
-        env_allow: run.env_allow.clone(),
-        home_read: run.home_read.clone(),
-        memory: run.memory_mb * MIB,
-        processes: run.processes,
-        file_size: run.file_mb * MIB,
-        tmp_size: run.tmp_mb * MIB,
     }
 }
 

@@ -427,7 +427,7 @@ pub fn effective_policy(setup: &Setup, folder: &std::path::Path, trusted: bool) 
         Some(error) => Err(error.clone()),
         None => config::policy_layers(&setup.folders, Some(folder), trusted, setup.policy.as_deref()).and_then(|layers| {
             names = layers.iter().map(|layer| layer.name.clone()).collect();
-            config::policy::effective(&layers)
+            setup.policies.effective(&layers)
         }),
     };
     match loaded {

@@ -49,7 +49,7 @@ pub use commands::NAMES as COMMANDS;
 pub use transport::Ending;
 
 use crate::{
-    config::{Config, ConfigError, Environment},
+    config::{Config, ConfigError, Environment, Policies},
     event::{Actor as By, Event, Scope},
     journal::FileJournal,
     seams::{Clock, Journal, Sandbox},
@@ -76,6 +76,7 @@ pub struct Setup {
     pub max_iterations: Option<u32>,
     pub sandbox: Arc<dyn Sandbox>,
     pub clock: Arc<dyn Clock>,
+    pub policies: Policies,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
 }
@@ -135,7 +136,8 @@ where
             let _ = gone.await;
         }
         let stop = Event::ServerStop { reason: format!("{ending:?}").to_lowercase() };
-        if let Err(error) = journal.append_durable(By::Server, &Scope::default(), stop).await {
+        journal.append(By::Server, &Scope::default(), stop);
+        if let Err(error) = journal.flush().await {
             tracing::error!(%error, "the end of the server is not on record");
         }
         outbox.flushed().await;

@@ -36,6 +36,11 @@ impl Actor {
     /// The client is ready: look at the files that the user may have broken, and at the walls; nothing of it delays a request.
     pub fn on_initialized(&mut self) {
         let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
+        tokio::spawn(async move {
+            let (level, _) = setup.sandbox.level().await;
+            let _ = mailbox.send(Input::Level(level.to_string()));
+        });
+        let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
         let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();
         tokio::task::spawn_blocking(move || {
             let store = TrustStore::new(&setup.folders);

@@ -73,8 +73,11 @@ impl Actor {
         self.after_text(index);
     }
 
-    /// `didChangeWorkspaceFolders`. A folder that is removed keeps its number and its tasks; it is offered no more.
+    /// `didChangeWorkspaceFolders`
     pub fn on_folders(&mut self, params: DidChangeWorkspaceFoldersParams) {
+        for folder in params.event.removed {
+            self.folders.remove(&folder.uri);
+        }
         for folder in params.event.added {
             self.folders.add(&folder.uri);
         }

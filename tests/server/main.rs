@@ -6,6 +6,7 @@ mod support;
 
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod leaving;
 mod proof;
 mod protocol;
 mod publishing;
