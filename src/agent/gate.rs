@@ -1,7 +1,7 @@
 //! Between a call and its effect: the policy's verdict, and where that is "ask", the person's.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::Arc,
     time::Duration,
 };
@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{budget::Budget, task::Ending};
+use super::{
+    budget::Budget,
+    shown::{brief, plain},
+    task::Ending,
+};
 use crate::{
     event::{Actor, Event, PermissionOutcome, Scope},
     policy::{Action, Decision, Policy, Surroundings, Verdict},
-    seams::{Answer, AnswerKind, Clock, Editor, Journal, Question, QuestionKind},
+    seams::{Answer, AnswerKind, Clock, Editor, Grants, Journal, Question, QuestionKind},
     tools::Effect,
 };
 
@@ -44,11 +48,16 @@ pub struct Gate {
     pub clock: Arc<dyn Clock>,
     /// Digests of what ended without a yes, and how.
     refused: HashMap<String, PermissionOutcome>,
-    /// Digests that the person approved for the rest of the task.
-    standing: HashSet<String>,
+    grants: Option<Arc<dyn Grants>>,
+    /// The task proposes changes of files that steer tools: what a remembered command would do now is not what was granted.
+    steered: bool,
 }
 
-const APPROVE_TASK: &str = "Run, and do not ask again for this command in this task";
+/// Most characters of a command, so that its start, its end and its folder stand in the first 150 of a question.
+const ESSENTIALS: usize = 90;
+
+/// The title of a yes that is remembered.
+const ALWAYS: &str = "Always";
 
 impl Gate {
     /// A gate that has asked nobody yet.
@@ -59,7 +68,13 @@ impl Gate {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Gate { policy, around, editor, journal, clock, refused: HashMap::new(), standing: HashSet::new() }
+        Gate { policy, around, editor, journal, clock, refused: HashMap::new(), grants: None, steered: false }
+    }
+
+    /// The same gate with these remembered answers.
+    #[must_use]
+    pub fn with_grants(self, grants: Option<Arc<dyn Grants>>) -> Self {
+        Gate { grants, ..self }
     }
 
     /// Judges all actions of a call; the strictest verdict decides.
@@ -83,13 +98,34 @@ impl Gate {
                 // Staging asks nobody: accepting is always the user's.
                 Verdict::Allow | Verdict::Ask if stages => {
                     apart |= decision.steering || decision.verdict == Verdict::Ask;
+                    self.steered |= decision.steering;
                 }
                 Verdict::Allow => {}
                 Verdict::Ask => {
-                    let question = question(action, &decision, Duration::from_secs(self.policy.approval().timeout_s));
+                    let grants = self.grants.clone().filter(|_| decision.grantable && !self.steered);
+                    if let Some(grants) = &grants
+                        && let Some(pattern) = grants.covers(action).await
+                    {
+                        self.journal.append(Actor::Human, scope, Event::GrantUsed { pattern });
+                        continue;
+                    }
+                    let mut question = question(action, &decision, Duration::from_secs(self.policy.approval().timeout_s));
+                    if grants.is_some() {
+                        question.titles.push(ALWAYS.to_owned());
+                        question.document.push_str(ALWAYS_COVERS);
+                    }
                     let bar = question.digest.clone();
-                    if let Some(no) = self.ask(scope, Wanted { question, bar }, budget, cancel).await? {
-                        return Ok(Permit::Denied(no));
+                    match self.decide_by_person(scope, Wanted { question, bar }, budget, cancel).await? {
+                        Err(no) => return Ok(Permit::Denied(no)),
+                        Ok(title) if title == ALWAYS => {
+                            if let Some(Ok(pattern)) = match &grants {
+                                Some(grants) => Some(grants.remember(action).await),
+                                None => None,
+                            } {
+                                self.journal.append(Actor::Human, scope, Event::GrantAdded { pattern });
+                            }
+                        }
+                        Ok(_) => {}
                     }
                 }
             }
@@ -108,12 +144,20 @@ impl Gate {
         budget: &mut Budget,
         cancel: &CancellationToken,
     ) -> Result<Option<String>, Ending> {
+        Ok(self.decide_by_person(scope, wanted, budget, cancel).await?.err())
+    }
+
+    /// Asks the person; the title that was chosen, or the sentence for the model.
+    async fn decide_by_person(
+        &mut self,
+        scope: &Scope,
+        wanted: Wanted,
+        budget: &mut Budget,
+        cancel: &CancellationToken,
+    ) -> Result<Result<String, String>, Ending> {
         let Wanted { question, bar } = wanted;
         if let Some(before) = self.refused.get(&bar) {
-            return Ok(Some(refusal(*before, true)));
-        }
-        if self.standing.contains(&bar) {
-            return Ok(None);
+            return Ok(Err(refusal(*before, true)));
         }
         budget.ask()?;
         let asked = self.clock.now();
@@ -128,18 +172,13 @@ impl Gate {
         Ok(self.remember(bar, &answer))
     }
 
-    fn remember(&mut self, bar: String, answer: &Answer) -> Option<String> {
+    fn remember(&mut self, bar: String, answer: &Answer) -> Result<String, String> {
         let outcome = answer.kind.outcome();
         match &answer.kind {
-            AnswerKind::Approved(title) => {
-                if title == APPROVE_TASK {
-                    self.standing.insert(bar);
-                }
-                None
-            }
+            AnswerKind::Approved(title) => Ok(title.clone()),
             _ => {
                 self.refused.insert(bar, outcome);
-                Some(refusal(outcome, false))
+                Err(refusal(outcome, false))
             }
         }
     }
@@ -183,6 +222,10 @@ fn refusal(outcome: PermissionOutcome, again: bool) -> String {
     )
 }
 
+/// What stands in the document where a yes can be remembered.
+const ALWAYS_COVERS: &str = "\n\"Always\" remembers the yes for exactly this command in this folder, as long as the files that it names hold what they \
+    hold now. `countersign grants list` shows it, `countersign grants revoke` takes it back.\n";
+
 /// The question to the person, from the action's own bytes.
 fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question {
     let (kind, word) = match action {
@@ -191,15 +234,12 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
         Action::Fetch(_) | Action::Ticket(_) | Action::Mcp(_) => (QuestionKind::Fetch, "Fetch"),
         _ => (QuestionKind::Ask, "Allow"),
     };
-    let essentials = one_line(action.target());
+    let essentials = brief(action.target(), ESSENTIALS);
     let cwd = match action {
-        Action::Run { cwd, .. } | Action::RunNet { cwd, .. } if !cwd.is_root() => format!(" in {cwd}"),
+        Action::Run { cwd, .. } | Action::RunNet { cwd, .. } if !cwd.is_root() => format!(" in {}", brief(cwd.as_str(), 40)),
         _ => String::new(),
     };
-    let mut titles = vec![word.to_owned()];
-    if kind == QuestionKind::Run && decision.grantable && !decision.steering {
-        titles.push(APPROVE_TASK.to_owned());
-    }
+    let titles = vec![word.to_owned()];
     let digest = digest(&json!(action));
     let document = format!(
         "# {word}?\n\n{}\n{}\n{}\n\nAction: {action_kind}{cwd}  \nRule: {} ({}): {}  \nSHA-256 of the action: `{digest}`\n",
@@ -211,17 +251,13 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
         decision.reason,
         action_kind = action.kind(),
     );
-    let text = format!("{word} {essentials}{cwd}? ({})", one_line(&decision.reason));
+    let text = format!("{word} {essentials}{cwd}? ({})", plain(&decision.reason));
     Question { kind, text, titles, document, digest, timeout }
 }
 
 /// SHA-256 of everything that an action is.
 pub(super) fn digest(action: &Value) -> String {
     Sha256::digest(action.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn one_line(text: &str) -> String {
-    text.trim().replace("\r\n", " ⏎ ").replace(['\n', '\r'], " ⏎ ")
 }
 
 /// A Markdown fence that the text cannot close.

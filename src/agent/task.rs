@@ -17,7 +17,7 @@ use crate::{
     event::{Actor, CallId, Event, Scope, SessionId, StopReason, TaskId, ToolCallStatus, Usage},
     policy::{Policy, Surroundings},
     seams::{
-        Clock, Editor, Journal, JournalError, Model, ModelError, Sandbox, SandboxSpec, ToolSpec, Update, UpdateKind, Vcs,
+        Clock, Editor, Grants, Journal, JournalError, Model, ModelError, Sandbox, SandboxSpec, ToolSpec, Update, UpdateKind, Vcs,
         Workspace,
     },
     tools::{Mode, Outputs, Registry, Shell},
@@ -56,6 +56,7 @@ pub struct Seams {
     pub editor: Arc<dyn Editor>,
     pub journal: Arc<dyn Journal>,
     pub vcs: Option<Arc<dyn Vcs>>,
+    pub grants: Option<Arc<dyn Grants>>,
     pub clock: Arc<dyn Clock>,
     pub policy: Arc<Policy>,
     pub around: Arc<dyn Surroundings + Send + Sync>,
@@ -176,11 +177,11 @@ impl Task {
         let budget = Budget::new(policy.budget().clone(), spec.prices, clock.now());
         Task {
             history: std::mem::take(&mut spec.history),
-            gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock),
+            gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock).with_grants(seams.grants.clone()),
             guard: Guard::default(),
             budget,
             registry: Registry::new(spec.mode, policy.tools().unwrap_or_default(), &spec.folder.to_string_lossy()),
-            shell: Shell::new(seams.sandbox.clone(), sandbox_spec(&spec, &policy)),
+            shell: Shell::new(seams.sandbox.clone(), SandboxSpec::under(spec.folder.clone(), policy.run())),
             outputs: Outputs::default(),
             system: "".into(),
             stumbles: iteration::Stumbles::default(),
@@ -288,19 +289,6 @@ impl Task {
     }
 }
 
-fn sandbox_spec(spec: &TaskSpec, policy: &Policy) -> SandboxSpec {
-    const MIB: u64 = 1024 * 1024;
-    let run = policy.run();
-    SandboxSpec {
-        folder: spec.folder.clone(),
-        env_allow: run.env_allow.clone(),
-        home_read: run.home_read.clone(),
-        memory: run.memory_mb * MIB,
-        processes: run.processes,
-        file_size: run.file_mb * MIB,
-        tmp_size: run.tmp_mb * MIB,
-    }
-}
 
 fn tools_sha(specs: &[ToolSpec]) -> String {
     Sha256::digest(json!(specs).to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -19,7 +19,7 @@ use crate::{
     path::WsPath,
     policy::Policy,
     sandbox::check::{self, CheckResult},
-    seams::{Command as Line, Outcome, OutputSink, Sandbox, SandboxError, Shadow, Stopped},
+    seams::{Command as Line, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec, Shadow, Stopped},
 };
 
 #[derive(Args)]
@@ -123,7 +123,13 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
     };
     context.out.finish()?;
-    let outcome = context.block_on(inside(&sandbox, &policy, walls::spec(&world, &policy), line, &shadow))??;
+    let outcome = context.block_on(inside(
+        &sandbox,
+        &policy,
+        SandboxSpec::under(world.disk().root().to_owned(), policy.run()),
+        line,
+        &shadow,
+    ))??;
     report(&outcome, context)
 }
 

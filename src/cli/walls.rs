@@ -7,7 +7,7 @@ use crate::{
     path::WsPath,
     policy::{Level, Policy},
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Sandbox, SandboxSpec},
+    seams::Sandbox,
     workspace::{Folder, World},
 };
 
@@ -38,19 +38,4 @@ pub fn world(folder: &Path, context: &Context) -> Result<World, CliError> {
 pub fn masked(world: &World, policy: &Policy) -> Result<Vec<WsPath>, CliError> {
     let secrecy = |path: &WsPath, tracked: bool| policy.path_class(path, tracked).secret;
     world.masked(&secrecy).map_err(|error| CliError::new(Code::Failed, error))
-}
-
-/// What commands of a folder may have.
-pub fn spec(world: &World, policy: &Policy) -> SandboxSpec {
-    const MIB: u64 = 1 << 20;
-    let run = policy.run();
-    SandboxSpec {
-        folder: world.disk().root().to_owned(),
-        env_allow: run.env_allow.clone(),
-        home_read: run.home_read.clone(),
-        memory: run.memory_mb * MIB,
-        processes: run.processes,
-        file_size: run.file_mb * MIB,
-        tmp_size: run.tmp_mb * MIB,
-    }
 }

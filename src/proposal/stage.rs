@@ -31,6 +31,7 @@ impl Origin<'_> {
             id: self.ids.next_id(),
             kind,
             outer: range.clone(),
+            sent: false,
             range,
             old,
             new,

@@ -2,6 +2,7 @@
 
 mod clock;
 mod editor;
+mod grants;
 mod journal;
 mod model;
 mod sandbox;
@@ -10,6 +11,7 @@ mod workspace;
 
 pub use clock::Clock;
 pub use editor::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind};
+pub use grants::Grants;
 pub use journal::{Journal, JournalError};
 pub use model::{
     Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,

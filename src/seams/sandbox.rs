@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::path::WsPath;
+use crate::{path::WsPath, policy::RunSettings};
 
 pub use crate::policy::Level;
 
@@ -24,6 +24,22 @@ pub struct SandboxSpec {
     pub file_size: u64,
     /// Size of the private `/tmp`, bytes.
     pub tmp_size: u64,
+}
+
+impl SandboxSpec {
+    /// What the policy's `[run]` gives to the commands of a folder.
+    pub fn under(folder: PathBuf, run: &RunSettings) -> Self {
+        const MIB: u64 = 1 << 20;
+        SandboxSpec {
+            folder,
+            env_allow: run.env_allow.clone(),
+            home_read: run.home_read.clone(),
+            memory: run.memory_mb * MIB,
+            processes: run.processes,
+            file_size: run.file_mb * MIB,
+            tmp_size: run.tmp_mb * MIB,
+        }
+    }
 }
 
 /// One file of a shadow; `None` content means that the file is gone.

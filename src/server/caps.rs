@@ -28,6 +28,8 @@ pub struct Client {
     pub show_document: bool,
     pub refresh_lenses: bool,
     pub watch_files: bool,
+    /// Reports no text before the command that it sent is answered: Eglot waits for the answer and sends changes when idle.
+    pub silent_while_waiting: bool,
     /// The editor's process, watched so that the server never outlives it.
     pub process: Option<u32>,
 }
@@ -43,6 +45,7 @@ impl Client {
             edit.and_then(|edit| edit.resource_operations.as_ref()).is_some_and(|kinds| kinds.contains(&kind))
         };
         let window = caps.window.as_ref();
+        let named = |name: &str| params.client_info.as_ref().is_some_and(|info| info.name.eq_ignore_ascii_case(name));
         let rich = own["rich"].as_bool().unwrap_or(false);
         Client {
             name: params.client_info.as_ref().map_or_else(
@@ -61,12 +64,14 @@ impl Client {
             rename: resource(ResourceOperationKind::Rename),
             delete: resource(ResourceOperationKind::Delete),
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
-            show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support),
+            // Helix opens documents and does not announce it.
+            show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),
             watch_files: workspace
                 .and_then(|w| w.did_change_watched_files.as_ref())
                 .and_then(|watch| watch.dynamic_registration)
                 .unwrap_or(false),
+            silent_while_waiting: named("eglot"),
             process: params.process_id,
         }
     }

@@ -61,7 +61,7 @@ impl HookRunner for WalledHooks {
             "export GIT_INDEX_FILE=\"$PWD/{INDEX}\" GIT_DIR=\"$PWD/.git\"\n{}{argument}\ncode=$?\nprintf '\\n{marker}\\n'\ncat {MESSAGE}\nexit $code",
             quoted(&program)
         );
-        let session = self.sandbox.open(self.spec()).await.map_err(|error| refused(&run.hook, &error))?;
+        let session = self.sandbox.open(SandboxSpec::under(self.folder.clone(), self.policy.run())).await.map_err(|error| refused(&run.hook, &error))?;
         let command = Command { text, cwd: WsPath::root(), timeout: PATIENCE };
         let mut kept = Kept(Vec::new());
         let outcome = session
@@ -85,19 +85,6 @@ impl WalledHooks {
         program.strip_prefix(&self.folder).ok()?.to_str().map(|path| format!("./{path}"))
     }
 
-    fn spec(&self) -> SandboxSpec {
-        const MIB: u64 = 1 << 20;
-        let run = self.policy.run();
-        SandboxSpec {
-            folder: self.folder.clone(),
-            env_allow: run.env_allow.clone(),
-            home_read: run.home_read.clone(),
-            memory: run.memory_mb * MIB,
-            processes: run.processes,
-            file_size: run.file_mb * MIB,
-            tmp_size: run.tmp_mb * MIB,
-        }
-    }
 }
 
 struct Kept(Vec<u8>);

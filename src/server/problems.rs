@@ -37,6 +37,11 @@ impl Actor {
     pub fn on_initialized(&mut self) {
         self.look_for_kept();
         let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
+        tokio::spawn(async move {
+            let (level, _) = setup.sandbox.level().await;
+            let _ = mailbox.send(Input::Level(level.to_string()));
+        });
+        let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
         let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();
         tokio::task::spawn_blocking(move || {
             let store = TrustStore::new(&setup.folders);

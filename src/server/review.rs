@@ -32,8 +32,8 @@ use crate::{
     },
 };
 
-/// Longest wait for the client's text to show an accepted hunk, from the edit being sent.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for the client's text to show an accepted hunk, from the edit being sent; and where it is told only when idle.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
@@ -227,6 +227,7 @@ impl Actor {
         let label = if job.undo.is_some() { "Take the agent's changes back" } else { "Accept the agent's change" };
         let params = ApplyWorkspaceEditParams { label: Some(label.to_owned()), edit };
         let answer = self.out.request::<ApplyWorkspaceEdit>(params);
+        let patience = PATIENCE[usize::from(client.silent_while_waiting)];
         let (root2, closed2, mailbox2) = (root.clone(), closed.clone(), mailbox.clone());
         tokio::spawn(async move {
             let answer = answer.await.map_err(|error| error.message.into_owned());
@@ -234,7 +235,7 @@ impl Actor {
             let _ = mailbox2.send(Input::Landed(Landed::Answered { job: number, answer, observed }));
         });
         tokio::spawn(async move {
-            tokio::time::timeout(PATIENCE, std::future::pending::<()>()).await.ok();
+            tokio::time::timeout(patience, std::future::pending::<()>()).await.ok();
             let observed = observe(root, closed).await;
             let _ = mailbox.send(Input::Landed(Landed::Deadline { job: number, observed }));
         });
@@ -262,11 +263,20 @@ impl Actor {
                 }
                 self.after_text_of_current();
                 self.check_landed();
+                self.answer_early();
             }
             Ok(answer) => {
                 self.refused(answer.failure_reason.unwrap_or_else(|| "the editor refused the edit".to_owned()), observed)
             }
             Err(why) => self.refused(format!("the editor answered an error: {why}"), observed),
+        }
+    }
+
+    /// A client that is silent until its command is answered is answered before the comparison, which still decides.
+    fn answer_early(&mut self) {
+        let Some(job) = self.review.jobs.front_mut().filter(|job| job.sent && self.client.silent_while_waiting) else { return };
+        if let Some(reply) = job.reply.take() {
+            let _ = reply.send(Ok(json!({"accepted": [], "refused": [], "waiting": job.hunks})));
         }
     }
 
@@ -407,7 +417,8 @@ impl Actor {
         }
         let uri = self
             .documents
-            .write_read_only(&format!("{}.diff", show.proposal), &text)
+            // Proposals are numbered by server, and several servers share the folder.
+            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
             .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
         if self.client.show_document {
             self.out.show_document(uri.clone(), true);

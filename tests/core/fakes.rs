@@ -463,6 +463,7 @@ impl World {
 
     pub fn seams(&self) -> Seams {
         Seams {
+            grants: None,
             model: self.model.clone(),
             workspace: self.files.clone(),
             sandbox: self.walls.clone(),

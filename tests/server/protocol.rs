@@ -378,6 +378,60 @@ async fn a_prompt_document_asks_without_a_plug_in() {
     assert_eq!(editor.quit().await, Some(0));
 }
 
+/// "Always" answers the same question again, until what the command would do changes; it is listed and can be revoked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remembered_answer_covers_exactly_what_was_granted() {
+    let lab = Lab::new();
+    lab.file("go.sh", "echo went\n");
+    lab.trust();
+    lab.config("policy.toml", "schema = 1\n[default]\nrun = \"ask\"\nwrite = \"allow\"\nread = \"allow\"\n");
+    lab.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
+    let run = |id: &str, command: &str| {
+        json!({"content": [{"type": "tool_use", "id": id, "name": "run", "input": {"command": command}}], "stop_reason": "tool_use"})
+    };
+    let script = lab.script(&[
+        run("a", "sh go.sh"),
+        run("b", "sh go.sh; true"),
+        say("One."),
+        run("c", "sh go.sh"),
+        say("Two."),
+        edit_turn("go.sh", "went", "came"),
+        run("d", "sh go.sh"),
+        say("Three."),
+    ]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    let ask = async |part: &'static str| {
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains(part))).await;
+        editor.seen().questions.len()
+    };
+    editor.answer("sh go.sh?", Duration::ZERO, Choice::Title("Always"));
+    editor.answer("sh go.sh; true", Duration::ZERO, Choice::Title("Reject"));
+    assert_eq!(ask("One.").await, 2, "another command is another question");
+    assert_eq!(ask("Two.").await, 2, "the same command is not asked about again");
+    editor.answer("sh go.sh?", Duration::ZERO, Choice::Title("Reject"));
+    assert_eq!(ask("Three.").await, 3, "the script has changed");
+    assert_eq!(editor.quit().await, Some(0));
+    let grants = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .arg("grants")
+            .args(arguments)
+            .env("XDG_STATE_HOME", lab.home.path().join("state"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = grants(&["list"]);
+    assert!(list.contains("sh go.sh"), "{list}");
+    let journal = journal(&lab);
+    assert!(journal.contains("\"kind\":\"grant.added\"") && journal.contains("\"kind\":\"grant.used\""));
+    let id = list.split_whitespace().find(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit())).unwrap();
+    grants(&["revoke", id]);
+    assert!(!grants(&["list"]).contains("sh go.sh"));
+}
+
 /// The order of messages is kept however slow the requests between them are.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_edits_arrives_in_order() {
@@ -433,4 +487,42 @@ async fn it_always_leaves() {
         let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it leaves").unwrap();
         assert_eq!(status.code(), Some(1), "{way}");
     }
+}
+
+/// An ask belongs to the folder of its file, else to the first that is open.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_folders_come_and_go() {
+    let lab = Lab::new();
+    lab.trust();
+    lab.file("a.txt", "one\n");
+    let other = tempfile::tempdir().unwrap();
+    let root = other.path().canonicalize().unwrap();
+    fs::write(root.join("b.txt"), "two\n").unwrap();
+    let trusted = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["trust", "add"])
+        .arg(&root)
+        .env("XDG_STATE_HOME", lab.home.path().join("state"))
+        .output()
+        .unwrap();
+    assert!(trusted.status.success());
+    let script = lab.script(&[edit_turn("b.txt", "two\n", "TWO\n"), say("One."), edit_turn("a.txt", "one\n", "ONE\n"), say("Two.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    let uri = |path: PathBuf| reqwest::Url::from_file_path(path).unwrap().to_string();
+    let folder = json!({"uri": uri(root.clone()), "name": "other"});
+    let event = |added: Value, removed: Value| json!({"event": {"added": added, "removed": removed}});
+    editor.peer.notify("workspace/didChangeWorkspaceFolders", event(json!([folder]), json!([])));
+    editor.command("ask", json!({"prompt": "go", "uri": uri(root.join("b.txt"))})).await.unwrap();
+    let b = uri(root.join("b.txt"));
+    editor.until("a hunk in the second folder", |seen| seen.diagnostics(&b).first().cloned()).await;
+    editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("One."))).await;
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    hunk(&editor, "a.txt").await;
+    editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("Two."))).await;
+    // Without its only open folder there is nowhere to work.
+    let first = json!({"uri": uri(lab.folder()), "name": "w"});
+    editor.peer.notify("workspace/didChangeWorkspaceFolders", event(json!([]), json!([folder, first])));
+    let refused = editor.command("ask", json!({"prompt": "go"})).await.expect_err("no folder is open");
+    assert!(refused.message.contains("no folder is open"), "{refused}");
+    assert_eq!(editor.quit().await, Some(0));
 }

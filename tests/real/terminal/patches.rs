@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use countersign::cli::terminal::patch::{Side, unified};
+use countersign::text::{Side, unified};
 
 use super::bench::{Desk, text};
 

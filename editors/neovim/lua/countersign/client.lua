@@ -1,0 +1,96 @@
+--- The client: starting it, finding it, sending commands to it.
+local M = {}
+
+local function notify(text, level)
+  require('countersign.show').tell(text, level or vim.log.levels.ERROR)
+end
+
+local function configuration()
+  -- Neovim 0.11 and newer lays what the user said with vim.lsp.config over our `lsp/countersign.lua`.
+  return vim.lsp.config and vim.lsp.config.countersign or require('countersign.config').client()
+end
+
+--- Whether a buffer shows a file of the disk.
+local function is_file(buffer)
+  local name = vim.api.nvim_buf_get_name(buffer)
+  return vim.bo[buffer].buftype == '' and name ~= '' and not name:match('^%a[%w+.-]*://')
+end
+
+--- Starts the server for a buffer, or attaches it to the one of its root.
+---@param buffer integer
+---@param root? string in place of the buffer's own root
+---@return integer? client its id
+local function start(buffer, root)
+  local config = configuration()
+  config.root_dir = root or vim.fs.root(buffer, config.root_markers)
+  if not config.root_dir then
+    return nil
+  end
+  if type(config.cmd) == 'table' and vim.fn.executable(config.cmd[1]) == 0 then
+    vim.notify_once(config.cmd[1] .. ' is not on PATH; see :checkhealth countersign', vim.log.levels.WARN)
+    return nil
+  end
+  return vim.lsp.start(config, { bufnr = buffer })
+end
+
+--- Attaches a file inside a workspace root. Does nothing elsewhere, or when the user wants to start by hand.
+function M.attach(buffer)
+  if vim.api.nvim_buf_is_valid(buffer) and is_file(buffer) and require('countersign.config').get().autostart then
+    start(buffer)
+  end
+end
+
+--- The client of a buffer; else any; else one is started.
+---@return vim.lsp.Client?
+function M.find(buffer)
+  if not vim.api.nvim_buf_is_valid(buffer) then
+    buffer = vim.api.nvim_get_current_buf()
+  end
+  local running = vim.lsp.get_clients({ name = 'countersign', bufnr = buffer, _uninitialized = true })[1]
+    or vim.lsp.get_clients({ name = 'countersign', _uninitialized = true })[1]
+  if running then
+    return running
+  end
+  local started = start(buffer) or start(buffer, vim.fn.getcwd())
+  return started and vim.lsp.get_client_by_id(started)
+end
+
+--- Longest wait for a server that was just started, ms, and how often it is looked at.
+local start_time, look = 10000, 20
+
+--- Sends a request. `done` gets the result; an error is shown.
+function M.request(buffer, method, params, done, waited)
+  local client = M.find(buffer)
+  waited = waited or 0
+  if not client then
+    return notify('countersign is not running here; see :checkhealth countersign')
+  elseif not client.initialized then
+    if waited >= start_time then
+      return notify('countersign does not answer; see :checkhealth countersign')
+    end
+    return vim.defer_fn(function()
+      M.request(buffer, method, params, done, waited + look)
+    end, look)
+  end
+  local function handler(error, result)
+    if error then
+      notify('countersign: ' .. (error.message or vim.inspect(error)))
+    elseif done then
+      done(result)
+    end
+  end
+  if vim.fn.has('nvim-0.11') == 1 then
+    client:request(method, params, handler, buffer)
+  else
+    client.request(method, params, handler, buffer)
+  end
+end
+
+--- Runs `countersign.NAME` with one object as its argument.
+function M.command(name, argument, done, buffer)
+  local object = next(argument or {}) and argument or vim.empty_dict()
+  local params = { command = 'countersign.' .. name, arguments = { object } }
+  M.request(buffer or vim.api.nvim_get_current_buf(), 'workspace/executeCommand', params, done)
+end
+
+return M

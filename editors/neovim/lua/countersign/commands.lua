@@ -1,0 +1,238 @@
+--- The sub-commands of `:Countersign`.
+local M = {}
+
+local function lazy(name)
+  return setmetatable({}, {
+    __index = function(_, key)
+      return require('countersign.' .. name)[key]
+    end,
+  })
+end
+local client, review, show, question = lazy('client'), lazy('review'), lazy('show'), lazy('question')
+
+---@class countersign.Call
+---@field buffer integer
+---@field first integer first line, from 1
+---@field last integer
+---@field ranged boolean whether the user gave a range
+---@field bang boolean
+---@field text? string what stands behind the sub-command
+
+local function warn(text)
+  show.tell(text, vim.log.levels.WARN)
+end
+
+--- The file, and the lines where a range was given: what an ask is about.
+local function about(call)
+  local argument = {}
+  if vim.bo[call.buffer].buftype == '' and vim.api.nvim_buf_get_name(call.buffer) ~= '' then
+    argument.uri = vim.uri_from_bufnr(call.buffer)
+    if call.ranged then
+      local last = vim.api.nvim_buf_line_count(call.buffer)
+      local to = { line = call.last, character = 0 }
+      if call.last >= last then
+        -- A large column clamps to the end of the line.
+        to = { line = last - 1, character = 2 ^ 31 - 1 }
+      end
+      argument.range = { start = { line = call.first - 1, character = 0 }, ['end'] = to }
+    end
+  end
+  return argument
+end
+
+local function ask(mode)
+  return function(call)
+    local argument = about(call)
+    argument.mode = mode
+    local function send(prompt)
+      if prompt and prompt:match('%S') then
+        argument.prompt = prompt
+        client.command('ask', argument, nil, call.buffer)
+      end
+    end
+    if call.text then
+      send(call.text)
+    elseif call.bang or require('countersign.config').get().input == 'document' then
+      client.command('ask', argument, nil, call.buffer)
+    else
+      vim.ui.input({ prompt = mode and ('Agent, ' .. mode .. ': ') or 'Ask the agent: ' }, send)
+    end
+  end
+end
+
+--- Runs `done` with the newest task that `fits`.
+local function with_task(call, fits, done)
+  client.command('status', {}, function(status)
+    for index = #status.tasks, 1, -1 do
+      if fits(status.tasks[index].state) then
+        return done(status.tasks[index])
+      end
+    end
+    warn('there is no such task of the agent')
+  end, call.buffer)
+end
+
+local function any()
+  return true
+end
+
+local function active(state)
+  return state == 'running' or state == 'preparing' or state == 'queued'
+end
+
+local function over(state)
+  return not active(state)
+end
+
+--- A command about the newest fitting task; `extra` adds its other arguments from the text, or answers what is missing.
+local function of_task(name, fits, extra)
+  return function(call)
+    local more, missing = {}, nil
+    if extra then
+      more, missing = extra(call.text)
+    end
+    if missing then
+      return warn(missing)
+    end
+    with_task(call, fits, function(task)
+      client.command(name, vim.tbl_extend('force', { task = task.task }, more), nil, call.buffer)
+    end)
+  end
+end
+
+local function needs(field, what)
+  return function(text)
+    return { [field] = text }, not text and what or nil
+  end
+end
+
+local function plain(name, field)
+  return function(call)
+    client.command(name, field and call.text and { [field] = call.text } or {}, nil, call.buffer)
+  end
+end
+
+local function here(verb)
+  return function(call)
+    review.here(verb, call.buffer, call.first, call.last, call.text)
+  end
+end
+
+local function many(verb, whole)
+  return function(call)
+    review.many(verb, call.buffer, call.first, whole, call.text)
+  end
+end
+
+local function said(failure)
+  if failure then
+    warn(failure)
+  end
+end
+
+local function status(call)
+  client.command('status', {}, function(result)
+    local lines = {
+      ('model %s · walls %s · %d queued'):format(
+        type(result.model) == 'string' and result.model or 'not chosen yet',
+        tostring(result.level),
+        result.queued
+      ),
+    }
+    for _, task in ipairs(result.tasks) do
+      local waits = task.question and ' · waits for you' or ''
+      table.insert(lines, ('%s  %s  %d/%d  %s%s'):format(task.task, task.state, task.iteration, task.iterations, task.title, waits))
+    end
+    show.scratch('status', lines)
+  end, call.buffer)
+end
+
+--- Every sub-command.
+---@type table<string, fun(call: countersign.Call)>
+M.all = {
+  ask = ask(nil),
+  explain = ask('explain'),
+  plan = ask('plan'),
+  tasks = function(call)
+    client.command('runTask', vim.tbl_extend('force', about(call), { name = call.text or 'more' }), nil, call.buffer)
+  end,
+  accept = here('accept'),
+  reject = here('reject'),
+  accept_file = many('accept', 'file'),
+  reject_file = many('reject', 'file'),
+  accept_all = many('accept', 'all'),
+  reject_all = many('reject', 'all'),
+  diff = many('showDiff', 'all'),
+  stop = function(call)
+    client.command('stop', {}, nil, call.buffer)
+  end,
+  steer = of_task('steer', active, needs('message', 'say what the agent should know: :Countersign steer TEXT')),
+  queue = of_task('queue', any, needs('message', 'say what comes next: :Countersign queue TEXT')),
+  retry = of_task('retry', over, function(text)
+    return { note = text }
+  end),
+  continue = of_task('continue', over, function(text)
+    local iterations = tonumber(text or '10')
+    return { iterations = iterations }, not iterations and 'say how many iterations: :Countersign continue 10' or nil
+  end),
+  undo = of_task('undo', any),
+  transcript = of_task('transcript', any),
+  status = status,
+  approvals = plain('approvals'),
+  answer = function(call)
+    local number = call.text and tonumber(call.text)
+    if call.text and not number then
+      return warn('answer with the number of a choice: :Countersign answer 1')
+    end
+    said(question.answer(number))
+  end,
+  dismiss = function()
+    said(question.dismiss())
+  end,
+  trust = plain('trustWorkspace'),
+  commit = plain('commit', 'message'),
+  push = plain('push'),
+  pull_request = plain('openPullRequest'),
+  dashboard = plain('dashboard'),
+  messages = function()
+    local lines = show.messages()
+    show.scratch('messages', #lines > 0 and lines or { 'no messages yet' })
+  end,
+  log = function()
+    vim.cmd('botright split ' .. vim.fn.fnameescape(vim.lsp.log and vim.lsp.log.get_filename() or vim.lsp.get_log_path()))
+    vim.cmd('normal! G')
+  end,
+}
+
+--- `:[range]Countersign[!] NAME [TEXT]`
+function M.run(call)
+  local name, text = call.args:match('^(%S+)%s*(.-)%s*$')
+  local command = M.all[name]
+  if not command then
+    local names = vim.tbl_keys(M.all)
+    table.sort(names)
+    return warn(('there is no :Countersign %s; there are %s'):format(name, table.concat(names, ', ')))
+  end
+  command({
+    buffer = vim.api.nvim_get_current_buf(),
+    first = call.line1,
+    last = call.line2,
+    ranged = call.range > 0,
+    bang = call.bang,
+    text = text ~= '' and text or nil,
+  })
+end
+
+--- Completes the sub-command's name.
+function M.complete(lead, line)
+  if not line:match('Countersign!?%s+%S*$') then
+    return {}
+  end
+  local names = vim.tbl_filter(function(name)
+    return vim.startswith(name, lead)
+  end, vim.tbl_keys(M.all))
+  table.sort(names)
+  return names
+end
+
+return M

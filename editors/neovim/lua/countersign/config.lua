@@ -1,0 +1,72 @@
+--- What the user may set, with its defaults; and the client's configuration as Neovim wants it.
+local M = {}
+
+---@class countersign.Config
+local defaults = {
+  --- The server; the first part is looked up on PATH.
+  cmd = { 'countersign', 'lsp' },
+  --- Start for every file inside a workspace root. If false, `:Countersign` starts it when it is first needed.
+  autostart = true,
+  --- What marks a workspace root.
+  root_markers = { '.countersign', '.git', '.hg', '.jj' },
+  --- Model SPEC, such as 'anthropic:NAME'; nil leaves it to the server's own configuration.
+  model = nil,
+  --- Where `:Countersign ask` without a text takes it from: 'line' (vim.ui.input) or 'document'.
+  input = 'line',
+}
+
+local given = {}
+
+--- Sets what differs from the defaults. Not needed otherwise; `vim.g.countersign` does the same without loading anything.
+---@param options? countersign.Config
+function M.set(options)
+  given = options or {}
+end
+
+---@return countersign.Config
+function M.get()
+  return vim.tbl_extend('force', defaults, vim.g.countersign or {}, given)
+end
+
+--- The client's configuration. On Neovim 0.11 and newer `vim.lsp.config('countersign', {...})` may add to it.
+function M.client()
+  -- Follows the server's progress from its first task on.
+  require('countersign.show')
+  local config = M.get()
+  local handlers = {
+    ['workspace/applyEdit'] = function(...)
+      return require('countersign.edit').handler(...)
+    end,
+    ['window/showMessageRequest'] = function(...)
+      return require('countersign.question').handler(...)
+    end,
+    ['window/showMessage'] = function(...)
+      return require('countersign.show').message(...)
+    end,
+    ['window/showDocument'] = function(...)
+      return require('countersign.show').document(...)
+    end,
+  }
+  local capabilities = vim.lsp.protocol.make_client_capabilities()
+  -- The server decides by what is announced here, and the handlers above do all of it.
+  capabilities.workspace.applyEdit = true
+  capabilities.window.showDocument = { support = true }
+  capabilities.window.workDoneProgress = true
+  capabilities.workspace.workspaceEdit = {
+    documentChanges = true,
+    resourceOperations = { 'create', 'rename', 'delete' },
+    failureHandling = 'abort',
+  }
+  return {
+    name = 'countersign',
+    cmd = config.cmd,
+    root_markers = config.root_markers,
+    handlers = handlers,
+    capabilities = capabilities,
+    -- The agent works on what is on the screen; nothing may lie in a timer.
+    flags = { debounce_text_changes = 0 },
+    init_options = { countersign = { model = config.model, rich = false } },
+  }
+end
+
+return M

@@ -1,0 +1,67 @@
+--- `:checkhealth countersign`: the editor, the program, and what the program says about the machine.
+local M = {}
+
+local function run(command)
+  local ok, done = pcall(function()
+    return vim.system(command, { text = true }):wait(20000)
+  end)
+  return ok and done or nil
+end
+
+local function doctor(program)
+  local done = run({ program, 'doctor', '--json' })
+  local ok, report = pcall(vim.json.decode, done and done.stdout or '', { luanil = { object = true } })
+  if not ok or type(report) ~= 'table' or type(report.checks) ~= 'table' then
+    return vim.health.error('`countersign doctor` gave no report', { 'run it in a terminal' })
+  end
+  local say = { ok = vim.health.ok, weak = vim.health.warn, fails = vim.health.error }
+  for _, check in ipairs(report.checks) do
+    local text = ('%s: %s'):format(check.name, check.found)
+    local tell = say[check.state] or vim.health.info
+    if tell == vim.health.ok or tell == vim.health.info then
+      tell(text)
+    else
+      tell(text, check.advice and { check.advice } or nil)
+    end
+  end
+end
+
+function M.check()
+  vim.health.start('countersign: editor')
+  if vim.fn.has('nvim-0.10') == 1 then
+    vim.health.ok('Neovim ' .. tostring(vim.version()))
+  else
+    vim.health.error('Neovim 0.10 or newer is needed')
+    return
+  end
+  local clients = vim.lsp.get_clients({ name = 'countersign' })
+  if #clients == 0 then
+    vim.health.info('no server runs; open a file below one of ' .. table.concat(require('countersign.config').get().root_markers, ', '))
+  end
+  for _, client in ipairs(clients) do
+    local own = (client.server_info or {}).version
+    vim.health.ok(('a server%s runs for %s'):format(own and (' of version ' .. own) or '', client.config.root_dir or '?'))
+  end
+
+  vim.health.start('countersign: program')
+  local command = require('countersign.config').get().cmd[1]
+  local program = vim.fn.exepath(command)
+  if program == '' then
+    vim.health.error(command .. ' is not on PATH', {
+      'install it, for example with `cargo install --path .` in its repository',
+      "or name it: vim.g.countersign = { cmd = { '/path/to/countersign', 'lsp' } }",
+    })
+    return
+  end
+  local version = run({ program, '--version' })
+  if not version or version.code ~= 0 then
+    vim.health.error(program .. ' does not start', { version and version.stderr or 'run it in a terminal' })
+    return
+  end
+  vim.health.ok(('%s at %s'):format(vim.trim(version.stdout), program))
+
+  vim.health.start('countersign: doctor')
+  doctor(program)
+end
+
+return M

@@ -1,0 +1,109 @@
+--- What the server shows: messages, documents, progress. Nothing here takes the keyboard away.
+local M = {}
+
+local log, most = {}, 200
+local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.DEBUG }
+
+--- One line that fits: a longer one would make Neovim wait for a key, and take what the user types as the answer.
+---@param text string
+---@param level? integer
+function M.tell(text, level)
+  table.insert(log, os.date('%H:%M:%S ') .. text)
+  if #log > most then
+    table.remove(log, 1)
+  end
+  local line = text:gsub('%s+', ' ')
+  local room = math.max(vim.v.echospace - 1, 20)
+  if vim.fn.strdisplaywidth(line) > room then
+    line = vim.fn.strcharpart(line, 0, room - 1)
+    while vim.fn.strdisplaywidth(line) > room - 1 do
+      line = vim.fn.strcharpart(line, 0, vim.fn.strchars(line) - 1)
+    end
+    line = line .. '…'
+  end
+  vim.schedule(function()
+    -- Clears an earlier message, so that two do not add up to a prompt.
+    vim.cmd.redraw()
+    vim.notify(line, level or vim.log.levels.INFO)
+  end)
+end
+
+--- The messages so far, whole.
+function M.messages()
+  return vim.deepcopy(log)
+end
+
+--- `window/showMessage`
+function M.message(_, params)
+  M.tell(params.message, levels[params.type])
+  return params
+end
+
+--- Shows lines in a scratch window below.
+function M.scratch(name, lines, filetype)
+  local buffer = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+  vim.bo[buffer].bufhidden = 'wipe'
+  vim.bo[buffer].filetype = filetype or ''
+  vim.bo[buffer].modifiable = false
+  vim.cmd(('botright %dsplit'):format(math.min(math.max(#lines, 3), 15)))
+  vim.api.nvim_win_set_buf(0, buffer)
+  pcall(vim.api.nvim_buf_set_name, buffer, ('countersign://%s/%d'):format(name, buffer))
+end
+
+--- `window/showDocument`: in a window of its own, so that the user's file stays where it is. The focus moves only when the
+--- user asked for the document and is not typing.
+function M.document(_, params)
+  if params.external then
+    return { success = vim.ui.open ~= nil and vim.ui.open(params.uri) ~= nil }
+  end
+  local before = vim.api.nvim_get_current_win()
+  local name = vim.uri_to_fname(params.uri)
+  local buffer = vim.fn.bufadd(name)
+  if vim.api.nvim_buf_is_loaded(buffer) and not vim.bo[buffer].modified then
+    -- The server writes a document anew under its old name.
+    vim.api.nvim_buf_call(buffer, function()
+      vim.cmd('silent! edit!')
+    end)
+  end
+  local window = vim.fn.bufwinid(buffer)
+  local ok, why = pcall(function()
+    if window == -1 then
+      vim.cmd('silent botright split')
+      window = vim.api.nvim_get_current_win()
+      vim.bo[buffer].buflisted = true
+      vim.api.nvim_win_set_buf(window, buffer)
+    end
+    local typing = vim.api.nvim_get_mode().mode:match('^[iRtc]') ~= nil
+    vim.api.nvim_set_current_win(params.takeFocus and not typing and window or before)
+  end)
+  if not ok then
+    M.tell('cannot show ' .. name .. ': ' .. tostring(why), vim.log.levels.WARN)
+  end
+  return { success = ok }
+end
+
+local running = {}
+
+--- Follows `$/progress` for the status line.
+vim.api.nvim_create_autocmd('LspProgress', {
+  group = vim.api.nvim_create_augroup('countersign-progress', {}),
+  callback = function(event)
+    local client = vim.lsp.get_client_by_id(event.data.client_id)
+    local params = event.data.params
+    if client and client.name == 'countersign' and params then
+      local value = params.value
+      running[params.token] = value.kind ~= 'end' and (value.message or running[params.token] or '') or nil
+      vim.cmd.redrawstatus()
+    end
+  end,
+})
+
+--- What runs now, for a status line.
+function M.progress()
+  local all = vim.tbl_values(running)
+  table.sort(all)
+  return table.concat(all, ' | ')
+end
+
+return M

@@ -1,0 +1,77 @@
+-- The user's configuration in the tests: the plugin as a user has it, and a few questions that the tests ask from outside.
+vim.opt.runtimepath:prepend(vim.env.LAB_PLUGIN)
+vim.opt.swapfile = false
+vim.g.countersign = { cmd = { vim.env.LAB_SERVER, 'lsp', '--model', vim.env.LAB_MODEL } }
+vim.cmd.runtime('plugin/countersign.lua')
+
+local lab = {}
+_G.lab = lab
+
+--- Waits until `ready` answers something; fails with what it waited for.
+function lab.wait(what, ready)
+  local found
+  local ok = vim.wait(30000, function()
+    found = ready()
+    return found
+  end, 10)
+  if not ok then
+    local seen = { messages = require('countersign.show').messages(), text = lab.text(), hunks = lab.hunks() }
+    error('waited in vain for ' .. what .. ': ' .. vim.inspect(seen))
+  end
+  return found
+end
+
+function lab.equal(left, right, what)
+  if not vim.deep_equal(left, right) then
+    error(('%s: %s is not %s'):format(what, vim.inspect(left), vim.inspect(right)))
+  end
+end
+
+function lab.text()
+  return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n') .. '\n'
+end
+
+function lab.client()
+  return lab.wait('the server', function()
+    local client = vim.lsp.get_clients({ name = 'countersign', bufnr = 0 })[1]
+    return client and client.initialized and client
+  end)
+end
+
+--- The pending hunks of the buffer, by line.
+function lab.hunks()
+  local all = vim.tbl_filter(function(diagnostic)
+    return diagnostic.source == 'countersign'
+  end, vim.diagnostic.get(0))
+  table.sort(all, function(a, b)
+    return a.lnum < b.lnum
+  end)
+  return all
+end
+
+--- A message of the server that contains these words.
+function lab.said(words)
+  for _, message in ipairs(require('countersign.show').messages()) do
+    if message:find(words, 1, true) then
+      return message
+    end
+  end
+end
+
+function lab.question(words)
+  local question = require('countersign.question').waiting()
+  return question and question.text:find(words, 1, true) and question
+end
+
+function lab.attached()
+  local client = vim.lsp.get_clients({ name = 'countersign', bufnr = 0 })[1]
+  return client ~= nil and client.initialized == true
+end
+
+-- As the manual says.
+vim.api.nvim_create_autocmd('FileType', {
+  pattern = 'countersign-question',
+  callback = function(event)
+    vim.keymap.set('n', '<CR>', '<Plug>(countersign-answer)', { buffer = event.buf })
+  end,
+})

@@ -1,0 +1,7 @@
+//! What a hostile workspace, a hostile model, a rude client and a dying machine do to the whole server; each denial has its
+//! positive control.
+
+mod lab;
+mod questions;
+mod races;
+mod workspace;
