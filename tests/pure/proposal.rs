@@ -4,6 +4,7 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
+mod provenance;
 
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},
