@@ -71,6 +71,17 @@ impl Desk {
     pub(super) fn compare_checked(&mut self, path: &WsPath, before: Option<Option<&Text>>, now: Option<Option<&Text>>) {
         let mut turned = Vec::new();
         for (id, round) in &self.rounds {
+            let file = self.proposals.get(id).and_then(|proposal| proposal.files.get(path));
+            let length = file.filter(|file| file.live().next().is_some()).and_then(|file| file.staged_len());
+            if let (Some(length), Some(Some(checked))) = (length, round.texts.get(path))
+                && length != checked.len()
+            {
+                // Most keystrokes are decided here.
+                if !round.differs.contains(path) {
+                    turned.push((id.clone(), true, Some(checked.clone())));
+                }
+                continue;
+            }
             let seen = match self.view(Some(&round.task), path) {
                 Some(Seen::Text { text, .. }) => Some(Some(text)),
                 Some(Seen::Gone) => Some(None),
