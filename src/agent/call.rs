@@ -11,6 +11,7 @@ use futures_util::{
 use serde_json::json;
 
 use super::{
+    checks,
     gate::Permit,
     guard::Repeat,
     history::{OpenCall, note, said, unmarked},
@@ -38,12 +39,13 @@ struct Admitted {
 }
 
 /// A call that has run or was answered without running.
-struct Settled {
+pub(super) struct Settled {
     index: usize,
-    open: OpenCall,
-    result: ToolResult,
+    pub(super) open: OpenCall,
+    pub(super) result: ToolResult,
     took: Duration,
-    summary: Option<String>,
+    /// What the user is told at the end, when the call ends the task.
+    pub(super) summary: Option<String>,
 }
 
 /// Runs all open calls of the latest answer. `cut` says that the answer hit the length limit inside its last block.
@@ -198,9 +200,12 @@ async fn perform(task: &mut Task, call: Admitted) -> Result<Settled, Ending> {
         return publish(task, call, what).await;
     }
     let asks = call.tool.effect() == Effect::Asks;
-    let done = execute(task, call).await;
+    let mut done = execute(task, call).await;
     if asks {
         task.budget.waited(done.took);
+    }
+    if done.summary.is_some() {
+        checks::before_the_end(task, &mut done).await?;
     }
     Ok(done)
 }

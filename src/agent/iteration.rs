@@ -133,6 +133,7 @@ async fn request(task: &mut Task, tool_choice: ToolChoice) -> Result<Reply, Endi
         task.budget.spend(body.len() as u64, reply.usage);
         let data = json!({
             "iteration": task.iteration, "iterations": task.iterations, "usage": task.budget.used(), "cost_usd": task.budget.cost(),
+            "model": reply.model,
         });
         task.show(UpdateKind::Usage, data);
     }

@@ -43,6 +43,8 @@ pub struct TaskSpec {
     pub reply_tokens: u32,
     /// Prices of the model, where known.
     pub prices: Option<Prices>,
+    /// Command lines that must pass before `finish` counts.
+    pub checks: Vec<String>,
     /// The conversation of the session so far; empty for a new one.
     pub history: History,
 }
@@ -161,6 +163,8 @@ pub(super) struct Task {
     pub(super) stumbles: iteration::Stumbles,
     pub(super) iteration: u32,
     pub(super) iterations: u32,
+    /// How often checks sent the model back to work.
+    pub(super) sent_back: u32,
 }
 
 impl Task {
@@ -190,6 +194,7 @@ impl Task {
             stumbles: iteration::Stumbles::default(),
             iteration: 0,
             iterations: spec.iterations.unwrap_or(policy.budget().iterations).max(1),
+            sent_back: 0,
             spec,
             seams,
             cancel,
@@ -291,7 +296,6 @@ impl Task {
         progress::progress_line(self.iteration, self.iterations, doing, self.budget.used(), self.budget.cost())
     }
 }
-
 
 fn tools_sha(specs: &[ToolSpec]) -> String {
     Sha256::digest(json!(specs).to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -214,6 +214,7 @@ fn pending(saved: SavedHunk, start: usize) -> Hunk {
         id: saved.id,
         kind: saved.kind,
         outer: range.clone(),
+        sent: false,
         range,
         old: saved.old,
         new: saved.new,

@@ -172,6 +172,7 @@ impl Job {
             iterations: self.asked.iterations,
             reply_tokens: self.setup.config.model.max_tokens.unwrap_or(0),
             prices: prices(&self.setup.config, model.name()),
+            checks: self.setup.config.checks.commands.clone(),
             history: std::mem::take(&mut self.history),
         };
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);

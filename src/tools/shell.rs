@@ -24,7 +24,7 @@ impl Shell {
     ///
     /// # Errors
     /// [`SandboxError`] when the walls cannot be had; the command did not run then.
-    pub(super) async fn run(
+    pub async fn run(
         &self,
         command: Command,
         shadow: &Shadow,

@@ -11,8 +11,9 @@ use rustix::fs::FileType;
 use crate::{
     event::TaskId,
     path::WsPath,
+    proposal::Receipt,
     seams::{
-        FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
+        Checkable, FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
         WorkspaceError,
     },
 };
@@ -226,6 +227,18 @@ impl Workspace for TaskWorkspace {
         let over = self.overlay().await?;
         let secrecy = Arc::clone(&self.secrecy);
         self.disk(move |world| shadow(world, over, secrecy.as_ref())).await
+    }
+
+    async fn checkable(&self) -> Result<Option<Checkable>, WorkspaceError> {
+        let Some((over, digest)) = self.desk(|desk, task| desk.checkable(task)).await? else { return Ok(None) };
+        let secrecy = Arc::clone(&self.secrecy);
+        let shadow = self.disk(move |world| shadow(world, over, secrecy.as_ref())).await?;
+        Ok(Some(Checkable { shadow, digest }))
+    }
+
+    async fn checked(&self, receipt: Receipt) {
+        // A server that goes away has nobody to show it to.
+        let _ = self.desk(move |desk, task| desk.checked(task, receipt)).await;
     }
 
     async fn revision(&self) -> u64 {

@@ -5,6 +5,7 @@ mod desk;
 mod files;
 mod following;
 mod renewing;
+mod provenance;
 
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},

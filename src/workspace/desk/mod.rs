@@ -9,6 +9,8 @@ mod buffers;
 mod commits;
 mod news;
 mod renew;
+mod provenance;
+mod receipts;
 mod staging;
 mod undo;
 mod view;
@@ -20,6 +22,7 @@ pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
 pub use renew::RenewError;
 pub use undo::{Kept, Undo};
+pub use provenance::Origin;
 pub use view::{Overlay, Seen};
 
 use crate::{
@@ -94,6 +97,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    provenance: provenance::Provenance,
+    rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,
 }
 

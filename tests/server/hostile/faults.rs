@@ -9,6 +9,8 @@ use crate::{
     support::model_double::{ModelDouble, Turn},
 };
 
+type Fault = (&'static str, fn() -> Turn);
+
 /// The phases of a turn in which a fault may come: at the first request, or when a call has been answered.
 const PHASES: [bool; 2] = [false, true];
 
@@ -43,7 +45,7 @@ async fn what_may_pass_is_tried_again_and_the_person_sees_it() {
 }
 
 async fn tried_again(called: bool) {
-    let faults: Vec<(&str, fn() -> Turn)> = vec![
+    let faults: Vec<Fault> = vec![
         ("429, soon", || Turn::status(429).header("retry-after", "0")),
         ("429", || Turn::status(429)),
         ("529", || Turn::status(529)),
