@@ -351,7 +351,9 @@ impl Job {
         if let Some((path, open)) = &self.about {
             file = path.to_string();
             if let Some(chosen) = ask.range {
-                range = format!("{}-{}", chosen.start.line + 1, chosen.end.line + 1);
+                // An end before the first character of a line does not reach into it.
+                let beyond = chosen.end.character == 0 && chosen.end.line > chosen.start.line;
+                range = format!("{}-{}", chosen.start.line + 1, chosen.end.line + u32::from(!beyond));
                 let text = match open {
                     Some(text) => Some(text.clone()),
                     None => view.read(path).await.ok().map(|view| view.text),
