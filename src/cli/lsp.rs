@@ -1,12 +1,15 @@
 //! `countersign lsp`: the language server on stdio. stdout carries the protocol and nothing else.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{CliError, Code, Context, walls};
 use crate::{
-    config::Config,
+    config::{Config, Policies},
     server::{self, Ending, Setup, SystemClock},
 };
+
+/// Longest time that what still runs may take to end when the editor is gone.
+const LETTING_GO: Duration = Duration::from_millis(500);
 
 /// Arguments of `lsp`.
 #[derive(clap::Args)]
@@ -32,8 +35,10 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
     setup.policy = arguments.policy;
     setup.record = arguments.record;
     setup.watch_editor = true;
-    let ending = runtime()?.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
-    // A blocking read of stdin would keep the process.
+    let runtime = runtime()?;
+    let ending = runtime.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    // Lets the journal and the walls end; a read of stdin that is still under way would never let go.
+    runtime.shutdown_timeout(LETTING_GO);
     std::process::exit(if ending == Ending::Orderly { 0 } else { 1 });
 }
 
@@ -55,6 +60,7 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         max_iterations: None,
         sandbox: Arc::new(walls::sandbox(context)?),
         clock: Arc::new(SystemClock::default()),
+        policies: Policies::default(),
         watch_editor: false,
     })
 }

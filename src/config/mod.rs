@@ -22,5 +22,5 @@ pub use file::{
 };
 pub use folders::Folders;
 pub use grants::{Grant, GrantStore};
-pub use policy::{LayerFile, policy_layers};
+pub use policy::{LayerFile, Policies, policy_layers};
 pub use trust::{TrustStore, Trusted};

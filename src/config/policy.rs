@@ -1,7 +1,10 @@
 //! Finds and reads the policy's layers. What they say is `policy`'s matter; here stands who may say it: the organisation's file
 //! counts only if root alone can write it, and a workspace's only if the workspace is trusted.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use super::{
     ConfigError, Folders,
@@ -60,6 +63,31 @@ pub fn effective(layers: &[LayerFile]) -> Result<Policy, ConfigError> {
     let texts: Vec<LayerText<'_>> =
         layers.iter().map(|layer| LayerText { kind: layer.kind, name: layer.name.clone(), text: &layer.text }).collect();
     Policy::load(&texts).map_err(|error| ConfigError { file: Some(error.layer.into()), line: error.line, message: error.message })
+}
+
+/// Effective policies by what their layers say. Reading the files each time is cheap, and a change counts at once; compiling
+/// the rules and running their examples is not cheap.
+#[derive(Debug, Default)]
+pub struct Policies(Mutex<Vec<(Vec<LayerFile>, Policy)>>);
+
+/// Most policies kept: one for each folder of a usual window.
+const KEPT: usize = 8;
+
+impl Policies {
+    /// As [`effective`], made once for equal layers. Who comes while it is being made waits for it.
+    ///
+    /// # Errors
+    /// As [`effective`].
+    pub fn effective(&self, layers: &[LayerFile]) -> Result<Policy, ConfigError> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, policy)) = made.iter().find(|(of, _)| of == layers) {
+            return Ok(policy.clone());
+        }
+        let policy = effective(layers)?;
+        made.truncate(KEPT - 1);
+        made.insert(0, (layers.to_vec(), policy.clone()));
+        Ok(policy)
+    }
 }
 
 /// Reads a policy file that somebody named.

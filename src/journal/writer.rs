@@ -181,8 +181,11 @@ impl Files {
                 refused.insert(stem, error);
             }
         }
-        if !waiting.is_empty() {
-            self.sync();
+        if waiting.iter().any(|(stem, _)| stem.is_none()) {
+            self.sync(|_| true);
+        } else if !waiting.is_empty() {
+            // Nobody waits for the other files: each sync is a wait for the disk.
+            self.sync(|open| waiting.iter().any(|(stem, _)| stem.as_deref() == Some(open)));
         }
         for (stem, reply) in waiting {
             let refusal = stem.and_then(|stem| refused.get(&stem)).or(self.broken.as_ref());
@@ -229,11 +232,14 @@ impl Files {
         }
     }
 
-    fn sync(&mut self) {
+    /// Brings the files with these stems onto the disk.
+    fn sync(&mut self, wanted: impl Fn(&str) -> bool) {
         if self.broken.is_some() {
             return;
         }
-        let failed = self.open.iter_mut().find_map(|(stem, open)| open.chain.sync().err().map(|error| (stem.clone(), error)));
+        let files = self.open.iter_mut().filter(|(stem, _)| wanted(stem));
+        let failed =
+            files.map(|(stem, open)| (stem, open.chain.sync())).find_map(|(stem, synced)| Some((stem.clone(), synced.err()?)));
         if let Some((stem, error)) = failed {
             let path = self.folder.join(format!("{stem}.jsonl"));
             self.fail(&path, &error);
@@ -252,7 +258,7 @@ impl Files {
         while self.open.len() > OPEN_FILES {
             let idle = self.open.iter().filter(|(stem, open)| open.intents.is_empty() && *stem != SERVER);
             let Some(stem) = idle.min_by_key(|(_, open)| open.used).map(|(stem, _)| stem.clone()) else { return };
-            self.sync();
+            self.sync(|open| open == stem);
             if let Some(open) = self.open.remove(&stem) {
                 self.close_one(&stem, open);
             }
@@ -260,7 +266,7 @@ impl Files {
     }
 
     fn close(&mut self) {
-        self.sync();
+        self.sync(|_| true);
         for (stem, open) in std::mem::take(&mut self.open) {
             self.close_one(&stem, open);
         }

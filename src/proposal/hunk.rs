@@ -78,6 +78,8 @@ pub struct Hunk {
     pub call: CallId,
     /// While applying: `range` grown over everything that was edited at its ends too.
     pub(super) outer: Range<usize>,
+    /// It was given to the editor once: its text may still come, however late.
+    pub(super) sent: bool,
     /// Of an insertion, which has no lines of its own to be known by: the lines before and behind its place.
     pub(super) anchor: (String, String),
 }
@@ -130,6 +132,7 @@ impl Hunk {
 
     pub(super) fn turn_applying(&mut self) {
         self.state = HunkState::Applying;
+        self.sent = true;
         self.outer = self.range.clone();
     }
 }

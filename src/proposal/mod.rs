@@ -9,6 +9,7 @@ mod file;
 mod hunk;
 mod landing;
 mod plan;
+mod renew;
 mod set;
 mod stage;
 
@@ -16,5 +17,6 @@ pub use file::{FileOp, FileProposal, Happened, Landed};
 pub use hunk::{Hunk, HunkKind, HunkState, Why};
 pub use landing::Step;
 pub use plan::PlannedFile;
+pub use renew::NotRenewed;
 pub use set::{Closed, Ids, Proposal, Record};
 pub use stage::{Busy, Origin, transplant};

@@ -96,13 +96,16 @@ impl LinuxSandbox {
     async fn prove(&self) -> Result<(), SandboxError> {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
         make_private(&folder)?;
+        // Held like a shadow's, so that a probe that is cut short is swept like one.
+        let lock = std::fs::File::create(removals::lock_of(&folder)).ok();
+        lock.as_ref().map(std::fs::File::lock);
         let proved = async {
             let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
             let command = Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
             session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
         };
         let outcome = proved.await;
-        let _ = std::fs::remove_dir_all(&folder);
+        self.removals.start(folder, lock);
         match outcome?.exit {
             Some(42) => Ok(()),
             other => Err(refusal("probe", &format!("a test command ended with {other:?} instead of 42"))),

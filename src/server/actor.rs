@@ -218,7 +218,7 @@ impl Actor {
 
     fn on_shutdown(&mut self, done: oneshot::Sender<()>) {
         self.stop(None);
-        self.questions.dismiss(|_| true, "the server is shutting down");
+        self.dismiss_all_questions("the server is shutting down");
         self.leaving = Some(done);
         self.leave_when_idle();
     }

@@ -18,6 +18,8 @@ pub struct Folder {
     /// The last component of the root, for people and the model.
     pub name: String,
     pub desk: Desk,
+    /// Whether the editor still has it; its tasks go on either way.
+    pub open: bool,
     /// The task that edits here now; at most one.
     pub running: Option<TaskId>,
     /// Asks that wait for it, oldest first.
@@ -33,6 +35,7 @@ impl Folder {
             canonical,
             name,
             desk: Desk::default(),
+            open: true,
             running: None,
             queue: VecDeque::new(),
         }
@@ -58,13 +61,19 @@ impl Folders {
         all
     }
 
-    /// Adds a folder; one that is there already, or is no local folder, is left alone.
+    /// Adds a folder, or opens it again; what is no local folder is left alone.
     pub fn add(&mut self, uri: &Url) {
-        if let Ok(root) = uri.to_file_path()
-            && !self.0.iter().any(|folder| folder.root == root)
-        {
-            self.0.push(Folder::new(root));
+        let Ok(root) = uri.to_file_path() else { return };
+        match self.0.iter_mut().find(|folder| folder.root == root) {
+            Some(folder) => folder.open = true,
+            None => self.0.push(Folder::new(root)),
         }
+    }
+
+    /// The editor closed a folder: nothing new is asked there. Its number, tasks and proposals stay.
+    pub fn remove(&mut self, uri: &Url) {
+        let root = uri.to_file_path().ok();
+        self.0.iter_mut().filter(|folder| Some(&folder.root) == root.as_ref()).for_each(|folder| folder.open = false);
     }
 
     /// The folder with this number; numbers never change while the server runs.
@@ -96,9 +105,9 @@ impl Folders {
             .map(|(index, path, _)| (index, path))
     }
 
-    /// The folder that an ask about `uri` belongs to: the document's, else the first.
+    /// The folder that an ask about `uri` belongs to: the document's, else the first open one.
     pub fn for_ask(&self, uri: Option<&Url>) -> Option<usize> {
-        uri.and_then(|uri| self.find(uri)).map(|(index, _)| index).or(if self.0.is_empty() { None } else { Some(0) })
+        uri.and_then(|uri| self.find(uri)).map(|(index, _)| index).or_else(|| self.0.iter().position(|folder| folder.open))
     }
 }
 

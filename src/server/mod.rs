@@ -47,7 +47,7 @@ pub use commands::NAMES as COMMANDS;
 pub use transport::Ending;
 
 use crate::{
-    config::{Config, ConfigError, Environment},
+    config::{Config, ConfigError, Environment, Policies},
     event::{Actor as By, Event, Scope},
     journal::FileJournal,
     seams::{Clock, Journal, Sandbox},
@@ -74,6 +74,7 @@ pub struct Setup {
     pub max_iterations: Option<u32>,
     pub sandbox: Arc<dyn Sandbox>,
     pub clock: Arc<dyn Clock>,
+    pub policies: Policies,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
 }
@@ -85,7 +86,8 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let outbox = outbox::Outbox::default();
-    let writer = tokio::spawn(outbox.clone().write_to(output));
+    let mut writer = tokio::spawn(outbox.clone().write_to(output));
+    let mut written = false;
     let (mailbox, inputs) = mpsc::unbounded_channel();
     let setup = Arc::new(setup);
     let journal = match FileJournal::open(&setup.folders.state) {
@@ -125,6 +127,11 @@ where
     let ending = tokio::select! {
         ending = serving => ending,
         () = editor_gone.notified() => Ending::Abrupt,
+        // Whoever cannot hear cannot decide either.
+        _ = &mut writer => {
+            written = true;
+            Ending::Abrupt
+        }
     };
     let leave = async {
         if ending == Ending::Abrupt {
@@ -133,12 +140,15 @@ where
             let _ = gone.await;
         }
         let stop = Event::ServerStop { reason: format!("{ending:?}").to_lowercase() };
-        if let Err(error) = journal.append_durable(By::Server, &Scope::default(), stop).await {
+        journal.append(By::Server, &Scope::default(), stop);
+        if let Err(error) = journal.flush().await {
             tracing::error!(%error, "the end of the server is not on record");
         }
-        outbox.flushed().await;
-        outbox.close();
-        let _ = writer.await;
+        if !written {
+            outbox.flushed().await;
+            outbox.close();
+            let _ = writer.await;
+        }
     };
     let _ = tokio::time::timeout(LEAVING, leave).await;
     ending

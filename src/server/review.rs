@@ -33,10 +33,8 @@ use crate::{
     },
 };
 
-/// Longest wait for the client's text to show an accepted hunk, from the edit being sent.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The same for a client that reports its text only when it is idle.
-const LONG_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for the client's text to show an accepted hunk, from the edit being sent; and where it is told only when idle.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
@@ -201,7 +199,7 @@ impl Actor {
         };
         let params = ApplyWorkspaceEditParams { label: Some("Accept the agent's change".to_owned()), edit };
         let answer = self.out.request::<ApplyWorkspaceEdit>(params);
-        let patience = if client.silent_while_waiting { LONG_PATIENCE } else { PATIENCE };
+        let patience = PATIENCE[usize::from(client.silent_while_waiting)];
         let (root2, closed2, mailbox2) = (root.clone(), closed.clone(), mailbox.clone());
         tokio::spawn(async move {
             let answer = answer.await.map_err(|error| error.message.into_owned());
@@ -386,7 +384,8 @@ impl Actor {
         }
         let uri = self
             .documents
-            .write_read_only(&format!("{}.diff", show.proposal), &text)
+            // Proposals are numbered by server, and several servers share the folder.
+            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
             .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
         if self.client.show_document {
             self.out.show_document(uri.clone(), true);

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod hostile;
+mod leaving;
 mod protocol;
 mod publishing;
 mod story;

@@ -488,3 +488,41 @@ async fn it_always_leaves() {
         assert_eq!(status.code(), Some(1), "{way}");
     }
 }
+
+/// An ask belongs to the folder of its file, else to the first that is open.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_folders_come_and_go() {
+    let lab = Lab::new();
+    lab.trust();
+    lab.file("a.txt", "one\n");
+    let other = tempfile::tempdir().unwrap();
+    let root = other.path().canonicalize().unwrap();
+    fs::write(root.join("b.txt"), "two\n").unwrap();
+    let trusted = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["trust", "add"])
+        .arg(&root)
+        .env("XDG_STATE_HOME", lab.home.path().join("state"))
+        .output()
+        .unwrap();
+    assert!(trusted.status.success());
+    let script = lab.script(&[edit_turn("b.txt", "two\n", "TWO\n"), say("One."), edit_turn("a.txt", "one\n", "ONE\n"), say("Two.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    let uri = |path: PathBuf| reqwest::Url::from_file_path(path).unwrap().to_string();
+    let folder = json!({"uri": uri(root.clone()), "name": "other"});
+    let event = |added: Value, removed: Value| json!({"event": {"added": added, "removed": removed}});
+    editor.peer.notify("workspace/didChangeWorkspaceFolders", event(json!([folder]), json!([])));
+    editor.command("ask", json!({"prompt": "go", "uri": uri(root.join("b.txt"))})).await.unwrap();
+    let b = uri(root.join("b.txt"));
+    editor.until("a hunk in the second folder", |seen| seen.diagnostics(&b).first().cloned()).await;
+    editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("One."))).await;
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    hunk(&editor, "a.txt").await;
+    editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("Two."))).await;
+    // Without its only open folder there is nowhere to work.
+    let first = json!({"uri": uri(lab.folder()), "name": "w"});
+    editor.peer.notify("workspace/didChangeWorkspaceFolders", event(json!([]), json!([folder, first])));
+    let refused = editor.command("ask", json!({"prompt": "go"})).await.expect_err("no folder is open");
+    assert!(refused.message.contains("no folder is open"), "{refused}");
+    assert_eq!(editor.quit().await, Some(0));
+}

@@ -133,7 +133,8 @@ impl Desk {
         if over.is_empty() && !self.is_watched(path) {
             return;
         }
-        let applying = over.iter().find(|id| self.proposals[*id].files[path].is_applying()).cloned();
+        let file = |id: &ProposalId| &self.proposals[id].files[path];
+        let applying = over.iter().find(|id| file(id).is_applying()).or(over.iter().find(|id| file(id).awaits())).cloned();
         let whole = applying.as_ref().filter(|_| edits.len() > 1).zip(edits.last());
         if let Some(steps) = whole.and_then(|(id, (_, after))| self.proposals[id].files.get(path)?.landed_exactly(after)) {
             self.walk(path, &over, applying.as_ref(), &steps);
@@ -141,8 +142,7 @@ impl Desk {
         }
         let mut text = before;
         for (edit, after) in edits {
-            let waiting =
-                applying.as_ref().and_then(|id| self.proposals.get(id)?.files.get(path)).filter(|file| file.is_applying());
+            let waiting = applying.as_ref().and_then(|id| self.proposals.get(id)?.files.get(path)).filter(|file| file.awaits());
             let steps = match waiting {
                 Some(file) => file.landed_in(&edit, &after),
                 None => Step::plain(&text, text::refine(&text, edit)),

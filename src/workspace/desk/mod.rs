@@ -8,6 +8,7 @@ mod acceptance;
 mod buffers;
 mod commits;
 mod news;
+mod renew;
 mod staging;
 mod view;
 
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
+pub use renew::RenewError;
 pub use view::{Overlay, Seen};
 
 use crate::{

@@ -50,6 +50,22 @@ wait('the third end', function()
   return lab.said('Pushed.')
 end)
 
+-- What moved between question and answer is not pushed.
+local function commit(message)
+  vim.fn.system({ 'git', 'commit', '--quiet', '--allow-empty', '--message', message })
+  equal(vim.v.shell_error, 0, 'the commit by hand')
+end
+commit('by hand')
+vim.cmd('Countersign queue Push once more.')
+wait('the question', function()
+  return lab.question('Push')
+end)
+commit('sneaked in')
+decide('Push', 'Push')
+wait('the fourth end', function()
+  return lab.said('So be it.')
+end)
+
 -- A new file, accepted from anywhere: on the disk it is still empty, in its buffer it is whole.
 vim.cmd('Countersign ask Add a file.')
 wait('the new file', function()

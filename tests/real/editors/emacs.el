@@ -28,6 +28,15 @@
   "The code actions that accept, by line."
   (seq-filter (lambda (diagnostic) (string-match-p "agent -" (flymake-diagnostic-text diagnostic))) (flymake-diagnostics)))
 
+(defun lab-choose (wanted)
+  "Take WANTED from the menu of code actions, as the user has it."
+  (cl-letf ((last-nonmenu-event ?a)
+            ((symbol-function 'completing-read)
+             (lambda (_prompt table &rest _)
+               (or (seq-find (lambda (title) (equal wanted title)) (all-completions "" table))
+                   (error "The menu has only %S" (all-completions "" table))))))
+    (call-interactively #'eglot-code-actions)))
+
 (find-file "list.txt")
 (call-interactively #'eglot)
 (lab-wait "the server" #'eglot-current-server)
@@ -40,16 +49,11 @@
 (countersign-ask "Mark three lines.")
 (lab-wait "three hunks" (lambda () (flymake-start) (= (length (lab-hunks)) 3)))
 
-;; The menu as the user has it, with the choice taken for them.
+;; Accept one by the menu.
 (goto-char (point-min))
 (forward-line 14)
 (let ((start (float-time)))
-  (cl-letf ((last-nonmenu-event ?a)
-            ((symbol-function 'completing-read)
-             (lambda (_prompt table &rest _)
-               (or (seq-find (lambda (title) (string-prefix-p "Accept change" title)) (all-completions "" table))
-                   (error "The menu has only %S" (all-completions "" table))))))
-    (call-interactively #'eglot-code-actions))
+  (lab-choose "Accept change")
   (when (> (- (float-time) start) 1.5)
     (error "Accepting held Emacs up for %.2f s" (- (float-time) start))))
 (lab-wait "the accepted text" (lambda () (equal (lab-line 15) "line 15 unsaved, second")))
@@ -63,5 +67,20 @@
   (undo))
 (unless (equal (lab-line 15) "line 15 unsaved")
   (error "After undo line 15 is %s" (lab-line 15)))
+
+;; The rest at once, with the new file.
+(goto-char (point-min))
+(forward-line 2)
+;; Eglot asks before it touches files that are not visited, and makes no folders.
+(make-directory "sub")
+(fset 'y-or-n-p #'always)
+(lab-choose "Accept all")
+(lab-wait "the rest" (lambda () (equal (lab-line 3) "line 3, first")))
+(lab-wait "the new file" (lambda () (get-file-buffer "sub/new.txt")))
+(with-current-buffer (get-file-buffer "sub/new.txt")
+  (unless (equal (buffer-string) "one\ntwo\n")
+    (error "The new file is %S" (buffer-string)))
+  (set-buffer-modified-p nil))
+(lab-wait "no hunk" (lambda () (flymake-start) (null (lab-hunks))))
 (set-buffer-modified-p nil)
 (eglot-shutdown (eglot-current-server))

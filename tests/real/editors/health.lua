@@ -9,7 +9,13 @@ local function has(text, words)
   assert(text:find(words, 1, true), words .. ' is not in: ' .. text)
 end
 
+-- The first command need not wait for the server.
 vim.cmd.edit('list.txt')
+vim.cmd('Countersign status')
+lab.wait('the status', function()
+  return vim.api.nvim_buf_get_name(0):find('countersign://status', 1, true) and lab.text():find('walls', 1, true)
+end)
+vim.cmd('silent bwipe!')
 lab.client()
 local text = report()
 for _, words in ipairs({ 'Neovim 0.1', ' runs for ', 'countersign 0.', 'git: git version', 'policy: SHA-256', 'trust: ' }) do

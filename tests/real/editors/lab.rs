@@ -75,12 +75,8 @@ impl Desk {
     }
 
     fn new() -> Desk {
-        let desk = Desk {
-            home: tempfile::tempdir().unwrap(),
-            work: tempfile::tempdir().unwrap(),
-            model: String::new(),
-            double: None,
-        };
+        let desk =
+            Desk { home: tempfile::tempdir().unwrap(), work: tempfile::tempdir().unwrap(), model: String::new(), double: None };
         fs::write(desk.path("list.txt"), lines()).unwrap();
         fs::write(desk.path("list.md"), lines()).unwrap();
         fs::write(desk.path("other.txt"), "other\n").unwrap();
@@ -109,8 +105,9 @@ impl Desk {
         self.work.path().canonicalize().unwrap().join(name)
     }
 
+    /// A file's text; empty in the moment in which an editor replaces it.
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
+        fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
     pub fn home(&self, name: &str) -> PathBuf {
@@ -185,9 +182,8 @@ pub struct Screen {
 impl Screen {
     /// Starts a program in a terminal of 110 columns and 36 lines.
     pub fn start(desk: &Desk, program: &Path, arguments: &[&OsStr]) -> Screen {
-        let found = std::env::var_os("PATH").and_then(|path| {
-            std::env::split_paths(&path).map(|folder| folder.join("tmux")).find(|program| program.exists())
-        });
+        let found = std::env::var_os("PATH")
+            .and_then(|path| std::env::split_paths(&path).map(|folder| folder.join("tmux")).find(|program| program.exists()));
         let tmux = found.unwrap_or_else(|| editor("tmux"));
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("s");

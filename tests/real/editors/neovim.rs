@@ -23,14 +23,17 @@ fn run(command: &mut Command, test: &str) {
     assert!(done.status.success(), "{test}: {said}\n{}", String::from_utf8_lossy(&done.stdout));
 }
 
+/// Three hunks in one file, and a new file.
 pub fn three_hunks() -> [Value; 2] {
     let edits = json!([
         {"old": "line 3\n", "new": "line 3, first\n"},
         {"old": "line 15 unsaved\n", "new": "line 15 unsaved, second\n"},
         {"old": "line 27\n", "new": "line 27, third\nand below\n"},
     ]);
-    let call = json!({"type": "tool_use", "id": "e", "name": "edit_file", "input": {"path": "list.txt", "edits": edits}});
-    [json!({"content": [call]}), json!({"content": [{"type": "text", "text": "Marked."}]})]
+    let edit = json!({"type": "tool_use", "id": "e", "name": "edit_file", "input": {"path": "list.txt", "edits": edits}});
+    let create =
+        json!({"type": "tool_use", "id": "w", "name": "write_file", "input": {"path": "sub/new.txt", "content": "one\ntwo\n"}});
+    [json!({"content": [edit, create]}), json!({"content": [{"type": "text", "text": "Marked."}]})]
 }
 
 fn review(version: &str) {
@@ -43,11 +46,13 @@ fn review(version: &str) {
 }
 
 #[test]
+/// Three hunks in one file, and a new file.
 pub fn three_hunks_are_reviewed_while_typing_in_0_10() {
     review(OLD);
 }
 
 #[test]
+/// Three hunks in one file, and a new file.
 pub fn three_hunks_are_reviewed_while_typing_in_0_12() {
     review(NEW);
 }
@@ -91,8 +96,7 @@ struct Terminal<'a> {
 impl<'a> Terminal<'a> {
     fn open(desk: &'a Desk, version: &'static str, file: &str) -> Self {
         let (config, socket) = (repository("tests/real/editors/init.lua"), desk.home("nvim.sock"));
-        let arguments: [&OsStr; 5] =
-            ["-u".as_ref(), config.as_ref(), "--listen".as_ref(), socket.as_ref(), OsStr::new(file)];
+        let arguments: [&OsStr; 5] = ["-u".as_ref(), config.as_ref(), "--listen".as_ref(), socket.as_ref(), OsStr::new(file)];
         let terminal = Terminal { desk, version, screen: Screen::start(desk, &editor(version), &arguments) };
         terminal.until("lab.attached()", "true");
         terminal
@@ -108,6 +112,23 @@ impl<'a> Terminal<'a> {
 
     fn until(&self, expression: &str, value: &str) {
         until(expression, || self.screen.text(), || Some(()).filter(|()| self.lua(expression) == value));
+    }
+}
+
+#[test]
+fn the_plugin_and_the_server_know_the_same_commands() {
+    let text: String = ["commands", "review"]
+        .map(|name| fs::read_to_string(repository(&format!("editors/neovim/lua/countersign/{name}.lua"))).unwrap())
+        .concat();
+    // `answer` is for clients without dialogs; the plugin takes a reason in the command line.
+    let others = ["answer", "rejectWithReason"];
+    for name in countersign::server::COMMANDS.iter().filter(|name| !others.contains(name)) {
+        assert!(text.contains(&format!("'{name}'")), "the plugin has no {name}");
+    }
+    for call in ["client.command('", "of_task('", "plain('", "here('", "many('"] {
+        for name in text.split(call).skip(1).filter_map(|rest| rest.split('\'').next()) {
+            assert!(countersign::server::COMMANDS.contains(&name), "the server has no {name}");
+        }
     }
 }
 
@@ -134,7 +155,11 @@ fn typing_answers_nothing(version: &'static str) {
         rounds += usize::from(open);
         assert!(typed.len() < 20_000, "no question came: {}", screen.text());
     }
-    until("all that was typed", || screen.text(), || Some(()).filter(|()| terminal.lua("#lab.text()") == (6 + typed.len() + 1).to_string()));
+    until(
+        "all that was typed",
+        || screen.text(),
+        || Some(()).filter(|()| terminal.lua("#lab.text()") == (6 + typed.len() + 1).to_string()),
+    );
     assert_eq!(terminal.lua("lab.text()").trim_end(), format!("other\n{typed}").trim_end());
     assert_eq!(terminal.lua("vim.api.nvim_get_mode().mode"), "i", "the mode did not change");
     assert!(screen.shows("countersign asks").contains("Trust"));
@@ -186,6 +211,8 @@ fn dialogs(version: &'static str) {
         Turn::say("It stays here."),
         git("r", json!({"op": "push"})),
         Turn::say("Pushed."),
+        git("m", json!({"op": "push"})),
+        Turn::say("So be it."),
         Turn::call("w", "write_file", json!({"path": "sub/new.txt", "content": "one\ntwo\n"})),
         Turn::say("Added."),
     ]);
@@ -199,15 +226,17 @@ fn dialogs(version: &'static str) {
     let before = desk.git(&["rev-parse", "HEAD"]);
     headless(&desk, version, "dialogs");
 
-    // The commit holds the accepted text only, and the remote has it.
-    let text = desk.git(&["show", "HEAD:list.txt"]);
+    // The commit holds the accepted text only, and is the last that the remote has.
+    let pushed = desk.git(&["ls-remote", "origin", "work"]).split('\t').next().unwrap().to_owned();
+    let text = desk.git(&["show", &format!("{pushed}:list.txt")]);
     assert!(text.contains("\nLINE 2\n") && text.contains("\nline 20\n"), "{text}");
-    assert_eq!(desk.git(&["log", "-1", "--format=%s"]), "Shout two\n");
-    assert_eq!(desk.git(&["rev-parse", "HEAD~1"]), before);
-    assert_eq!(desk.git(&["ls-remote", "origin", "work"]).split('\t').next(), Some(desk.git(&["rev-parse", "HEAD"]).trim()));
-    // The model was told of the rejection, and the remote had nothing then.
-    let told = double.requests()[4].results()[0].1.clone();
-    assert!(told.contains("rejected") || told.contains("said no"), "{told}");
+    assert_eq!(desk.git(&["log", "-1", "--format=%s", &pushed]), "Shout two\n");
+    assert_eq!(desk.git(&["rev-parse", &format!("{pushed}~1")]), before);
+    assert_eq!(desk.git(&["log", "-2", "--format=%s"]), "sneaked in\nby hand\n");
+    // The model was told of the rejection, and of what moved.
+    let told = |n: usize| double.requests()[n].results()[0].1.clone();
+    assert!(told(4).contains("rejected") || told(4).contains("said no"), "{}", told(4));
+    assert!(told(8).contains("changed while the question was open"), "{}", told(8));
     let journal = desk.journal();
     let kinds = ["Commit", "Push", "Push"].map(|kind| format!("\"question\":\"{kind}\"")).join("|");
     for kind in kinds.split('|') {

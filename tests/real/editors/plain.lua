@@ -22,6 +22,8 @@ wait('three hunks', function()
   return #hunks() == 3
 end)
 assert(hunks()[1].message:find('accept or reject by code action', 1, true))
+-- As a key of the user would, between typing and accepting.
+vim.bo.undolevels = vim.bo.undolevels
 vim.cmd('normal! 15G')
 vim.lsp.buf.code_action({
   filter = function(action)
@@ -33,3 +35,28 @@ wait('the accepted text', function()
   return vim.fn.getline(15) == 'line 15 unsaved, second'
 end)
 assert(vim.fn.getline(3) == 'line 3')
+
+-- One undo takes it back; the rest at once, with the new file.
+vim.cmd('silent undo')
+assert(vim.fn.getline(15) == 'line 15 unsaved')
+vim.cmd('silent redo')
+vim.cmd('normal! 3G')
+vim.lsp.buf.code_action({
+  filter = function(action)
+    return action.title == 'Accept all'
+  end,
+  apply = true,
+})
+wait('the rest', function()
+  return vim.fn.getline(27) == 'line 27, third' and vim.fn.getline(3) == 'line 3, first'
+end)
+wait('the new file', function()
+  return vim.fn.bufexists('sub/new.txt') == 1 and vim.fn.getbufline('sub/new.txt', 1, '$')[2] == 'two'
+end)
+wait('no hunk', function()
+  return #vim.diagnostic.get() == 0
+end)
+vim.fn.mkdir('sub', 'p')
+vim.cmd('silent wall')
+-- Neovim's own client leaves an empty line at the end of a new file, as the documentation says.
+assert(vim.deep_equal(vim.fn.readfile('sub/new.txt'), { 'one', 'two', '' }), vim.inspect(vim.fn.readfile('sub/new.txt')))

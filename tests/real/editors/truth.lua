@@ -70,3 +70,18 @@ equal(lab.text(), 'é😀x\nend\n', 'removing the last lines')
 local x = client.offset_encoding == 'utf-8' and 6 or client.offset_encoding == 'utf-16' and 3 or 2
 equal(answer({ range({ 0, x }, { 0, x + 1 }, 'y') }), { applied = true }, 'beyond ASCII')
 equal(lab.text(), 'é😀y\nend\n', 'beyond ASCII')
+
+-- The last line break stays, and is not claimed to be gone.
+refused(answer({ range({ 1, 0 }, { 2, 0 }, 'end') }), 'last line break', 'no last line break')
+refused(answer({ range({ 1, 1 }, { 2, 0 }, '') }), 'last line break', 'no last line break')
+equal(lab.text(), 'é😀y\nend\n', 'nothing was changed')
+
+-- Foreign line ends.
+vim.fn.writefile({ 'one\r', 'two\r' }, 'dos.txt')
+vim.cmd.edit('dos.txt')
+equal(vim.bo.fileformat, 'dos', 'the format')
+here, uri = vim.api.nvim_get_current_buf(), vim.uri_from_bufnr(0)
+lab.client()
+equal(answer({ edit(version(), 0, 'ONE\r\nand\r\n') }), { applied = true }, 'foreign line ends')
+vim.cmd('silent write')
+equal(vim.fn.readfile('dos.txt', 'b'), { 'ONE\r', 'and\r', 'two\r', '' }, 'foreign line ends')

@@ -43,8 +43,11 @@ end
 --- The client of a buffer; else any; else one is started.
 ---@return vim.lsp.Client?
 function M.find(buffer)
-  local running = vim.lsp.get_clients({ name = 'countersign', bufnr = buffer })[1]
-    or vim.lsp.get_clients({ name = 'countersign' })[1]
+  if not vim.api.nvim_buf_is_valid(buffer) then
+    buffer = vim.api.nvim_get_current_buf()
+  end
+  local running = vim.lsp.get_clients({ name = 'countersign', bufnr = buffer, _uninitialized = true })[1]
+    or vim.lsp.get_clients({ name = 'countersign', _uninitialized = true })[1]
   if running then
     return running
   end
@@ -52,11 +55,22 @@ function M.find(buffer)
   return started and vim.lsp.get_client_by_id(started)
 end
 
+--- Longest wait for a server that was just started, ms, and how often it is looked at.
+local start_time, look = 10000, 20
+
 --- Sends a request. `done` gets the result; an error is shown.
-function M.request(buffer, method, params, done)
+function M.request(buffer, method, params, done, waited)
   local client = M.find(buffer)
+  waited = waited or 0
   if not client then
     return notify('countersign is not running here; see :checkhealth countersign')
+  elseif not client.initialized then
+    if waited >= start_time then
+      return notify('countersign does not answer; see :checkhealth countersign')
+    end
+    return vim.defer_fn(function()
+      M.request(buffer, method, params, done, waited + look)
+    end, look)
   end
   local function handler(error, result)
     if error then

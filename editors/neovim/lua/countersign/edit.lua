@@ -39,13 +39,11 @@ local function located(lines, edit, encoding)
   if from_row > to_row or (from_row == to_row and from_column > to_column) then
     return nil, 'a range ends before it starts'
   end
-  return {
-    from_row = from_row,
-    from_column = from_column,
-    to_row = to_row,
-    to_column = to_column,
-    text = edit.newText:gsub('\r\n?', '\n'),
-  }
+  local text = edit.newText:gsub('\r\n?', '\n')
+  if to_row == #lines and not (text == '' and from_column == 0) and text:sub(-1) ~= '\n' then
+    return nil, 'the last line break cannot be taken off'
+  end
+  return { from_row = from_row, from_column = from_column, to_row = to_row, to_column = to_column, text = text }
 end
 
 --- The edits of one document, last first, so that each leaves the places of the others alone.
@@ -85,9 +83,7 @@ local function replaced(lines, edit)
   local rows = vim.split(text, '\n', { plain = true })
   if edit.to_row >= #lines then
     -- The edit reaches the end of the text, where the last line break has no line behind it.
-    if rows[#rows] == '' then
-      table.remove(rows)
-    end
+    table.remove(rows)
     return edit.from_row, #lines, rows
   end
   return edit.from_row, edit.to_row + 1, rows
@@ -119,7 +115,7 @@ local function write(buffer, edit)
 end
 
 --- Checks an edit of one document. Answers what to write, or why not.
-local function check_text(change, created, encoding)
+local function check_text(change, encoding)
   local name = vim.uri_to_fname(change.textDocument.uri)
   local buffer = vim.uri_to_bufnr(change.textDocument.uri)
   local version = change.textDocument.version
@@ -136,7 +132,7 @@ local function check_text(change, created, encoding)
     vim.fn.bufload(buffer)
     vim.o.shortmess = shortmess
   end
-  if not vim.bo[buffer].modifiable or (vim.bo[buffer].readonly and not created) then
+  if not vim.bo[buffer].modifiable or vim.bo[buffer].readonly then
     return nil, name .. ' cannot be changed in this editor'
   end
   local lines = lines_of(buffer)
@@ -247,7 +243,7 @@ function M.apply(edit, encoding)
         created[change.uri] = true
       end
     elseif not created[change.textDocument.uri] then
-      _, why = check_text(change, false, encoding)
+      _, why = check_text(change, encoding)
     end
     if why then
       return why
@@ -258,7 +254,7 @@ function M.apply(edit, encoding)
     if change.kind then
       write_resource(change, encoding)
     else
-      step, why = check_text(change, created[change.textDocument.uri], encoding)
+      step, why = check_text(change, encoding)
       why = step and write_text(step) or why
     end
     if why then

@@ -1,0 +1,32 @@
+//! The server as an editor meets it: the release binary over stdio, measured from outside. `cargo bench --bench server [PART]`
+//! with PART one of `start`, `typing`, `session`, `turns`; each line shows the bar and whether the median keeps it.
+//!
+//! Absolute times drift with the machine, so each part measures its floor in the same rounds (A B A B): a process that does
+//! nothing, or `cat` in the server's place. docs/performance.md holds a set of results.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod figures;
+mod model;
+mod place;
+mod server;
+mod session;
+mod start;
+mod turns;
+mod typing;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let parts: [(&str, fn()); 4] =
+        [("start", start::measure), ("typing", typing::measure), ("session", session::measure), ("turns", turns::measure)];
+    figures::heading();
+    for (name, measure) in parts {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            measure();
+        }
+    }
+}
+
+/// Runs a part's client on one thread, so that it does not compete with the server for both cores.
+fn on_one_thread<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
