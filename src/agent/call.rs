@@ -53,7 +53,7 @@ pub(super) async fn run_all(task: &mut Task, cut: bool) -> Result<(), Ending> {
     task.stumbles = Stumbles::default();
     let calls = task.history.open_calls();
     let count = calls.len();
-    let (mut looking, mut settled) = (Vec::new(), Settling { count, last: None, summary: None });
+    let (mut looking, mut settled) = (Vec::new(), Settling { count, last: None, summary: None, failed: false });
     for (index, open) in calls.into_iter().enumerate() {
         if task.cancel.is_cancelled() {
             break;
@@ -77,8 +77,13 @@ pub(super) async fn run_all(task: &mut Task, cut: bool) -> Result<(), Ending> {
     }
     let (mut notes, heard) = notes(task).await;
     let mut finished = settled.summary.take();
-    if heard && finished.take().is_some() {
-        notes.push(note("the task is not finished: the user said something, see above"));
+    let open = match (heard, settled.failed) {
+        (true, _) => Some("the user said something, see below"),
+        (_, true) => Some("a call of the same answer failed. Look at its result, then call finish alone"),
+        _ => None,
+    };
+    if let Some(why) = open.filter(|_| finished.take().is_some()) {
+        notes.insert(0, note(&format!("the task is not finished: {why}")));
     }
     settled.record_last(task, notes);
     match finished {
@@ -92,11 +97,14 @@ struct Settling {
     count: usize,
     last: Option<Settled>,
     summary: Option<String>,
+    /// A call did not do what the model wanted.
+    failed: bool,
 }
 
 impl Settling {
     fn take(&mut self, task: &mut Task, done: Vec<Settled>) {
         for mut call in done {
+            self.failed |= call.result.status != ToolCallStatus::Ok;
             self.summary = call.summary.take().or(self.summary.take());
             if call.index + 1 == self.count { self.last = Some(call) } else { record(task, call, Vec::new()) }
         }

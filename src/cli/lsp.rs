@@ -30,6 +30,9 @@ pub struct Arguments {
 
 /// Serves one editor, then ends the process.
 pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
+    if context.interactive() {
+        context.complain("This is the language server: an editor starts it and talks to it. Ctrl-C leaves; `countersign ask` is for terminals.");
+    }
     let mut setup = setup(context)?;
     setup.model = arguments.model;
     setup.policy = arguments.policy;

@@ -222,7 +222,6 @@ fn pending(saved: SavedHunk, start: usize) -> Hunk {
         why: None,
         apart: saved.apart,
         call: saved.call,
-        sent: false,
         anchor: saved.between,
     }
 }

@@ -224,6 +224,10 @@ pub trait Workspace: Send + Sync {
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
+    /// Those of `paths` that the ignore rules do not leave out: what is worth telling of what a command changed.
+    async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
+        paths
+    }
     /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

@@ -28,6 +28,7 @@ use super::{
     search,
     shadow::shadow,
     surroundings::{Secrecy, World},
+    walk::Rules,
 };
 
 /// One task's workspace. Cheap to clone.
@@ -247,6 +248,16 @@ impl Workspace for TaskWorkspace {
 
     async fn news(&self) -> Vec<String> {
         self.desk(|desk, task| desk.news(task)).await.unwrap_or_default()
+    }
+
+    async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
+        let (world, all) = (Arc::clone(&self.world), paths.clone());
+        let sift = move || {
+            let mut rules = Rules::new(world.disk());
+            all.into_iter().filter(|path| !rules.ignore(path)).collect()
+        };
+        // Telling too much is no harm.
+        tokio::task::spawn_blocking(sift).await.unwrap_or(paths)
     }
 
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {

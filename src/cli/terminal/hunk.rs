@@ -54,7 +54,7 @@ fn target(file: &File) -> String {
 
 fn context(screen: &mut Screen, text: &Text, number: usize) {
     let line = text.slice(text.line_start(number)..text.line_start(number + 1));
-    screen.say(Tone::Quiet, &format!("  {}", printable(line.trim_end_matches(['\n', '\r']))));
+    screen.say(Tone::Quiet, &format!("  {}", shown(line.trim_end_matches(['\n', '\r']))));
 }
 
 fn lines(screen: &mut Screen, hunk: &Hunk, all: bool) {

@@ -284,7 +284,6 @@ async fn a_question_that_nobody_answers_expires_and_nothing_is_trusted() {
         keep_pending: false,
         policies: countersign::config::policy::Policies::default(),
         clock: Arc::new(SystemClock::default()),
-        keep_pending: false,
         watch_editor: false,
     };
     let (ours, theirs) = tokio::io::duplex(1 << 20);
