@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{budget::Budget, task::Ending};
+use super::{
+    budget::Budget,
+    shown::{brief, plain},
+    task::Ending,
+};
 use crate::{
     event::{Actor, Event, PermissionOutcome, Scope},
     policy::{Action, Decision, Policy, Surroundings, Verdict},
@@ -48,6 +52,9 @@ pub struct Gate {
     /// The task proposes changes of files that steer tools: what a remembered command would do now is not what was granted.
     steered: bool,
 }
+
+/// Most characters of a command, so that its start, its end and its folder stand in the first 150 of a question.
+const ESSENTIALS: usize = 90;
 
 /// The title of a yes that is remembered.
 const ALWAYS: &str = "Always";
@@ -227,9 +234,9 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
         Action::Fetch(_) | Action::Ticket(_) | Action::Mcp(_) => (QuestionKind::Fetch, "Fetch"),
         _ => (QuestionKind::Ask, "Allow"),
     };
-    let essentials = one_line(action.target());
+    let essentials = brief(action.target(), ESSENTIALS);
     let cwd = match action {
-        Action::Run { cwd, .. } | Action::RunNet { cwd, .. } if !cwd.is_root() => format!(" in {cwd}"),
+        Action::Run { cwd, .. } | Action::RunNet { cwd, .. } if !cwd.is_root() => format!(" in {}", brief(cwd.as_str(), 40)),
         _ => String::new(),
     };
     let titles = vec![word.to_owned()];
@@ -244,17 +251,13 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
         decision.reason,
         action_kind = action.kind(),
     );
-    let text = format!("{word} {essentials}{cwd}? ({})", one_line(&decision.reason));
+    let text = format!("{word} {essentials}{cwd}? ({})", plain(&decision.reason));
     Question { kind, text, titles, document, digest, timeout }
 }
 
 /// SHA-256 of everything that an action is.
 pub(super) fn digest(action: &Value) -> String {
     Sha256::digest(action.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn one_line(text: &str) -> String {
-    text.trim().replace("\r\n", " ⏎ ").replace(['\n', '\r'], " ⏎ ")
 }
 
 /// A Markdown fence that the text cannot close.

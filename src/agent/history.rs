@@ -103,9 +103,14 @@ impl History {
         whole.messages
     }
 
-    /// The latest answer's text, if it had one.
-    pub fn last_text(&self) -> Option<String> {
-        let answer = self.messages.iter().rev().find(|message| message.role == Role::Assistant)?;
+    /// Number of messages so far.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The text of the latest answer behind the first `before` messages, if it had one.
+    pub fn last_text(&self, before: usize) -> Option<String> {
+        let answer = self.messages.iter().skip(before).rev().find(|message| message.role == Role::Assistant)?;
         let text: Vec<&str> = answer.content.iter().filter_map(Block::as_text).collect();
         (!text.is_empty()).then(|| text.join("\n"))
     }
@@ -164,8 +169,11 @@ impl History {
         };
         let (written, name) = (plain(&text("id")), text("name"));
         let mut model_id = if written.is_empty() { format!("call_{}", self.counted) } else { written };
-        if self.model_ids.contains(&model_id) {
-            model_id = format!("{model_id}_{}", self.counted);
+        // The model may have written what we would make of it, too.
+        let mut next = self.counted;
+        while self.model_ids.contains(&model_id) {
+            model_id = format!("{model_id}_{next}");
+            next += 1;
         }
         self.model_ids.insert(model_id.clone());
         let sent_name = if name.is_empty() { "unknown".to_owned() } else { plain(&name) };
@@ -209,12 +217,17 @@ const MARK: &str = "<countersign:";
 
 /// What the user said meanwhile, inside a tool result.
 pub(super) fn said(message: &str) -> String {
-    format!("{MARK}user>{message}</countersign:user>")
+    format!("{MARK}user>{}</countersign:user>", inside(message))
 }
 
 /// What the server adds to a tool result.
 pub(super) fn note(text: &str) -> String {
-    format!("{MARK}note>{text}</countersign:note>")
+    format!("{MARK}note>{}</countersign:note>", inside(text))
+}
+
+/// Words that cannot end their own mark or begin another: file names and reasons stand in them.
+fn inside(text: &str) -> String {
+    text.replace(MARK, "<countersign ").replace("</countersign:", "</countersign ")
 }
 
 /// A tool's text, in which nothing can pass for the user's or the server's words.

@@ -13,6 +13,7 @@ mod iteration;
 mod progress;
 mod prompt;
 mod publish;
+mod shown;
 mod task;
 
 pub use budget::{Budget, Exceeded, Prices};
@@ -22,4 +23,5 @@ pub use history::{History, OpenCall};
 pub use progress::progress_line;
 pub use prompt::{PromptError, system_prompt};
 pub use publish::Publisher;
+pub use shown::{brief, plain};
 pub use task::{Ending, Seams, TaskEnd, TaskError, TaskSpec, run_task};

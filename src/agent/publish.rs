@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Budget,
-    gate::{Gate, Wanted, denied, digest, fence, one_line},
+    gate::{Gate, Wanted, denied, digest, fence},
+    shown::brief,
     task::Ending,
 };
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
 
 /// Most bytes of a diff in a question's document; its digest covers all of it.
 const DIFF: usize = 256 * 1024;
+/// Most characters of a name, and of the message, in a question; its document holds all.
+const NAME: usize = 48;
+const SUBJECT: usize = 72;
 
 /// Who publishes, and through what. The server's own commands use it as the model's tool does.
 pub struct Publisher<'a> {
@@ -76,8 +80,8 @@ impl Publisher<'_> {
         let action = Action::GitBranch(name.to_owned());
         let head = self.vcs.branch().await?;
         let digest = digest(&json!([action, head]));
-        let from = head.name.as_deref().unwrap_or("a detached HEAD");
-        let text = format!("Commit branch: make {} at {from} and switch to it?", one_line(name));
+        let from = brief(head.name.as_deref().unwrap_or("a detached HEAD"), NAME);
+        let text = format!("Commit branch: make {} at {from} and switch to it?", brief(name, NAME));
         let question =
             self.question(QuestionKind::Commit, "Create branch", text.clone(), format!("# {text}\n\n`{digest}`\n"), &digest);
         self.permit(&[action], question, digest.clone()).await?;
@@ -194,12 +198,12 @@ fn short(id: &str) -> &str {
 
 fn commit_text(plan: &CommitPlan) -> String {
     let files = match plan.files.as_slice() {
-        [one] => one_line(one),
+        [one] => brief(one, NAME),
         files => format!("{} files", files.len()),
     };
     let new = if plan.creates_branch { "the new branch " } else { "" };
-    let subject = plan.message.lines().next().unwrap_or_default();
-    format!("Commit {files} to {new}{}? Message: {:?}", one_line(&plan.branch), subject)
+    let subject = brief(plan.message.lines().next().unwrap_or_default(), SUBJECT);
+    format!("Commit {files} to {new}{}? Message: {subject:?}", brief(&plan.branch, NAME))
 }
 
 fn commit_document(plan: &CommitPlan) -> String {
@@ -222,12 +226,12 @@ fn push_text(plan: &PushPlan) -> String {
         count => format!("{count} commits"),
     };
     let old = plan.old.as_deref().map_or("new branch", short);
-    let force = if plan.old.is_some() && !plan.fast_forward { ", LOSING commits there" } else { "" };
+    let force = if plan.old.is_some() && !plan.fast_forward { ", LOSING commits there," } else { "" };
     format!(
-        "Push {commits} to {} of {} ({}), {old} to {}{force}?",
-        one_line(&plan.branch),
-        plan.remote,
-        plan.url,
+        "Push {commits}{force} to {} of {} ({}), {old} to {}?",
+        brief(&plan.branch, NAME),
+        brief(&plan.remote, NAME / 2),
+        brief(&plan.url, NAME),
         short(&plan.new)
     )
 }

@@ -151,6 +151,8 @@ pub(super) struct Task {
     pub(super) seams: Seams,
     pub(super) cancel: CancellationToken,
     pub(super) history: History,
+    /// Messages of earlier tasks.
+    before: usize,
     pub(super) gate: Gate,
     pub(super) guard: Guard,
     pub(super) budget: Budget,
@@ -180,6 +182,7 @@ impl Task {
         let (editor, journal, clock) = (seams.editor.clone(), seams.journal.clone(), seams.clock.clone());
         let budget = Budget::new(policy.budget().clone(), spec.prices, clock.now());
         Task {
+            before: spec.history.len(),
             history: std::mem::take(&mut spec.history),
             gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock).with_grants(seams.grants.clone()),
             guard: Guard::default(),
@@ -231,7 +234,7 @@ impl Task {
             self.record(Actor::Server, None, Event::BudgetStop { budget: budget.to_owned(), limit, used });
         }
         let silent = || "The model ended without a word.".to_owned();
-        let summary = ending.summary.or_else(|| self.history.last_text()).unwrap_or_else(silent);
+        let summary = ending.summary.or_else(|| self.history.last_text(self.before)).unwrap_or_else(silent);
         let (iterations, usage) = (self.iteration, self.budget.used());
         let event = Event::TaskEnd { stop: ending.stop, summary: summary.clone(), iterations, usage };
         let mut error = ending.error;

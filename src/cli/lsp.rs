@@ -34,6 +34,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
     setup.model = arguments.model;
     setup.policy = arguments.policy;
     setup.record = arguments.record;
+    setup.keep_pending = true;
     setup.watch_editor = true;
     let runtime = runtime()?;
     let ending = runtime.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
@@ -61,6 +62,7 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         sandbox: Arc::new(walls::sandbox(context)?),
         clock: Arc::new(SystemClock::default()),
         policies: Policies::default(),
+        keep_pending: false,
         watch_editor: false,
     })
 }

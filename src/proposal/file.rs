@@ -99,7 +99,7 @@ impl FileProposal {
     /// Moves the base on by one step; hunks shift, land, turn stale or come back.
     pub fn step(&mut self, step: &Step, out: &mut Vec<Happened>) {
         let before = mem::replace(&mut self.base, step.after.clone());
-        let landing = |hunk: &Hunk| hunk.state == HunkState::Applying && Some(&hunk.id) == step.landed.as_ref();
+        let landing = |hunk: &Hunk| hunk.is_live() && Some(&hunk.id) == step.landed.as_ref();
         if let Some(at) = self.hunks.iter().position(landing) {
             let hunk = self.hunks.remove(at);
             self.land(hunk, before, out);

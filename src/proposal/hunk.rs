@@ -78,6 +78,8 @@ pub struct Hunk {
     pub call: CallId,
     /// While applying: `range` grown over everything that was edited at its ends too.
     pub(super) outer: Range<usize>,
+    /// It was given to the editor once: its text may still come, however late.
+    pub(super) sent: bool,
     /// Of an insertion, which has no lines of its own to be known by: the lines before and behind its place.
     pub(super) anchor: (String, String),
 }
@@ -97,9 +99,11 @@ impl Hunk {
     /// place between the two lines that it was made between.
     pub(super) fn place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
         const FAR: usize = 64 * 1024;
-        if range.len() > FAR {
-            return None;
-        }
+        if range.len() > FAR { None } else { self.only_place_in(text, range) }
+    }
+
+    /// The same however long the range is.
+    pub(super) fn only_place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
         let (before, behind) = &self.anchor;
         let between = |at: usize| {
             let start = at.checked_sub(before.len());
@@ -130,6 +134,7 @@ impl Hunk {
 
     pub(super) fn turn_applying(&mut self) {
         self.state = HunkState::Applying;
+        self.sent = true;
         self.outer = self.range.clone();
     }
 }

@@ -48,10 +48,18 @@ impl FileProposal {
         self.hunks.iter().any(in_text)
     }
 
-    /// The steps from the base to `after` when exactly some of the applying hunks are the difference: all, or one.
+    /// Whether a hunk may come from the editor: one is being accepted, or the wait for one is over and it never came.
+    pub fn awaits(&self) -> bool {
+        self.hunks.iter().any(|hunk| in_text(hunk) || is_late(hunk))
+    }
+
+    /// The steps from the base to `after` when exactly some of the applying hunks are the difference: all, or one. A late one
+    /// is known by being all that happened.
     pub fn landed_exactly(&self, after: &Text) -> Option<Vec<Step>> {
         let applying = self.applying();
-        let sets = std::iter::once(applying.clone()).chain(applying.iter().map(|&hunk| vec![hunk]));
+        let late: Vec<&Hunk> = self.hunks.iter().filter(|hunk| is_late(hunk)).collect();
+        let each = applying.iter().chain(&late).map(|&hunk| vec![hunk]);
+        let sets = [applying.clone(), late.clone()].into_iter().chain(each);
         sets.filter(|set| !set.is_empty() && *after == self.base.edited_by(&edits(set))).map(|set| self.steps_of(&set)).next()
     }
 
@@ -90,6 +98,9 @@ impl FileProposal {
         if let Some(steps) = self.landed_exactly(after) {
             return steps;
         }
+        if !self.is_applying() {
+            return Step::plain(&self.base, text::refine(&self.base, edit.clone()));
+        }
         let parts = text::refine(&self.base, edit.clone());
         let hull = parts.first().zip(parts.last()).map(|(first, last)| first.range.start..last.range.end);
         let apart_or_inside = hull.is_none_or(|hull| {
@@ -115,6 +126,10 @@ impl FileProposal {
 /// A deletion of the whole file is not an edit of its text.
 fn in_text(hunk: &Hunk) -> bool {
     hunk.state == HunkState::Applying && hunk.kind != HunkKind::Delete
+}
+
+fn is_late(hunk: &Hunk) -> bool {
+    hunk.state == HunkState::Pending && hunk.sent && hunk.kind == HunkKind::Lines
 }
 
 fn edits(set: &[&Hunk]) -> Vec<Edit> {

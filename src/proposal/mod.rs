@@ -10,13 +10,18 @@ mod hunk;
 mod landing;
 mod plan;
 mod receipt;
+mod renew;
+pub mod saved;
 mod set;
 mod stage;
+mod undo;
 
 pub use file::{FileOp, FileProposal, Happened, Landed};
 pub use hunk::{Hunk, HunkKind, HunkState, Why};
 pub use landing::Step;
 pub use plan::PlannedFile;
 pub use receipt::{Receipt, result_line, shortened};
+pub use renew::NotRenewed;
 pub use set::{Closed, Ids, Proposal, Record};
 pub use stage::{Busy, Origin, transplant};
+pub use undo::{Reverse, taken_back};

@@ -1,8 +1,8 @@
 //! All pending edits of one task, and the record of what became of the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FileOp, FileProposal, Hunk, HunkState, Landed};
+use super::{FileOp, FileProposal, Hunk, HunkKind, HunkState, Landed};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
@@ -15,8 +15,15 @@ pub struct Record {
     pub path: WsPath,
     pub hunk: HunkId,
     pub call: CallId,
+    pub kind: HunkKind,
+    /// Where the hunk's text begins, bytes; the same in both texts.
+    pub start: usize,
+    /// Bytes of the hunk's text before and after.
+    pub lengths: (usize, usize),
     pub before: Text,
     pub after: Text,
+    /// The texts are not kept any more: they took too much room, and a commit holds them.
+    pub forgotten: bool,
 }
 
 /// A hunk that is decided.
@@ -41,6 +48,8 @@ pub struct Proposal {
     /// Accepted and rejected hunks.
     pub closed: BTreeMap<HunkId, Closed>,
     pub ids: Ids,
+    /// It takes accepted hunks back: lives for one edit, is neither shown nor committed.
+    pub is_undo: bool,
 }
 
 /// Hands out hunk ids, each once: `h1`, `h2`...
@@ -48,6 +57,16 @@ pub struct Proposal {
 pub struct Ids(u32);
 
 impl Ids {
+    /// Goes on after this number.
+    pub fn after(last: u32) -> Ids {
+        Ids(last)
+    }
+
+    /// Number of the last id that was handed out.
+    pub fn last(&self) -> u32 {
+        self.0
+    }
+
     /// The next unused id.
     pub fn next_id(&mut self) -> HunkId {
         self.0 += 1;
@@ -59,7 +78,12 @@ impl Proposal {
     /// An empty proposal.
     pub fn new(id: ProposalId, task: TaskId) -> Self {
         let (files, accepted, closed, ids) = Default::default();
-        Proposal { id, task, revision: 0, files, accepted, closed, ids }
+        Proposal { id, task, revision: 0, files, accepted, closed, ids, is_undo: false }
+    }
+
+    /// The same without the record of what is decided.
+    pub fn undecided(&self) -> Proposal {
+        Proposal { revision: self.revision, files: self.files.clone(), ids: self.ids.clone(), ..Proposal::new(self.id.clone(), self.task.clone()) }
     }
 
     /// The hunk of this id that is still live or stale, with the path of its file.
@@ -80,9 +104,38 @@ impl Proposal {
             path: path.clone(),
             hunk: hunk.id.clone(),
             call: hunk.call.clone(),
+            kind: hunk.kind,
+            start: hunk.range.start,
+            lengths: (hunk.old.len(), hunk.new.len()),
             before: landed.before.clone(),
             after: landed.after.clone(),
+            forgotten: false,
         });
+    }
+
+    /// Forgets the texts of the oldest accepted hunks that `may` be forgotten until the rest takes at most `most` bytes:
+    /// the changed texts, and one whole text for each file.
+    pub fn bound(&mut self, most: usize, may: impl Fn(&Record) -> bool) {
+        let mut files = BTreeSet::new();
+        let sizes: Vec<usize> = self
+            .accepted
+            .iter()
+            .map(|record| {
+                let whole = if files.insert(&record.path) { record.before.len().max(record.after.len()) } else { 0 };
+                whole + record.lengths.0 + record.lengths.1
+            })
+            .collect();
+        let mut total: usize = sizes.iter().sum();
+        for (record, size) in self.accepted.iter_mut().zip(sizes) {
+            if total <= most {
+                return;
+            }
+            if may(record) {
+                (record.before, record.after, record.forgotten) = (Text::default(), Text::default(), true);
+                record.lengths = (0, 0);
+                total -= size;
+            }
+        }
     }
 
     /// Takes a live or stale hunk out of its file as rejected; the file goes with its last hunk. A hunk that is being

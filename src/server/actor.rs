@@ -25,6 +25,7 @@ use super::{
     life,
     outgoing::Outgoing,
     questions::Questions,
+    restore::Keeper,
     review::Review,
     task::Task,
 };
@@ -71,6 +72,7 @@ pub struct Actor {
     pub display: Display,
     /// What is told about accepted lines.
     pub stories: Stories,
+    pub keeper: Keeper,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
     /// Task prompts as last read.
@@ -97,6 +99,7 @@ impl Actor {
         folders: &[WorkspaceFolder],
     ) -> Actor {
         let documents = Documents::below(&setup.folders.state);
+        let keeper = Keeper::below(&setup.folders.state);
         Actor {
             setup,
             mailbox,
@@ -112,6 +115,7 @@ impl Actor {
             review: Review::default(),
             display: Display::default(),
             stories: Stories::default(),
+            keeper,
             typed: Vec::new(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
@@ -164,6 +168,9 @@ impl Actor {
             Input::Level(level) => self.level = Some(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
+            Input::Keep => self.keep(),
+            Input::LookForKept => self.look_for_kept(),
+            Input::Left(all) => self.on_left(all),
             Input::TaskDone(task, end) => self.on_task_done(&task, *end),
             Input::Shutdown(done) => self.on_shutdown(done),
         }
@@ -186,6 +193,7 @@ impl Actor {
             Command::Retry(retry) => self.on_retry(retry),
             // Answered when the client's text has been compared.
             Command::Accept(review) => return self.on_accept(review, reply),
+            Command::Undo(of) => return self.on_undo(&of.task, reply),
             Command::Reject(review) => self.on_reject(review),
             Command::RejectWithReason(hunks) => self.on_reject_with_reason(hunks),
             Command::ShowDiff(show) => self.on_show_diff(show),
@@ -196,7 +204,6 @@ impl Actor {
             Command::TrustWorkspace => self.on_trust_workspace(),
             Command::Status => Ok(self.status()),
             Command::Transcript(of) => self.on_transcript(&of.task),
-            Command::Undo(_) => Err(failed("undo is not available yet: your editor's own undo takes each accepted change back")),
             Command::OpenPullRequest => Err(failed("opening pull requests is not available yet")),
             Command::Dashboard => {
                 Err(failed("the dashboard is not available yet; `countersign audit sessions` lists what happened"))
@@ -225,7 +232,7 @@ impl Actor {
 
     fn on_shutdown(&mut self, done: oneshot::Sender<()>) {
         self.stop(None);
-        self.questions.dismiss(|_| true, "the server is shutting down");
+        self.dismiss_all_questions("the server is shutting down");
         self.leaving = Some(done);
         self.leave_when_idle();
     }
@@ -235,7 +242,11 @@ impl Actor {
         if self.tasks.values().all(|task| task.state.is_over())
             && let Some(done) = self.leaving.take()
         {
-            let _ = done.send(());
+            let kept = self.keep_all();
+            tokio::spawn(async move {
+                let _ = kept.await;
+                let _ = done.send(());
+            });
         }
     }
 }

@@ -54,7 +54,7 @@ impl Actor {
     }
 
     fn put_up(&self, dialog: Dialog) {
-        let (mailbox, answer) = (self.mailbox.clone(), self.out.ask(dialog.text, dialog.titles));
+        let (mailbox, answer) = (self.mailbox.clone(), self.out.ask(&dialog.text, dialog.titles));
         tokio::spawn(async move {
             let shown = answer.await;
             let _ = mailbox.send(Input::Dialog { approval: dialog.approval, nonce: dialog.nonce, shown });
@@ -88,6 +88,14 @@ impl Actor {
         for (next, open) in
             self.questions.dismiss(|scope| scope.task.as_ref() == Some(task), "the task ended").into_iter().zip(open)
         {
+            self.follow((next, Some(open)));
+        }
+    }
+
+    /// Ends every question: the server leaves.
+    pub fn dismiss_all_questions(&mut self, why: &str) {
+        let open: Vec<_> = self.questions.all().map(Asked::of).collect();
+        for (next, open) in self.questions.dismiss(|_| true, why).into_iter().zip(open) {
             self.follow((next, Some(open)));
         }
     }

@@ -6,9 +6,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{input::Input, questions};
 use crate::{
+    agent::brief,
     event::{ApprovalId, Scope, TaskId},
     seams::{Answer, AnswerKind, Editor, Question, QuestionKind, Update},
 };
+
+/// Most options of a question, and most characters of one and of the question in a dialog.
+const MOST_OPTIONS: usize = 4;
+const OPTION: usize = 60;
+const WORDS: usize = 400;
 
 /// Messages of the user that a running task has not seen yet.
 pub type Steering = Arc<Mutex<Vec<String>>>;
@@ -54,21 +60,33 @@ impl Editor for TaskEditor {
         if options.is_empty() {
             let (reply, answer) = oneshot::channel();
             let _ = self.mailbox.send(Input::AskText { task: self.task.clone(), question: question.to_owned(), reply });
-            return answer.await.ok().flatten();
+            return tokio::time::timeout(self.timeout, answer).await.ok()?.ok().flatten();
         }
-        let titles: Vec<String> =
-            options.iter().filter(|option| *option != questions::REJECT && *option != questions::SHOW).take(4).cloned().collect();
-        let line: String = question.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut titles: Vec<String> = Vec::new();
+        let mut meant: Vec<&String> = Vec::new();
+        for option in options.iter().take(MOST_OPTIONS) {
+            // As the person sees them, no two are alike and none looks like the server's own.
+            let title = brief(option, OPTION);
+            if !title.is_empty() && ![questions::REJECT, questions::SHOW].contains(&title.as_str()) && !titles.contains(&title) {
+                titles.push(title);
+                meant.push(option);
+            }
+        }
+        let line = brief(&question.split_whitespace().collect::<Vec<_>>().join(" "), WORDS);
+        let shown = titles.clone();
         let question = Question {
             kind: QuestionKind::Ask,
-            text: format!("The agent asks: \"{line}\""),
+            text: format!("The agent asks: {line:?}"),
             titles,
             document: format!("# The agent asks\n\n{question}\n"),
             digest: String::new(),
             timeout: self.timeout,
         };
         match ask(&self.mailbox, scope, question).await.kind {
-            AnswerKind::Approved(choice) => Some(choice),
+            AnswerKind::Approved(choice) => {
+                let at = shown.iter().position(|title| *title == choice)?;
+                meant.get(at).map(|option| (*option).clone())
+            }
             AnswerKind::Rejected => Some("(the user chose none of these)".to_owned()),
             AnswerKind::Dismissed | AnswerKind::Expired => None,
         }

@@ -12,7 +12,7 @@ use tower_lsp::{
     },
 };
 
-use super::{commands::Command, documents::Sent, life::Finished, questions::Shown, review::Landed};
+use super::{commands::Command, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed};
 use crate::{
     event::{ApprovalId, Scope, TaskId},
     path::WsPath,
@@ -93,6 +93,12 @@ pub enum Input {
     },
     /// The user's own commit or push is over.
     Published { folder: usize, fine: bool, text: String },
+    /// Write the pending hunks that changed.
+    Keep,
+    /// Look for pending hunks of servers that are gone.
+    LookForKept,
+    /// Pending hunks of servers that are gone.
+    Left(Vec<Left>),
     TaskDone(TaskId, Box<Finished>),
     /// Stop all tasks; answered when they are gone.
     Shutdown(oneshot::Sender<()>),

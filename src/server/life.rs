@@ -27,7 +27,7 @@ use crate::{
     journal::FileJournal,
     llm,
     path::WsPath,
-    policy::Policy,
+    policy::{Action, Policy, Verdict},
     seams::{Answer, AnswerKind, Editor, Journal, Model, Question, QuestionKind, Workspace},
     text::{Encoding, Text},
     tools::Mode,
@@ -138,6 +138,7 @@ impl Job {
 
     async fn live(mut self) -> Result<Finished, Finished> {
         self.trust().await?;
+        self.prove_walls();
         let policy = self.policy().await;
         let model = self.model().await?;
         if self.cancel.is_cancelled() {
@@ -149,7 +150,7 @@ impl Job {
         let keeper = policy.clone();
         let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
         let view = Arc::new(TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy));
-        let prompt = self.prompt(view.as_ref()).await?;
+        let prompt = self.prompt(view.as_ref(), &policy, &world).await?;
         if self.new_session {
             let start = Event::SessionStart {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -219,6 +220,7 @@ impl Job {
                 store.add(&self.canonical).map_err(|error| Finished::with_code(error.to_string(), 2))?;
                 let folder = self.canonical.display().to_string();
                 self.record(Event::TrustChanged { folder, trusted: true, by: answer.by });
+                let _ = self.mailbox.send(Input::LookForKept);
                 Ok(())
             }
             AnswerKind::Rejected => {
@@ -228,6 +230,17 @@ impl Job {
                 let why = format!("{} is not trusted yet, so nothing ran; ask again, or {next}", self.canonical.display());
                 Err(Finished::with_code(why, 4))
             }
+        }
+    }
+
+    /// Finds the walls' level out beside everything else that a task needs first; it is found out once a server.
+    fn prove_walls(&self) {
+        if self.mode == Mode::Edit {
+            let (sandbox, mailbox) = (self.setup.sandbox.clone(), self.mailbox.clone());
+            tokio::spawn(async move {
+                let (level, _) = sandbox.level().await;
+                let _ = mailbox.send(Input::Level(level.to_string()));
+            });
         }
     }
 
@@ -260,7 +273,9 @@ impl Job {
             },
         };
         let script = spec.starts_with("script:").then(|| spec.clone());
-        if let Some(model) = script.as_ref().and_then(|spec| self.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(spec).cloned()) {
+        if let Some(model) =
+            script.as_ref().and_then(|spec| self.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(spec).cloned())
+        {
             return Ok(model);
         }
         let mut settings = llm::Settings::new(spec.clone());
@@ -343,15 +358,20 @@ impl Job {
     }
 
     /// The task prompt with the user's words and what they point at.
-    async fn prompt(&self, view: &TaskWorkspace) -> Result<String, Finished> {
+    async fn prompt(&self, view: &TaskWorkspace, policy: &Policy, world: &World) -> Result<String, Finished> {
         let found = tasks::Tasks::load(&self.setup.folders, Some(&self.canonical), true);
         let name = &self.asked.prompt_name;
         let task = found.tasks.get(name).ok_or_else(|| Finished::with_code(format!("there is no task prompt {name:?}"), 2))?;
         let ask = &self.asked.ask;
         let (mut file, mut range, mut selection) = (String::new(), String::new(), String::new());
+        let mut diagnostics = diagnostics(ask.diagnostics.as_deref().unwrap_or_default());
         if let Some((path, open)) = &self.about {
             file = path.to_string();
-            if let Some(chosen) = ask.range {
+            if policy.decide(&Action::Read(path.as_str().to_owned()), world).verdict == Verdict::Deny {
+                // An open buffer is as secret as its file, and so is what others say about its text.
+                selection = "(the policy keeps this file from you)".to_owned();
+                diagnostics = String::new();
+            } else if let Some(chosen) = ask.range {
                 range = format!("{}-{}", chosen.start.line + 1, chosen.end.line + 1);
                 let text = match open {
                     Some(text) => Some(text.clone()),
@@ -360,7 +380,6 @@ impl Job {
                 selection = text.map(|text| selected(&text, chosen, self.client.encoding)).unwrap_or_default();
             }
         }
-        let diagnostics = diagnostics(ask.diagnostics.as_deref().unwrap_or_default());
         let variables = tasks::Variables {
             file: &file,
             range: &range,
@@ -397,7 +416,8 @@ pub fn trust_question(folder: &std::path::Path, timeout: Duration) -> Question {
     Question {
         kind: QuestionKind::Trust,
         text: format!(
-            "Trust · let the agent work in {shown}? It may read these files, send them to the model and run commands in walls."
+            "Trust · let the agent work in {}? It may read these files, send them to the model and run commands in walls.",
+            agent::brief(&shown, 100)
         ),
         titles: vec!["Trust".to_owned()],
         document: format!(

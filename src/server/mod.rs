@@ -9,6 +9,7 @@ pub mod commands;
 mod diff;
 mod display;
 mod documents;
+mod edit;
 mod editor;
 mod folders;
 pub mod framing;
@@ -16,6 +17,7 @@ mod grants;
 mod hooks;
 mod hover;
 mod input;
+mod kept;
 mod life;
 mod offers;
 mod outbox;
@@ -25,11 +27,13 @@ mod problems;
 mod publishing;
 mod questions;
 mod receipts;
+mod restore;
 mod review;
 mod running;
 mod task;
 mod text_sync;
 mod transport;
+mod undo;
 mod versioning;
 
 use std::{
@@ -77,6 +81,8 @@ pub struct Setup {
     pub sandbox: Arc<dyn Sandbox>,
     pub clock: Arc<dyn Clock>,
     pub policies: Policies,
+    /// Whether pending changes are kept over a restart, and those of servers that are gone are shown.
+    pub keep_pending: bool,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
 }
@@ -88,7 +94,8 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let outbox = outbox::Outbox::default();
-    let writer = tokio::spawn(outbox.clone().write_to(output));
+    let mut writer = tokio::spawn(outbox.clone().write_to(output));
+    let mut written = false;
     let (mailbox, inputs) = mpsc::unbounded_channel();
     let setup = Arc::new(setup);
     let journal = match FileJournal::open(&setup.folders.state) {
@@ -128,6 +135,11 @@ where
     let ending = tokio::select! {
         ending = serving => ending,
         () = editor_gone.notified() => Ending::Abrupt,
+        // Whoever cannot hear cannot decide either.
+        _ = &mut writer => {
+            written = true;
+            Ending::Abrupt
+        }
     };
     let leave = async {
         if ending == Ending::Abrupt {
@@ -140,9 +152,11 @@ where
         if let Err(error) = journal.flush().await {
             tracing::error!(%error, "the end of the server is not on record");
         }
-        outbox.flushed().await;
-        outbox.close();
-        let _ = writer.await;
+        if !written {
+            outbox.flushed().await;
+            outbox.close();
+            let _ = writer.await;
+        }
     };
     let _ = tokio::time::timeout(LEAVING, leave).await;
     ending

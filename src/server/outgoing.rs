@@ -16,6 +16,7 @@ use super::{
     outbox::{Outbox, Weight},
     questions::Shown,
 };
+use crate::agent::plain;
 
 /// The way to the client; cheap to clone.
 #[derive(Clone)]
@@ -47,9 +48,9 @@ impl Outgoing {
     }
 
     /// Asks and classifies the answer.
-    pub fn ask(&self, text: String, titles: Vec<String>) -> impl Future<Output = Shown> + Send + use<> {
+    pub fn ask(&self, text: &str, titles: Vec<String>) -> impl Future<Output = Shown> + Send + use<> {
         let actions = titles.into_iter().map(|title| MessageActionItem { title, properties: Default::default() }).collect();
-        let params = ShowMessageRequestParams { typ: MessageType::WARNING, message: text, actions: Some(actions) };
+        let params = ShowMessageRequestParams { typ: MessageType::WARNING, message: plain(text), actions: Some(actions) };
         let answer = self.request::<request::ShowMessageRequest>(params);
         async move {
             match answer.await {
@@ -63,7 +64,7 @@ impl Outgoing {
 
     /// One message for the person.
     pub fn message(&self, typ: MessageType, text: &str) {
-        self.send("window/showMessage", ShowMessageParams { typ, message: text.to_owned() }, Weight::Needed);
+        self.send("window/showMessage", ShowMessageParams { typ, message: plain(text) }, Weight::Needed);
     }
 
     /// The diagnostics of one file, replacing the earlier ones.

@@ -20,7 +20,7 @@ use super::{
     life::{effective_policy, trust_question},
 };
 use crate::{
-    config::{ConfigError, TrustStore},
+    config::{ConfigError, TrustStore, policy_layers},
     event::{Actor as By, Event, Scope},
     seams::{AnswerKind, Journal},
 };
@@ -33,19 +33,20 @@ impl ConfigError {
 }
 
 impl Actor {
-    /// The client is ready: look at the files that the user may have broken, and at the walls; nothing of it delays a request.
+    /// The client is ready: look at the files that the user may have broken; nothing of it delays a request.
     pub fn on_initialized(&mut self) {
-        let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
-        tokio::spawn(async move {
-            let (level, _) = setup.sandbox.level().await;
-            let _ = mailbox.send(Input::Level(level.to_string()));
-        });
+        self.look_for_kept();
         let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
         let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();
         tokio::task::spawn_blocking(move || {
             let store = TrustStore::new(&setup.folders);
             for root in roots {
                 let trusted = store.is_trusted(&root).unwrap_or(false);
+                // The built-in policy is sound, and is made when the first task needs it.
+                let layers = policy_layers(&setup.folders, Some(&root), trusted, setup.policy.as_deref());
+                if setup.broken_config.is_none() && layers.is_ok_and(|layers| layers.is_empty()) {
+                    continue;
+                }
                 if let Some(problem) = effective_policy(&setup, &root, trusted).problem {
                     let _ = mailbox.send(problem.input());
                 }
@@ -107,7 +108,7 @@ impl Actor {
         let (reply, answer) = oneshot::channel();
         let scope = Scope { workspace: Some(wanted.display().to_string()), ..Scope::default() };
         self.on_ask(scope.clone(), trust_question(&wanted, timeout), reply);
-        let journal = self.journal.clone();
+        let (journal, mailbox) = (self.journal.clone(), self.mailbox.clone());
         tokio::spawn(async move {
             let Ok(answer) = answer.await else { return };
             if !matches!(answer.kind, AnswerKind::Approved(_)) {
@@ -117,6 +118,7 @@ impl Actor {
                 Ok(_) => {
                     let event = Event::TrustChanged { folder: wanted.display().to_string(), trusted: true, by: answer.by };
                     journal.append(By::Human, &scope, event);
+                    let _ = mailbox.send(Input::LookForKept);
                 }
                 Err(error) => tracing::error!(%error, "trust cannot be stored"),
             }

@@ -16,6 +16,8 @@ use crate::{
 
 /// The safe choice, always the first.
 pub const REJECT: &str = "Reject";
+/// How often an approval that came too fast is asked again: a person reads, a program does not.
+const TOO_FAST: u32 = 3;
 /// Opens the document with everything that the approval covers.
 pub const SHOW: &str = "Show";
 
@@ -67,6 +69,7 @@ pub struct Open {
     opened_at: Instant,
     showings: u32,
     too_fast: Option<Duration>,
+    times_too_fast: u32,
 }
 
 impl Open {
@@ -126,6 +129,7 @@ impl Questions {
             opened_at: now,
             showings: 0,
             too_fast: None,
+            times_too_fast: 0,
         });
         approval
     }
@@ -178,7 +182,11 @@ impl Questions {
             Shown::Chose(title) if open.question.titles.contains(&title) => {
                 if took < min {
                     open.too_fast = Some(took);
-                    Next::ShowNext
+                    open.times_too_fast += 1;
+                    if open.times_too_fast < TOO_FAST {
+                        return Next::ShowNext;
+                    }
+                    self.close(approval, AnswerKind::Dismissed, "approved faster than it can be read, again and again")
                 } else {
                     self.close(approval, AnswerKind::Approved(title), "user")
                 }

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use tower_lsp::{
     jsonrpc,
     lsp_types::{
-        ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, CreateFile, CreateFileOptions, DeleteFile, DeleteFileOptions,
-        DocumentChangeOperation, DocumentChanges, MessageType, OneOf, OptionalVersionedTextDocumentIdentifier, Range, RenameFile,
-        RenameFileOptions, ResourceOp, TextDocumentEdit, TextEdit, Url, WorkspaceEdit, request::ApplyWorkspaceEdit,
+        ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, MessageType, Url, request::ApplyWorkspaceEdit,
     },
 };
 
@@ -16,27 +14,26 @@ use super::{
     actor::{Actor, OpenPrompt, unknown},
     commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
     documents,
+    edit::workspace_edit,
     folders::Folder,
     input::{Input, Reply},
-    position,
+    undo,
 };
 use crate::{
     config,
-    event::{Actor as By, Event, HunkId, ProposalId},
+    event::{Actor as By, Event, HunkId, ProposalId, TaskId},
     path::WsPath,
     proposal::{FileOp, HunkState, Proposal},
     seams::{Journal, JournalError},
-    text::{Encoding, Text},
+    text::Text,
     workspace::{
         self,
-        desk::{Beneath, Plan, Settled},
+        desk::{Beneath, Plan, Settled, Undo},
     },
 };
 
-/// Longest wait for the client's text to show an accepted hunk, from the edit being sent.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The same for a client that reports its text only when it is idle.
-const LONG_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for the client's text to show an accepted hunk, from the edit being sent; and where it is told only when idle.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
@@ -46,9 +43,11 @@ pub enum Landed {
     Answered { job: u64, answer: Result<ApplyWorkspaceEditResponse, String>, observed: Observed },
     /// The wait is over.
     Deadline { job: u64, observed: Observed },
+    /// What the disk holds of a task's files, so that its accepted hunks can be taken back.
+    Looked { task: TaskId, observed: Observed, reply: Reply<Value> },
 }
 
-type Observed = Vec<(WsPath, Option<Beneath>)>;
+pub(super) type Observed = Vec<(WsPath, Option<Beneath>)>;
 
 /// One acceptance.
 struct Job {
@@ -65,6 +64,18 @@ struct Job {
     refusal: Option<String>,
     /// Files that were clean or not open before.
     clean: Vec<WsPath>,
+    /// It takes accepted hunks back.
+    undo: Option<Undo>,
+}
+
+impl Job {
+    /// Kind of the effect in the journal, and what it is about.
+    fn effect(&self) -> (&'static str, Value) {
+        match &self.undo {
+            None => ("accept", json!({"proposal": self.proposal, "hunks": self.hunks})),
+            Some(undo) => ("undo", undo::detail(undo)),
+        }
+    }
 }
 
 /// Acceptances, one at a time: the second is planned on what the first left.
@@ -97,11 +108,23 @@ impl Actor {
                 return;
             }
         };
+        self.line_up(folder, args.proposal, hunks, None, reply);
+    }
+
+    /// Puts an acceptance behind those that wait.
+    pub(super) fn line_up(
+        &mut self,
+        folder: usize,
+        proposal: ProposalId,
+        hunks: Vec<HunkId>,
+        undo: Option<Undo>,
+        reply: Reply<Value>,
+    ) {
         self.review.numbers += 1;
         self.review.jobs.push_back(Job {
             id: self.review.numbers,
             folder,
-            proposal: args.proposal,
+            proposal,
             hunks,
             reply: Some(reply),
             plan: None,
@@ -109,6 +132,7 @@ impl Actor {
             retried: false,
             refusal: None,
             clean: Vec::new(),
+            undo,
         });
         if self.review.jobs.len() == 1 {
             self.record_intent();
@@ -149,9 +173,9 @@ impl Actor {
         let Some(folder) = self.folders.get(job.folder) else { return };
         let task = folder.desk.proposal(&job.proposal).map(|proposal| proposal.task.clone());
         let scope = task.map(|task| self.scope(&task)).unwrap_or_default();
-        let detail = json!({"proposal": job.proposal, "hunks": job.hunks});
+        let (effect, detail) = job.effect();
         let digest = Text::new(&detail.to_string()).sha256();
-        let event = Event::EffectStart { effect: "accept".to_owned(), digest, detail };
+        let event = Event::EffectStart { effect: effect.to_owned(), digest, detail };
         let (journal, mailbox, id) = (self.journal.clone(), self.mailbox.clone(), job.id);
         tokio::spawn(async move {
             let written = journal.append_durable(By::Human, &scope, event).await;
@@ -169,6 +193,7 @@ impl Actor {
             },
             Landed::Answered { job, answer, observed } if current == Some(job) => self.on_answer(answer, observed),
             Landed::Deadline { job, observed } if current == Some(job) => self.finish(observed, None),
+            Landed::Looked { task, observed, reply } => self.on_looked(&task, observed, reply),
             Landed::Intent { .. } | Landed::Answered { .. } | Landed::Deadline { .. } => {}
         }
     }
@@ -199,9 +224,10 @@ impl Actor {
             Ok(_) => return self.finish(Vec::new(), None),
             Err(why) => return self.finish(Vec::new(), Some(&why)),
         };
-        let params = ApplyWorkspaceEditParams { label: Some("Accept the agent's change".to_owned()), edit };
+        let label = if job.undo.is_some() { "Take the agent's changes back" } else { "Accept the agent's change" };
+        let params = ApplyWorkspaceEditParams { label: Some(label.to_owned()), edit };
         let answer = self.out.request::<ApplyWorkspaceEdit>(params);
-        let patience = if client.silent_while_waiting { LONG_PATIENCE } else { PATIENCE };
+        let patience = PATIENCE[usize::from(client.silent_while_waiting)];
         let (root2, closed2, mailbox2) = (root.clone(), closed.clone(), mailbox.clone());
         tokio::spawn(async move {
             let answer = answer.await.map_err(|error| error.message.into_owned());
@@ -306,16 +332,21 @@ impl Actor {
         let task = folder.desk.proposal(&job.proposal).map(|proposal| proposal.task.clone());
         let accepted: Vec<&HunkId> = settled.accepted.iter().map(|taken| &taken.hunk).collect();
         let rows: Vec<Value> = refused.iter().map(|(hunk, why)| json!({"hunk": hunk, "why": why})).collect();
-        let answer = json!({"accepted": accepted, "refused": rows});
-        let detail = json!({"proposal": job.proposal, "hunks": job.hunks});
+        let (effect, detail) = job.effect();
         let digest = Text::new(&detail.to_string()).sha256();
-        let result =
-            Event::EffectResult { effect: "accept".to_owned(), digest, ok: !accepted.is_empty(), detail: answer.clone() };
+        let answer = match &job.undo {
+            None => json!({"accepted": accepted, "refused": rows}),
+            Some(undo) => undo::answer(folder, undo, &refused),
+        };
+        let ok = !accepted.is_empty();
+        let result = Event::EffectResult { effect: effect.to_owned(), digest, ok, detail: answer.clone() };
         let scope = task.map(|task| self.scope(&task)).unwrap_or_default();
         self.after_text(job.folder);
         self.record(By::Server, &scope, result);
-        self.after_acceptance(job.folder, &settled, &job.clean);
-        if let Some((_, why)) = refused.first().filter(|_| accepted.is_empty()) {
+        self.after_acceptance(job.folder, &settled, &job.clean, if job.undo.is_some() { "Taken back" } else { "Accepted" });
+        if job.undo.is_some() {
+            self.say_undone(&answer);
+        } else if let Some((_, why)) = refused.first().filter(|_| accepted.is_empty()) {
             self.out.message(MessageType::WARNING, &format!("Not accepted: {why}."));
         }
         if let Some(reply) = job.reply.take() {
@@ -328,7 +359,7 @@ impl Actor {
     }
 
     /// Saves what the client can save; others are told once which files are not saved.
-    fn after_acceptance(&mut self, folder: usize, settled: &Settled, clean: &[WsPath]) {
+    fn after_acceptance(&mut self, folder: usize, settled: &Settled, clean: &[WsPath], what: &str) {
         let mut paths: Vec<&WsPath> = settled.accepted.iter().map(|taken| &taken.path).collect();
         paths.dedup();
         let Some(folder) = self.folders.get(folder) else { return };
@@ -344,7 +375,7 @@ impl Actor {
             }
         } else if !paths.is_empty() {
             let names: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
-            self.out.message(MessageType::INFO, &format!("Accepted; not saved yet: {}", names.join(", ")));
+            self.out.message(MessageType::INFO, &format!("{what}; not saved yet: {}", names.join(", ")));
         }
     }
 
@@ -387,7 +418,8 @@ impl Actor {
         }
         let uri = self
             .documents
-            .write_read_only(&format!("{}.diff", show.proposal), &text)
+            // Proposals are numbered by server, and several servers share the folder.
+            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
             .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
         if self.client.show_document {
             self.out.show_document(uri.clone(), true);
@@ -422,7 +454,7 @@ fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
 }
 
 /// What the disk holds at these paths.
-async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Observed {
+pub(super) async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Observed {
     if paths.is_empty() {
         return Vec::new();
     }
@@ -431,66 +463,6 @@ async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Observed {
         paths.into_iter().map(|path| (super::text_sync::beneath(&folder, &path), path)).map(|(now, path)| (path, now)).collect()
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
-}
-
-/// The plan as one LSP edit.
-fn workspace_edit(folder: &Folder, plan: &Plan, client: &super::caps::Client) -> Result<WorkspaceEdit, String> {
-    let uri = |path: &WsPath| folder.uri(path).ok_or_else(|| format!("{path} has no URI"));
-    let mut operations = Vec::new();
-    let mut plain = std::collections::HashMap::new();
-    for file in &plan.files {
-        let edits: Vec<TextEdit> = file
-            .edits
-            .iter()
-            .map(|(_, edit)| text_edit(&file.base, edit.range.clone(), edit.new.clone(), client.encoding))
-            .collect();
-        let op = |op: ResourceOp| DocumentChangeOperation::Op(op);
-        match &file.op {
-            FileOp::Create if client.create => operations.push(op(ResourceOp::Create(CreateFile {
-                uri: uri(&file.path)?,
-                options: Some(CreateFileOptions { overwrite: Some(false), ignore_if_exists: Some(true) }),
-                annotation_id: None,
-            }))),
-            FileOp::Delete if client.delete => operations.push(op(ResourceOp::Delete(DeleteFile {
-                uri: uri(&file.path)?,
-                options: Some(DeleteFileOptions {
-                    recursive: Some(false),
-                    ignore_if_not_exists: Some(true),
-                    annotation_id: None,
-                }),
-            }))),
-            FileOp::Delete => return Err(format!("your editor cannot delete files for a server; delete {} yourself", file.path)),
-            FileOp::Move { to } if !client.rename => {
-                return Err(format!("your editor cannot rename files for a server; rename {} to {to} yourself", file.path));
-            }
-            FileOp::Edit | FileOp::Create | FileOp::Move { .. } => {}
-        }
-        if !edits.is_empty() {
-            plain.insert(uri(&file.path)?, edits.clone());
-            operations.push(DocumentChangeOperation::Edit(TextDocumentEdit {
-                text_document: OptionalVersionedTextDocumentIdentifier { uri: uri(&file.path)?, version: file.version },
-                edits: edits.into_iter().map(OneOf::Left).collect(),
-            }));
-        }
-        if let FileOp::Move { to } = &file.op {
-            operations.push(op(ResourceOp::Rename(RenameFile {
-                old_uri: uri(&file.path)?,
-                new_uri: uri(to)?,
-                options: Some(RenameFileOptions { overwrite: Some(false), ignore_if_exists: Some(false) }),
-                annotation_id: None,
-            })));
-        }
-    }
-    if client.document_changes {
-        return Ok(WorkspaceEdit { document_changes: Some(DocumentChanges::Operations(operations)), ..Default::default() });
-    }
-    // Without versions the check is ours alone: the plan was made on the text that the client has told us.
-    Ok(WorkspaceEdit { changes: Some(plain), ..Default::default() })
-}
-
-fn text_edit(base: &Text, range: std::ops::Range<usize>, new_text: String, encoding: Encoding) -> TextEdit {
-    let (start, end) = (position(base.point(range.start, encoding)), position(base.point(range.end, encoding)));
-    TextEdit { range: Range { start, end }, new_text }
 }
 
 /// `countersign/save`: rich clients save these files.

@@ -15,7 +15,6 @@ use super::{
     actor::{Actor, OpenPrompt, unknown},
     commands::{Ask, Continue, Mode, Retry, RunTask, Say, failed, invalid},
     documents,
-    folders::Folder,
     input::Input,
     life::{self, Finished},
     outbox::Weight,
@@ -23,10 +22,9 @@ use super::{
     task::{Asked, State, Task},
 };
 use crate::{
-    agent::progress_line,
+    agent::{plain, progress_line},
     config::tasks,
     event::{ProposalId, SessionId, TaskId},
-    proposal::HunkState,
     seams::{Update, UpdateKind},
 };
 
@@ -134,13 +132,7 @@ impl Actor {
 
     /// Makes a task of an ask and starts it when its folder is free.
     fn enqueue(&mut self, asked: Asked) -> jsonrpc::Result<Value> {
-        let folder = self
-            .folders
-            .for_ask(asked.ask.uri.as_ref())
-            .ok_or_else(|| failed("no folder is open; open a folder, so that the agent has a workspace"))?;
-        if let Some(session) = asked.ask.session.as_ref().filter(|session| !self.sessions.contains_key(session)) {
-            return Err(unknown("session", session));
-        }
+        let folder = self.folder_of(&asked.ask)?;
         let prompts = self.task_prompts(Some(folder));
         let Some(prompt) = prompts.iter().find(|prompt| prompt.name == asked.prompt_name) else {
             return Err(failed(format!("the task prompt {:?} is not there any more", asked.prompt_name)));
@@ -176,26 +168,74 @@ impl Actor {
             words: Default::default(),
         };
         self.tasks.insert(id.clone(), task);
-        // Explaining and planning stage nothing and run beside an editing task.
-        let busy = self.folders.get(folder).is_some_and(|folder| folder.running.is_some());
-        if mode == Mode::Edit && busy {
-            if let Some(folder) = self.folders.get_mut(folder) {
-                folder.queue.push_back(id.clone());
-            }
-            self.tell_state(&id, Some("waits for the task that works in this folder"));
-        } else {
-            self.start(&id);
+        if let Some(folder) = self.folders.get_mut(folder) {
+            folder.queue.push_back(id.clone());
+        }
+        self.start_waiting(folder);
+        if self.tasks.get(&id).is_some_and(|task| task.state == State::Queued) {
+            self.tell_state(&id, Some("waits for the task that works in this folder or session"));
         }
         Ok(json!({"session": session, "task": id}))
+    }
+
+    /// The folder of an ask: its session's, else that of its document, else the first.
+    fn folder_of(&self, ask: &Ask) -> jsonrpc::Result<usize> {
+        let Some(session) = &ask.session else {
+            return self
+                .folders
+                .for_ask(ask.uri.as_ref())
+                .ok_or_else(|| failed("no folder is open; open a folder, so that the agent has a workspace"));
+        };
+        if !self.sessions.contains_key(session) {
+            return Err(unknown("session", session));
+        }
+        let of_session = self.tasks.values().find(|task| task.session == *session).map(|task| task.folder);
+        let of_session = of_session.ok_or_else(|| unknown("session", session))?;
+        match ask.uri.as_ref().and_then(|uri| self.folders.find(uri)) {
+            // What was read in one folder is not for another.
+            Some((folder, _)) if folder != of_session => Err(invalid(format!(
+                "countersign.ask at `session`: {session} is a conversation in another folder; leave it out to begin one here"
+            ))),
+            _ => Ok(of_session),
+        }
+    }
+
+    /// Starts what can start, oldest first: one editing task in a folder, and one task of a session at a time. Explaining and
+    /// planning stage nothing and run beside an editing task of another session.
+    fn start_waiting(&mut self, index: usize) {
+        let mut waiting: Vec<SessionId> = Vec::new();
+        let queue: Vec<TaskId> = self.folders.get(index).map(|folder| folder.queue.iter().cloned().collect()).unwrap_or_default();
+        for id in queue {
+            let Some(task) = self.tasks.get(&id) else { continue };
+            let (mode, session) = (task.mode, task.session.clone());
+            let running = |other: &&Task| matches!(other.state, State::Preparing | State::Running);
+            let talking = self.tasks.values().filter(running).any(|other| other.session == session);
+            let editing = mode == Mode::Edit && self.folders.get(index).is_some_and(|folder| folder.running.is_some());
+            if talking || editing || waiting.contains(&session) {
+                waiting.push(session);
+                continue;
+            }
+            if let Some(folder) = self.folders.get_mut(index) {
+                folder.queue.retain(|queued| *queued != id);
+            }
+            self.start(&id);
+        }
     }
 
     fn start(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.state = State::Preparing;
         task.started = Instant::now();
-        let (mode, folder, proposal) = (task.mode, task.folder, task.proposal.clone());
+        let (mode, folder, proposal, session) = (task.mode, task.folder, task.proposal.clone(), task.session.clone());
+        let earlier = self.tasks.values().filter(|task| task.session == session && task.state.is_over());
+        let earlier: Vec<TaskId> = earlier.map(|task| task.id.clone()).collect();
         if let Some(folder) = self.folders.get_mut(folder) {
             folder.desk.begin(id, proposal);
+            // What the user decided since their last ask belongs to this one's message.
+            let news: Vec<String> = earlier.iter().flat_map(|task| folder.desk.news(task)).collect();
+            if let Some(session) = self.sessions.get_mut(&session) {
+                session.notes.extend(news.iter().map(|news| format!("(Since your last message: {})", plain(news))));
+            }
         }
         if mode == Mode::Edit
             && let Some(folder) = self.folders.get_mut(folder)
@@ -245,7 +285,11 @@ impl Actor {
                 task.usage = serde_json::from_value(data["usage"].clone()).unwrap_or(task.usage);
                 task.cost_usd = data["cost_usd"].as_f64();
             }
-            UpdateKind::State => {}
+            UpdateKind::State => match (data["doing"].as_str(), data["state"].as_str()) {
+                (Some(doing), _) => task.line = doing.to_owned(),
+                (None, Some("thinking" | "calling")) => task.line.clear(),
+                (None, _) => {}
+            },
             UpdateKind::Question => {
                 task.line = if data["state"] == "open" { "waiting for you".to_owned() } else { String::new() }
             }
@@ -301,7 +345,7 @@ impl Actor {
         let Some(task) = self.tasks.get_mut(id).filter(|task| !task.state.is_over()) else { return };
         task.progress = true;
         let begin = WorkDoneProgressBegin {
-            title: format!("Agent: {}", task.title),
+            title: format!("Agent: {}", plain(&task.title)),
             cancellable: Some(true),
             message: Some("starting".to_owned()),
             percentage: None,
@@ -317,7 +361,7 @@ impl Actor {
             ("", _) => "thinking",
             (line, _) => line,
         };
-        let message = progress_line(task.iteration, task.iterations, doing, task.usage, task.cost_usd);
+        let message = plain(&progress_line(task.iteration, task.iterations, doing, task.usage, task.cost_usd));
         if message == task.reported {
             return;
         }
@@ -345,8 +389,13 @@ impl Actor {
             session.history = history;
             session.notes.clear();
         }
+        // What came too late for this task is told with the next one: a user's words are never lost.
+        let late = std::mem::take(&mut *task.steering.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if let Some(session) = self.sessions.get_mut(&task.session) {
+            session.notes.extend(late.iter().map(|words| format!("(Said while the last task was ending: {words})")));
+        }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
-        let pending = self.folders.get(task.folder).map_or(0, |folder| pending(folder, &task.proposal));
+        let pending = self.folders.get(task.folder).map_or(0, |folder| folder.pending(&task.proposal));
         let checks = self.folders.get(task.folder).map(|folder| receipts::words(&folder.desk, &task.proposal));
         let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
@@ -375,12 +424,11 @@ impl Actor {
     fn next_in(&mut self, index: usize, done: &TaskId) {
         let leaving = self.leaving.is_some();
         let Some(folder) = self.folders.get_mut(index) else { return };
-        if folder.running.as_ref() != Some(done) {
-            return;
+        if folder.running.as_ref() == Some(done) {
+            folder.running = None;
         }
-        folder.running = None;
-        if !leaving && let Some(next) = folder.queue.pop_front() {
-            self.start(&next);
+        if !leaving {
+            self.start_waiting(index);
         }
     }
 
@@ -503,12 +551,6 @@ impl From<tasks::Mode> for Mode {
             tasks::Mode::Plan => Mode::Plan,
         }
     }
-}
-
-/// Hunks of a proposal that wait for the user.
-fn pending(folder: &Folder, proposal: &ProposalId) -> usize {
-    let files = folder.desk.proposal(proposal).into_iter().flat_map(|proposal| proposal.files.values());
-    files.flat_map(|file| file.all()).filter(|hunk| hunk.state == HunkState::Pending).count()
 }
 
 fn number(value: &Value) -> u32 {

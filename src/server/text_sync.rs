@@ -38,18 +38,20 @@ impl Actor {
             .content_changes
             .into_iter()
             .map(|change| DocChange {
-                range: change.range.map(|range| (point(range.start), point(range.end))),
+                // Some clients tell a backward selection as they made it.
+                range: change.range.map(|range| (point(range.start.min(range.end)), point(range.start.max(range.end)))),
                 text: change.text,
             })
             .collect();
         let Some(folder) = self.folders.get_mut(index) else { return };
         let marks = changes.iter().any(|change| change.text.contains("agent:")) || folder_has_marks(&changes);
+        let before = folder.desk.buffer(&path).map(|buffer| buffer.text.clone()).unwrap_or_default();
         if let Err(error) = folder.desk.change(&path, params.text_document.version, &changes, self.client.encoding) {
             tracing::warn!(%error, "a change of a document cannot be applied");
             return;
         }
         if marks && !self.review.is_busy() {
-            self.remember_typed(index, &path, &changes);
+            self.remember_typed(index, &path, &before, &changes);
         }
         self.after_text(index);
     }
@@ -81,6 +83,7 @@ impl Actor {
         for folder in params.event.added {
             self.folders.add(&folder.uri);
         }
+        self.look_for_kept();
     }
 
     /// `didChangeWatchedFiles`
@@ -134,6 +137,7 @@ impl Actor {
         }
         self.check_landed();
         self.schedule_refresh();
+        self.schedule_keeping();
     }
 
     fn record_desk(&self, event: DeskEvent) {
@@ -154,13 +158,15 @@ impl Actor {
     }
 
     /// Remembers the lines with `agent:` that the user typed: only those count as the user's own words.
-    fn remember_typed(&mut self, index: usize, path: &WsPath, changes: &[DocChange]) {
+    fn remember_typed(&mut self, index: usize, path: &WsPath, before: &Text, changes: &[DocChange]) {
         let Some(buffer) = self.folders.get(index).and_then(|folder| folder.desk.buffer(path)) else { return };
         for change in changes {
             let Some((start, _)) = change.range else { continue };
             for line in start.line as usize..=start.line as usize + change.text.matches('\n').count() {
                 let text = buffer.text.slice(buffer.text.line_start(line)..buffer.text.line_start(line + 1));
-                if text.contains("agent:") && !self.has_typed(index, path, &text) {
+                // A line that stood there before was moved, not typed.
+                let stood = || before.to_string().lines().any(|line| line.trim() == text.trim());
+                if text.contains("agent:") && !self.has_typed(index, path, &text) && !stood() {
                     self.typed.push((index, path.clone(), text.trim().to_owned()));
                 }
             }

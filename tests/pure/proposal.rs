@@ -5,6 +5,7 @@ mod desk;
 mod files;
 mod following;
 mod provenance;
+mod renewing;
 
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},

@@ -6,8 +6,12 @@ mod support;
 
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod hostile;
 mod leaving;
 mod proof;
 mod protocol;
 mod publishing;
+mod restart;
+mod room;
 mod story;
+mod undo;

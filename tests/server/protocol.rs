@@ -141,7 +141,7 @@ async fn bad_commands_name_the_field() {
         ("stop", json!({"task": "t9"}), "task"),
         ("showDiff", json!({"proposal": "p9"}), "proposal"),
         ("answer", json!({"code": "x", "choice": "y"}), "message requests"),
-        ("undo", json!({"task": "t9"}), "not available yet"),
+        ("undo", json!({"task": "t9"}), "t9"),
         ("dashboard", json!({}), "not available yet"),
     ];
     for (name, argument, part) in cases {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 /// Longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How the client answers `workspace/applyEdit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub enum Habit {
     Silent,
     /// Answers an error.
     Fails,
+    /// Answers `applied: true` at once and tells the change only after this time.
+    Late(Duration),
+    /// Applies only the first of the edits and answers `applied: true`.
+    Half,
 }
 
 /// How the client answers a question; decided by its text.
@@ -50,6 +54,8 @@ struct State {
     encoding: Encoding,
     habit: Habit,
     choices: VecDeque<(&'static str, Duration, Choice)>,
+    /// What every question gets that no choice fits.
+    otherwise: Option<Choice>,
     questions: Vec<String>,
     documents: Vec<String>,
     notifications: Vec<(String, Value)>,
@@ -89,7 +95,10 @@ impl Editor {
             .arg("lsp")
             .args(arguments)
             .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| ["PATH", "HOME", "USER", "RUSTUP_HOME", "CARGO_HOME"].contains(&name.as_str())))
+            .envs(
+                std::env::vars()
+                    .filter(|(name, _)| ["PATH", "HOME", "USER", "RUSTUP_HOME", "CARGO_HOME"].contains(&name.as_str())),
+            )
             .env("XDG_CONFIG_HOME", home.join("config"))
             .env("XDG_STATE_HOME", home.join("state"))
             .env("XDG_CACHE_HOME", home.join("cache"))
@@ -114,6 +123,7 @@ impl Editor {
             encoding: Encoding::Utf16,
             habit: Habit::Honest,
             choices: VecDeque::new(),
+            otherwise: None,
             questions: Vec::new(),
             documents: Vec::new(),
             notifications: Vec::new(),
@@ -183,6 +193,7 @@ impl Editor {
             questions: state.questions.clone(),
             documents: state.documents.clone(),
             edits: state.edits.clone(),
+            requests: state.requests.clone(),
         }
     }
 
@@ -207,14 +218,17 @@ impl Editor {
         self.state.lock().unwrap().choices.push_back((part, delay, choice));
     }
 
+    /// Every question that no [`Editor::answer`] fits gets this answer at once.
+    pub fn answer_all(&self, choice: Choice) {
+        self.state.lock().unwrap().otherwise = Some(choice);
+    }
+
     /// Opens a document with this text.
     pub fn open(&self, path: &str, text: &str) {
         let uri = uri(&self.folder.join(path));
         self.state.lock().unwrap().docs.insert(uri.clone(), (1, Text::new(text)));
-        self.peer.notify(
-            "textDocument/didOpen",
-            json!({"textDocument": {"uri": uri, "languageId": "x", "version": 1, "text": text}}),
-        );
+        self.peer
+            .notify("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "x", "version": 1, "text": text}}));
     }
 
     /// The client's text of a document.
@@ -257,6 +271,11 @@ impl Editor {
         uri(&self.folder.join(path))
     }
 
+    /// Kills the server's process, as a crash of the machine would.
+    pub async fn kill(mut self) {
+        self.child.take().expect("a process of its own").kill().await.unwrap();
+    }
+
     /// `shutdown`, `exit`; returns the exit code of the process.
     pub async fn quit(mut self) -> Option<i32> {
         self.bounded(self.peer.request("shutdown", Value::Null)).await.unwrap();
@@ -277,6 +296,8 @@ pub struct Seen {
     pub questions: Vec<String>,
     pub documents: Vec<String>,
     pub edits: Vec<Value>,
+    /// Method and parameters of every request of the server.
+    pub requests: Vec<(String, Value)>,
 }
 
 impl Seen {
@@ -360,7 +381,8 @@ fn answer(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
     let mut locked = state.lock().unwrap();
     locked.questions.push(text.clone());
     let chosen = locked.choices.iter().position(|(part, ..)| text.contains(part)).and_then(|at| locked.choices.remove(at));
-    let Some((_, delay, choice)) = chosen else {
+    let otherwise = locked.otherwise.clone().map(|choice| ("", Duration::ZERO, choice));
+    let Some((_, delay, choice)) = chosen.or(otherwise) else {
         locked.unexpected.push(format!("question: {text}"));
         return;
     };
@@ -387,7 +409,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
         Habit::Refuses => return peer.respond(id, applied(false)),
         Habit::Silent => return,
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
-        Habit::Honest | Habit::AnswersFirst => {}
+        Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Half => {}
     }
     let mut notifications = Vec::new();
     let mut fine = true;
@@ -397,7 +419,10 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
         match change["kind"].as_str() {
             Some("create") => {
                 state.docs.insert(uri.clone(), (0, Text::default()));
-                notifications.push(("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "x", "version": 0, "text": ""}})));
+                notifications.push((
+                    "textDocument/didOpen",
+                    json!({"textDocument": {"uri": uri, "languageId": "x", "version": 0, "text": ""}}),
+                ));
             }
             Some(_) => fine = false,
             None => {
@@ -422,6 +447,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
                     .as_array()
                     .into_iter()
                     .flatten()
+                    .take(if habit == Habit::Half { 1 } else { usize::MAX })
                     .map(|edit| {
                         let point = |key: &str| serde_json::from_value::<Point>(edit["range"][key].clone()).unwrap();
                         Edit {
@@ -438,13 +464,21 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
     if !fine {
         return peer.respond(id, applied(false));
     }
-    if habit == Habit::AnswersFirst {
+    if matches!(habit, Habit::AnswersFirst | Habit::Late(_)) {
         peer.respond(id.clone(), applied(true));
+    }
+    if let Habit::Late(delay) = habit {
+        let peer = peer.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            notifications.into_iter().for_each(|(method, params)| peer.notify(method, params));
+        });
+        return;
     }
     for (method, params) in notifications {
         peer.notify(method, params);
     }
-    if habit == Habit::Honest {
+    if matches!(habit, Habit::Honest | Habit::Half) {
         peer.respond(id, Ok(json!({"applied": true})));
     }
 }

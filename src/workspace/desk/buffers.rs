@@ -139,7 +139,8 @@ impl Desk {
         if over.is_empty() && !self.is_watched(path) && !self.provenance.follows(path) {
             return;
         }
-        let applying = over.iter().find(|id| self.proposals[*id].files[path].is_applying()).cloned();
+        let file = |id: &ProposalId| &self.proposals[id].files[path];
+        let applying = over.iter().find(|id| file(id).is_applying()).or(over.iter().find(|id| file(id).awaits())).cloned();
         let whole = applying.as_ref().filter(|_| edits.len() > 1).zip(edits.last());
         if let Some(steps) = whole.and_then(|(id, (_, after))| self.proposals[id].files.get(path)?.landed_exactly(after)) {
             self.walk(path, &over, applying.as_ref(), &before, &steps);
@@ -147,8 +148,7 @@ impl Desk {
         }
         let mut text = before;
         for (edit, after) in edits {
-            let waiting =
-                applying.as_ref().and_then(|id| self.proposals.get(id)?.files.get(path)).filter(|file| file.is_applying());
+            let waiting = applying.as_ref().and_then(|id| self.proposals.get(id)?.files.get(path)).filter(|file| file.awaits());
             let steps = match waiting {
                 Some(file) => file.landed_in(&edit, &after),
                 None => Step::plain(&text, text::refine(&text, edit)),

@@ -1,6 +1,6 @@
 //! Which accepted hunks a commit holds.
 
-use super::Desk;
+use super::{Desk, undo::MOST_KEPT};
 use crate::{
     event::{HunkId, ProposalId, TaskId},
     path::WsPath,
@@ -20,10 +20,10 @@ impl Desk {
     pub fn uncommitted(&self, tasks: Option<&[TaskId]>) -> Uncommitted {
         let mut found = Uncommitted::default();
         let mine = |task: &TaskId| tasks.is_none_or(|tasks| tasks.contains(task));
-        for proposal in self.proposals.values().filter(|proposal| mine(&proposal.task)) {
+        for proposal in self.proposals().filter(|proposal| mine(&proposal.task)) {
             for record in &proposal.accepted {
                 let hunk = (proposal.id.clone(), record.hunk.clone(), record.path.clone());
-                if self.committed.contains(&hunk) {
+                if record.forgotten || self.committed.contains(&hunk) {
                     continue;
                 }
                 let pair = (record.before.to_string(), record.after.to_string());
@@ -39,6 +39,17 @@ impl Desk {
 
     /// These hunks stand in a commit.
     pub fn commit(&mut self, hunks: Vec<(ProposalId, HunkId, WsPath)>) {
+        let proposals: Vec<ProposalId> = hunks.iter().map(|(proposal, ..)| proposal.clone()).collect();
         self.committed.extend(hunks);
+        proposals.iter().for_each(|id| self.bound(id));
+    }
+
+    /// Keeps what is remembered of a task's accepted hunks within its bound. What no commit holds is always kept, because a
+    /// commit is made of it.
+    pub(super) fn bound(&mut self, id: &ProposalId) {
+        if let Some(proposal) = self.proposals.get_mut(id) {
+            let committed = &self.committed;
+            proposal.bound(MOST_KEPT, |record| committed.contains(&(id.clone(), record.hunk.clone(), record.path.clone())));
+        }
     }
 }

@@ -10,7 +10,9 @@ mod commits;
 mod news;
 mod provenance;
 mod receipts;
+mod renew;
 mod staging;
+mod undo;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,8 @@ pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
 pub use provenance::Origin;
+pub use renew::RenewError;
+pub use undo::{Kept, Undo};
 pub use view::{Overlay, Seen};
 
 use crate::{
@@ -123,9 +127,23 @@ impl Desk {
         }
     }
 
-    /// All proposals, also those without pending hunks.
+    /// Puts a proposal of an ended task back whose hunks lie over the texts of now. One with a known id or task is left out.
+    pub fn restore(&mut self, proposal: Proposal) -> bool {
+        if self.tasks.contains_key(&proposal.task) || self.proposals.contains_key(&proposal.id) {
+            return false;
+        }
+        for path in proposal.files.keys() {
+            self.moved(&proposal.id, proposal.task.clone(), path);
+        }
+        self.tasks.insert(proposal.task.clone(), proposal.id.clone());
+        self.proposals.insert(proposal.id.clone(), proposal);
+        self.revision += 1;
+        true
+    }
+
+    /// All proposals, also those without pending hunks; not those that only take accepted hunks back.
     pub fn proposals(&self) -> impl Iterator<Item = &Proposal> {
-        self.proposals.values()
+        self.proposals.values().filter(|proposal| !proposal.is_undo)
     }
 
     /// The proposal of this id.
@@ -174,6 +192,11 @@ impl Desk {
         let mut told = Vec::new();
         for what in happened {
             let what = match what {
+                Happened::Landed(landed) if proposal.is_undo => {
+                    proposal.accept(path, &landed);
+                    continue;
+                }
+                _ if proposal.is_undo => continue,
                 Happened::Landed(landed) => {
                     proposal.accept(path, &landed);
                     told.push(news::accepted(path, &landed));
@@ -196,6 +219,7 @@ impl Desk {
         }
         proposal.tidy(path);
         self.moved(id, task, path);
+        self.bound(id);
     }
 
     /// Says once that a file's display is out of date.

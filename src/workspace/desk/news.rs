@@ -175,12 +175,20 @@ pub(super) fn rejected(path: &WsPath, hunk: &HunkId, reason: Option<&str>) -> Ne
     plain(format!("the user rejected hunk {hunk} of {path}{reason}"))
 }
 
+pub(super) fn undone(path: &WsPath, hunk: &HunkId) -> News {
+    plain(format!("the user took the accepted hunk {hunk} of {path} back"))
+}
+
 pub(super) fn stale(path: &WsPath, hunk: &HunkId, why: Why) -> News {
     News { stale: Some(hunk.clone()), ..plain(format!("hunk {hunk} of {path} is stale: {why}")) }
 }
 
 pub(super) fn revived(path: &WsPath, hunk: &HunkId) -> News {
     News { revived: Some(hunk.clone()), ..plain(format!("hunk {hunk} of {path} is pending again: its lines are as they were")) }
+}
+
+pub(super) fn renewed(path: &WsPath, stale: &HunkId, hunk: &HunkId) -> News {
+    plain(format!("the stale hunk {stale} of {path} is pending again as {hunk}, on the lines as the user has them"))
 }
 
 /// `line 3` or `lines 3-5, 9`, one-based.

@@ -1,0 +1,246 @@
+//! Taking a task's accepted hunks back: the texts as if they had never been, as a proposal that lives for one edit.
+//!
+//! The newest hunk goes first, each over what is there without the newer ones. Where the user edited its lines since, a hunk
+//! is kept, and the answer says where.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{Beneath, Desk, Taken, news};
+use crate::{
+    event::{CallId, HunkId, ProposalId, TaskId},
+    path::WsPath,
+    proposal::{FileProposal, HunkKind, Origin, Proposal, Record, taken_back},
+    text::{self, Edit, Text, grow},
+};
+
+/// Bytes of accepted text that are kept for each task, beside what no commit holds yet.
+pub(super) const MOST_KEPT: usize = 8 * 1024 * 1024;
+
+/// An accepted hunk that is not taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub hunk: HunkId,
+    pub path: WsPath,
+    /// One-based first and last line that stand in the way, in the present text.
+    pub lines: Option<(usize, usize)>,
+    pub why: String,
+}
+
+/// What is to be done to take hunks back: accept `hunks` of `proposal`, then tell [`Desk::undone`].
+#[derive(Clone, Debug)]
+pub struct Undo {
+    pub task: TaskId,
+    pub proposal: ProposalId,
+    /// Hunks of that proposal.
+    pub hunks: Vec<HunkId>,
+    /// Each accepted hunk with its file, and the hunks of that proposal that take it back.
+    pub takes: Vec<(Taken, Vec<HunkId>)>,
+    pub kept: Vec<Kept>,
+    /// Accepted hunks that a commit holds; the commit stays.
+    pub committed: Vec<HunkId>,
+}
+
+/// A file on the way back.
+struct Past {
+    /// Where it stands now, and its text; `None` when there is no file.
+    origin: WsPath,
+    now: Option<Text>,
+    /// Its text so far without the newer hunks.
+    text: Option<Text>,
+    /// Edits made so far, each with the length of what it replaced.
+    edits: Vec<(Edit, usize)>,
+    /// What is taken back, with the ranges of `now` that it touches; none when it is about the file as a whole.
+    takes: Vec<(Taken, Option<Range<usize>>)>,
+}
+
+impl Past {
+    /// A range of `text` in `now`.
+    fn in_now(&self, range: Range<usize>) -> Range<usize> {
+        self.edits.iter().rev().fold(range, |range, (edit, replaced)| {
+            let back = Edit { range: edit.range.start..edit.range.start + edit.new.len(), new: " ".repeat(*replaced) };
+            grow(&range, &back)
+        })
+    }
+
+    fn lines(&self, range: Range<usize>) -> Option<(usize, usize)> {
+        let now = self.now.as_ref()?;
+        let range = self.in_now(range);
+        let last = range.end.saturating_sub(1).max(range.start);
+        Some((now.line_of(range.start) + 1, now.line_of(last) + 1))
+    }
+}
+
+impl Desk {
+    /// The files of a task's accepted hunks that are not open: read them for [`Desk::undo`].
+    pub fn closed_accepted(&self, task: &TaskId) -> Vec<WsPath> {
+        let mut paths: Vec<WsPath> = self
+            .proposal_of(task)
+            .into_iter()
+            .flat_map(|proposal| &proposal.accepted)
+            .map(|record| record.path.clone())
+            .collect();
+        paths.sort();
+        paths.dedup();
+        paths.retain(|path| !self.buffers.contains_key(path));
+        paths
+    }
+
+    /// Makes the proposal `id` that takes the accepted hunks of a task back. `observed` is what the disk holds at
+    /// [`Desk::closed_accepted`].
+    pub fn undo(&mut self, task: &TaskId, id: ProposalId, observed: &[(WsPath, Option<Beneath>)]) -> Undo {
+        let mut undo = Undo {
+            task: task.clone(),
+            proposal: id,
+            hunks: Vec::new(),
+            takes: Vec::new(),
+            kept: Vec::new(),
+            committed: Vec::new(),
+        };
+        let Some(of) = self.proposal_of(task) else { return undo };
+        let now = |path: &WsPath| {
+            let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
+            self.buffers.get(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
+        };
+        let mut files: BTreeMap<WsPath, Past> = BTreeMap::new();
+        for record in &of.accepted {
+            let fresh = || Past {
+                origin: record.path.clone(),
+                now: now(&record.path),
+                text: now(&record.path),
+                edits: Vec::new(),
+                takes: Vec::new(),
+            };
+            files.entry(record.path.clone()).or_insert_with(fresh);
+        }
+        let mut records: Vec<&Record> = of.accepted.iter().rev().collect();
+        // A move is on record for both of its names, the new one first; one of the two tells all.
+        let mut moves: BTreeMap<HunkId, WsPath> = BTreeMap::new();
+        for record in of.accepted.iter().filter(|record| record.kind == HunkKind::Move) {
+            moves.entry(record.hunk.clone()).or_insert_with(|| record.path.clone());
+        }
+        records.retain(|record| record.kind != HunkKind::Move || moves.get(&record.hunk) != Some(&record.path));
+        for record in records {
+            let taken = Taken { hunk: record.hunk.clone(), path: record.path.clone() };
+            if let Err((lines, why)) = step_back(&mut files, record, moves.get(&record.hunk)) {
+                undo.kept.push(Kept { hunk: taken.hunk, path: taken.path, lines, why });
+            } else if self.committed.contains(&(of.id.clone(), record.hunk.clone(), record.path.clone())) {
+                undo.committed.push(record.hunk.clone());
+            }
+        }
+        let mut reverse = Proposal::new(undo.proposal.clone(), task.clone());
+        reverse.is_undo = true;
+        for (target, past) in files {
+            stage(&mut reverse, &mut undo, target, past);
+        }
+        self.proposals.insert(undo.proposal.clone(), reverse);
+        undo
+    }
+
+    /// Ends an undo once its hunks are settled: forgets its proposal, and the accepted hunks that are taken back. The answer
+    /// are those.
+    pub fn undone(&mut self, undo: &Undo) -> Vec<Taken> {
+        let Some(reverse) = self.proposals.remove(&undo.proposal) else { return Vec::new() };
+        let landed = |hunk: &HunkId| reverse.accepted.iter().any(|record| record.hunk == *hunk);
+        let gone: Vec<Taken> =
+            undo.takes.iter().filter(|(_, by)| by.iter().all(landed)).map(|(taken, _)| taken.clone()).collect();
+        if let Some(of) = self.tasks.get(&undo.task).and_then(|id| self.proposals.get_mut(id)) {
+            of.accepted.retain(|record| !gone.iter().any(|taken| taken.hunk == record.hunk));
+            of.revision += 1;
+        }
+        if let Some(watch) = self.watches.get_mut(&undo.task) {
+            gone.iter().for_each(|taken| watch.tell(news::undone(&taken.path, &taken.hunk)));
+        }
+        self.revision += 1;
+        gone
+    }
+}
+
+/// Takes one record back in `files`; else the lines in the way, and why.
+fn step_back(
+    files: &mut BTreeMap<WsPath, Past>,
+    record: &Record,
+    moved_to: Option<&WsPath>,
+) -> Result<(), (Option<(usize, usize)>, String)> {
+    let path = &record.path;
+    let taken = Taken { hunk: record.hunk.clone(), path: path.clone() };
+    if record.forgotten {
+        return Err((None, "too much was accepted since to keep its text; the commit that holds it can be reverted".to_owned()));
+    }
+    let gone = || (None, format!("{path} is not there any more"));
+    if record.kind == HunkKind::Move {
+        let to = moved_to.ok_or_else(gone)?;
+        if files.get(path).is_some_and(|past| past.text.is_some()) {
+            return Err((None, format!("there is a file at {path} again")));
+        }
+        let mut past =
+            files.remove(to).filter(|past| past.text.is_some()).ok_or_else(|| (None, format!("{to} is not there any more")))?;
+        past.takes.push((taken, None));
+        files.insert(path.clone(), past);
+        return Ok(());
+    }
+    let past = files.get_mut(path).ok_or_else(gone)?;
+    match (record.kind, &past.text) {
+        (HunkKind::Delete, None) => past.text = Some(record.before.clone()),
+        (HunkKind::Delete, Some(_)) => return Err((None, format!("there is a file at {path} again"))),
+        (_, None) => return Err(gone()),
+        (HunkKind::Create, Some(text)) if *text != record.after => {
+            let since = text::changes(&record.after, text);
+            let grown: isize = since.iter().map(|edit| edit.new.len() as isize - edit.range.len() as isize).sum();
+            let hull = since.first().zip(since.last());
+            let hull =
+                hull.map(|(first, last)| first.range.start..last.range.end.saturating_add_signed(grown).max(first.range.start));
+            let lines = hull.and_then(|hull| past.lines(hull));
+            return Err((lines, format!("you edited {path} since, so the file is not deleted")));
+        }
+        (HunkKind::Create, Some(_)) => past.text = None,
+        (_, Some(text)) => match taken_back(record, text) {
+            Ok(reverse) => {
+                let touched = past.in_now(reverse.edit.range.clone());
+                past.edits.push((reverse.edit.clone(), reverse.edit.range.len()));
+                past.text = Some(reverse.after);
+                past.takes.push((taken, Some(touched)));
+                return Ok(());
+            }
+            Err(range) => return Err((past.lines(range), format!("you edited these lines of {path} since"))),
+        },
+    }
+    past.edits.clear();
+    past.takes.push((taken, None));
+    Ok(())
+}
+
+/// Puts what one file needs into the proposal.
+fn stage(reverse: &mut Proposal, undo: &mut Undo, target: WsPath, past: Past) {
+    if past.takes.is_empty() {
+        return;
+    }
+    let call = CallId::from("undo");
+    let mut origin = Origin { call: &call, apart: false, ids: &mut reverse.ids };
+    let (mut file, place) = match &past.now {
+        Some(now) => (FileProposal::over(now.clone(), None), past.origin),
+        None => (FileProposal::absent(), target.clone()),
+    };
+    // The file is new and nothing of it is being accepted, so none of these can be busy.
+    let _ = match (&past.now, &past.text) {
+        (Some(_), Some(text)) => file.stage_text(text, &mut origin),
+        (Some(_), None) => file.stage_delete(&mut origin),
+        (None, Some(text)) => file.stage_create(text, &mut origin),
+        (None, None) => Ok(()),
+    };
+    if past.now.is_some() && past.text.is_some() && target != place {
+        let _ = file.stage_move(Some(target), &mut origin);
+    }
+    let all: Vec<HunkId> = file.live().map(|hunk| hunk.id.clone()).collect();
+    for (taken, range) in past.takes {
+        let near = |range: &Range<usize>| {
+            let touching = file.live().filter(|hunk| hunk.range.start <= range.end && range.start <= hunk.range.end);
+            touching.map(|hunk| hunk.id.clone()).collect::<Vec<_>>()
+        };
+        let by = range.as_ref().map(near).filter(|by| !by.is_empty()).unwrap_or_else(|| all.clone());
+        undo.takes.push((taken, by));
+    }
+    undo.hunks.extend(all);
+    if !file.is_empty() {
+        reverse.files.insert(place, file);
+    }
+}

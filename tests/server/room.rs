@@ -1,0 +1,90 @@
+//! A home, a trusted folder and a scripted model, for tests of the review.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::lsp::{Editor, able};
+
+pub struct Room {
+    pub home: tempfile::TempDir,
+    work: tempfile::TempDir,
+}
+
+impl Room {
+    /// A trusted folder with these files.
+    pub fn with(files: &[(&str, &str)]) -> Room {
+        let room = Room { home: tempfile::tempdir().unwrap(), work: tempfile::tempdir().unwrap() };
+        for (name, text) in files {
+            fs::write(room.path(name), text).unwrap();
+        }
+        let trust = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["trust", "add"])
+            .arg(room.folder())
+            .env("XDG_CONFIG_HOME", room.home.path().join("config"))
+            .env("XDG_STATE_HOME", room.home.path().join("state"))
+            .output()
+            .unwrap();
+        assert!(trust.status.success());
+        room
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.work.path().canonicalize().unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    pub fn state(&self, below: &str) -> PathBuf {
+        self.home.path().join("state/countersign").join(below)
+    }
+
+    /// An initialized client of a server whose model gives these answers.
+    pub async fn editor(&self, answers: &[Value]) -> Editor {
+        let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
+        fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
+        let editor =
+            Editor::spawn(self.home.path(), &self.folder(), &["--model", &format!("script:{}", path.display())], &[]).await;
+        editor.initialize(able(), Value::Null).await;
+        editor
+    }
+
+    /// All lines of the journal.
+    pub fn journal(&self) -> Vec<Value> {
+        let files = fs::read_dir(self.state("journal")).unwrap().map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect()
+    }
+}
+
+/// An answer of the model with these tool calls.
+pub fn calls(calls: &[(&str, Value)]) -> Value {
+    let call = |(at, (name, input)): (usize, &(&str, Value))| json!({"type": "tool_use", "id": format!("c{at}"), "name": name, "input": input});
+    json!({"content": calls.iter().enumerate().map(call).collect::<Vec<_>>(), "stop_reason": "tool_use"})
+}
+
+/// A call that changes texts of a file.
+pub fn edit(path: &str, edits: &[(&str, &str)]) -> (&'static str, Value) {
+    let edits: Vec<Value> = edits.iter().map(|(old, new)| json!({"old": old, "new": new})).collect();
+    ("edit_file", json!({"path": path, "edits": edits}))
+}
+
+pub fn say(text: &str) -> Value {
+    json!({"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"})
+}
+
+/// Asks and waits for the end; the task, and its proposal if a file of it shows one.
+pub async fn ask(editor: &Editor, path: &str) -> (Value, Value) {
+    let asked = editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    editor
+        .until("the end of the task", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign ")))
+        .await;
+    let uri = editor.uri(path);
+    let shown = editor.until("a hunk", |seen| seen.diagnostics(&uri).first().cloned()).await;
+    (asked["task"].clone(), shown["data"]["proposal"].clone())
+}
