@@ -7,7 +7,12 @@ use std::{
 
 use tower_lsp::lsp_types::{Url, WorkspaceFolder};
 
-use crate::{event::TaskId, path::WsPath, workspace::desk::Desk};
+use crate::{
+    event::{ProposalId, TaskId},
+    path::WsPath,
+    proposal::HunkState,
+    workspace::desk::Desk,
+};
 
 /// One workspace folder: its open buffers and pending proposals, and who works in it.
 pub struct Folder {
@@ -30,15 +35,13 @@ impl Folder {
     fn new(root: PathBuf) -> Folder {
         let canonical = root.canonicalize().unwrap_or_else(|_| root.clone());
         let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|| "/".to_owned());
-        Folder {
-            root,
-            canonical,
-            name,
-            desk: Desk::default(),
-            open: true,
-            running: None,
-            queue: VecDeque::new(),
-        }
+        Folder { root, canonical, name, desk: Desk::default(), open: true, running: None, queue: VecDeque::new() }
+    }
+
+    /// Hunks of a proposal that wait for the user.
+    pub fn pending(&self, proposal: &ProposalId) -> usize {
+        let files = self.desk.proposal(proposal).into_iter().flat_map(|proposal| proposal.files.values());
+        files.flat_map(|file| file.all()).filter(|hunk| hunk.state == HunkState::Pending).count()
     }
 
     /// Where the editor finds a file of this folder.

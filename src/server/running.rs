@@ -15,7 +15,6 @@ use super::{
     actor::{Actor, OpenPrompt, unknown},
     commands::{Ask, Continue, Mode, Retry, RunTask, Say, failed, invalid},
     documents,
-    folders::Folder,
     input::Input,
     life::{self, Finished},
     outbox::Weight,
@@ -26,7 +25,6 @@ use crate::{
     agent::{plain, progress_line},
     config::tasks,
     event::{ProposalId, SessionId, TaskId},
-    proposal::HunkState,
     seams::{Update, UpdateKind},
 };
 
@@ -397,7 +395,7 @@ impl Actor {
             session.notes.extend(late.iter().map(|words| format!("(Said while the last task was ending: {words})")));
         }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
-        let pending = self.folders.get(task.folder).map_or(0, |folder| pending(folder, &task.proposal));
+        let pending = self.folders.get(task.folder).map_or(0, |folder| folder.pending(&task.proposal));
         let checks = self.folders.get(task.folder).map(|folder| receipts::words(&folder.desk, &task.proposal));
         let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
@@ -553,12 +551,6 @@ impl From<tasks::Mode> for Mode {
             tasks::Mode::Plan => Mode::Plan,
         }
     }
-}
-
-/// Hunks of a proposal that wait for the user.
-fn pending(folder: &Folder, proposal: &ProposalId) -> usize {
-    let files = folder.desk.proposal(proposal).into_iter().flat_map(|proposal| proposal.files.values());
-    files.flat_map(|file| file.all()).filter(|hunk| hunk.state == HunkState::Pending).count()
 }
 
 fn number(value: &Value) -> u32 {

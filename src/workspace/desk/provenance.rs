@@ -169,7 +169,9 @@ impl Desk {
 
     /// Accepted hunks among what happened to a file leave their lines in its text `now`.
     pub(super) fn remember_origins(&mut self, id: &ProposalId, path: &WsPath, happened: &[Happened], now: &Text) {
-        let Some(task) = self.proposals.get(id).map(|proposal| proposal.task.clone()) else { return };
+        // What an undo puts back was there before the agent came.
+        let Some(proposal) = self.proposals.get(id).filter(|proposal| !proposal.is_undo) else { return };
+        let task = proposal.task.clone();
         for what in happened {
             let Happened::Landed(landed) = what else { continue };
             let (hunk, call) = (landed.hunk.id.clone(), landed.hunk.call.clone());

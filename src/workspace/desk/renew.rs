@@ -26,6 +26,7 @@ impl Desk {
         let missing = || DeskError::NoProposal(id.clone());
         let proposal = self.proposals.get_mut(id).ok_or_else(missing)?;
         let file = proposal.files.get_mut(&path).ok_or_else(missing)?;
+        let before = file.staged();
         let renewed = file.renew(hunk, &mut proposal.ids)?;
         proposal.revision += 1;
         self.revision += 1;
@@ -34,6 +35,7 @@ impl Desk {
             watch.tell(news::renewed(&path, hunk, &renewed.id));
         }
         self.moved(id, task, &path);
+        self.compare_checked(&path, Some(before.as_ref()), None);
         Ok(renewed.id)
     }
 }

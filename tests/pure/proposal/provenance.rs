@@ -17,7 +17,11 @@ const STAGED: &str = "one\nagent1\nagent2\nthree\nfour\nagent3\nagent4\nfive\nsi
 
 /// Accepts hunks of an open document as an editor does: one change, last edit first.
 fn accept(desk: &mut Desk, name: &str, hunks: &[HunkId]) {
-    let plan = desk.plan(&proposal(), hunks).unwrap();
+    accept_of(desk, &proposal(), name, hunks);
+}
+
+fn accept_of(desk: &mut Desk, id: &ProposalId, name: &str, hunks: &[HunkId]) {
+    let plan = desk.plan(id, hunks).unwrap();
     let file = &plan.files[0];
     let version = file.version.unwrap() + 1;
     let mut text = file.base.clone();
@@ -28,7 +32,7 @@ fn accept(desk: &mut Desk, name: &str, hunks: &[HunkId]) {
         text = text.edited(edit);
     }
     desk.change(&path(name), version, &changes, Encoding::Utf8).unwrap();
-    assert_eq!(desk.settle(&proposal(), hunks, Vec::new()).unwrap().refused, []);
+    assert_eq!(desk.settle(id, hunks, Vec::new()).unwrap().refused, []);
 }
 
 fn accepted() -> Desk {
@@ -98,6 +102,16 @@ fn a_new_acceptance_takes_lines_over() {
     accept(&mut desk, "a", &staged.hunks);
     assert_eq!(hunk_of(&desk, 1).as_ref(), staged.hunks.first());
     assert_eq!(hunk_of(&desk, 2), first);
+}
+
+#[test]
+fn what_an_undo_puts_back_is_nobodys() {
+    let mut desk = accepted();
+    typed(&mut desk, 3, 0..0, "typed\n");
+    let undo = desk.undo(&task(), ProposalId::from("u"), &[]);
+    accept_of(&mut desk, &undo.proposal, "a", &undo.hunks);
+    assert_eq!(text_of(&desk, "a"), Text::new(&format!("typed\n{BASE}")));
+    assert_eq!(theirs(&desk, &text_of(&desk, "a")), BTreeSet::new());
 }
 
 #[test]
