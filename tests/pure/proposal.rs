@@ -4,6 +4,7 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
+mod undo;
 
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},

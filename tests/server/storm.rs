@@ -236,7 +236,7 @@ impl State {
 fn texts(dice: &mut Dice) -> Vec<(String, String)> {
     let words = ["alpha", "naïve", "漢字", "𝄞 clef", "tab\there", "zero", "", "}", "e\u{301}"];
     let file = |at: usize, dice: &mut Dice| {
-        let ending = if at % 3 == 0 { "\r\n" } else { "\n" };
+        let ending = if at.is_multiple_of(3) { "\r\n" } else { "\n" };
         let mut text = String::new();
         for slot in 0..SLOTS {
             for _ in 0..12 {
@@ -244,7 +244,7 @@ fn texts(dice: &mut Dice) -> Vec<(String, String)> {
             }
             text += &format!("slot {at}-{slot:02}{ending}");
         }
-        if at % 4 == 0 { text.trim_end().to_owned() } else { text }
+        if at.is_multiple_of(4) { text.trim_end().to_owned() } else { text }
     };
     (0..FILES).map(|at| (format!("f{at}.txt"), file(at, dice))).collect()
 }
