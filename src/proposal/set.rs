@@ -83,7 +83,12 @@ impl Proposal {
 
     /// The same without the record of what is decided.
     pub fn undecided(&self) -> Proposal {
-        Proposal { revision: self.revision, files: self.files.clone(), ids: self.ids.clone(), ..Proposal::new(self.id.clone(), self.task.clone()) }
+        Proposal {
+            revision: self.revision,
+            files: self.files.clone(),
+            ids: self.ids.clone(),
+            ..Proposal::new(self.id.clone(), self.task.clone())
+        }
     }
 
     /// The hunk of this id that is still live or stale, with the path of its file.
@@ -122,7 +127,7 @@ impl Proposal {
             .iter()
             .map(|record| {
                 let whole = if files.insert(&record.path) { record.before.len().max(record.after.len()) } else { 0 };
-                whole + record.lengths.0 + record.lengths.1
+                whole.max(record.lengths.0 + record.lengths.1)
             })
             .collect();
         let mut total: usize = sizes.iter().sum();

@@ -5,9 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use serde_json::{Value, json};
 use tower_lsp::{
     jsonrpc,
-    lsp_types::{
-        ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, MessageType, Url, request::ApplyWorkspaceEdit,
-    },
+    lsp_types::{ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, MessageType, Url, request::ApplyWorkspaceEdit},
 };
 
 use super::{

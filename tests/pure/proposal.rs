@@ -6,6 +6,7 @@ mod files;
 mod following;
 mod renewing;
 mod provenance;
+mod undo;
 
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},

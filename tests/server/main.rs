@@ -13,5 +13,6 @@ mod protocol;
 mod publishing;
 mod restart;
 mod room;
+mod storm;
 mod story;
 mod undo;
