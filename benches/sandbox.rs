@@ -52,9 +52,9 @@ impl Walls {
 
     fn run(&self, text: &str) {
         let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
-        let outcome = self.runtime.block_on(async {
-            self.session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
-        });
+        let outcome = self
+            .runtime
+            .block_on(async { self.session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await });
         assert_eq!(outcome.unwrap().exit, Some(0));
     }
 }

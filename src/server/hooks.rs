@@ -61,7 +61,11 @@ impl HookRunner for WalledHooks {
             "export GIT_INDEX_FILE=\"$PWD/{INDEX}\" GIT_DIR=\"$PWD/.git\"\n{}{argument}\ncode=$?\nprintf '\\n{marker}\\n'\ncat {MESSAGE}\nexit $code",
             quoted(&program)
         );
-        let session = self.sandbox.open(SandboxSpec::under(self.folder.clone(), self.policy.run())).await.map_err(|error| refused(&run.hook, &error))?;
+        let session = self
+            .sandbox
+            .open(SandboxSpec::under(self.folder.clone(), self.policy.run()))
+            .await
+            .map_err(|error| refused(&run.hook, &error))?;
         let command = Command { text, cwd: WsPath::root(), timeout: PATIENCE };
         let mut kept = Kept(Vec::new());
         let outcome = session
@@ -84,7 +88,6 @@ impl WalledHooks {
         let program = program.canonicalize().ok()?;
         program.strip_prefix(&self.folder).ok()?.to_str().map(|path| format!("./{path}"))
     }
-
 }
 
 struct Kept(Vec<u8>);

@@ -8,7 +8,8 @@ use tower_lsp::{
     jsonrpc::Error,
     lsp_types::{
         CodeActionParams, CodeActionResponse, CodeLens, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
-        DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, Hover, HoverParams, Url,
+        DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, Hover,
+        HoverParams, Url,
     },
 };
 
@@ -92,7 +93,11 @@ pub enum Input {
         message: String,
     },
     /// The user's own commit or push is over.
-    Published { folder: usize, fine: bool, text: String },
+    Published {
+        folder: usize,
+        fine: bool,
+        text: String,
+    },
     /// Write the pending hunks that changed.
     Keep,
     /// Look for pending hunks of servers that are gone.

@@ -354,7 +354,10 @@ impl Job {
         let Answer { kind, .. } = ask(&self.mailbox, &self.scope(), question).await;
         if let AnswerKind::Approved(_) = kind {
             let _ = self.mailbox.send(Input::SetUp);
-            return Finished::with_code("no model is set up yet: follow the opened document, or run `countersign init`; then ask again", 2);
+            return Finished::with_code(
+                "no model is set up yet: follow the opened document, or run `countersign init`; then ask again",
+                2,
+            );
         }
         Finished::with_code(format!("{why}; run `countersign init` to set one up, or try `countersign demo`"), 2)
     }

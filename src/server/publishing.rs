@@ -104,7 +104,8 @@ struct Job {
 impl Job {
     async fn run(&self, what: Publication) -> Result<(bool, String), String> {
         let setup = &self.setup;
-        let trusted = self.trusted || TrustStore::new(&setup.folders).is_trusted(&self.root).map_err(|error| error.to_string())?;
+        let trusted =
+            self.trusted || TrustStore::new(&setup.folders).is_trusted(&self.root).map_err(|error| error.to_string())?;
         if !trusted {
             return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
         }
@@ -126,8 +127,7 @@ impl Job {
             ..Scope::default()
         };
         let cancel = CancellationToken::new();
-        let mut publisher =
-            Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
+        let mut publisher = Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
         match publisher.publish(what).await {
             Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),

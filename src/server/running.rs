@@ -1,28 +1,23 @@
-//! The actor's part in tasks: ask, queue, steer, stop, follow, end.
+//! The actor's part in tasks: ask, queue, start, steer, stop, end. What is told of them stands in `telling`.
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use tower_lsp::{
     jsonrpc,
-    lsp_types::{
-        MessageType, NumberOrString, WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams, WorkDoneProgressEnd,
-        WorkDoneProgressReport, request::WorkDoneProgressCreate,
-    },
+    lsp_types::{MessageType, WorkDoneProgress, WorkDoneProgressEnd},
 };
 
 use super::{
-    actor::{Actor, OpenPrompt, unknown},
+    actor::{Actor, unknown},
     commands::{Ask, Continue, Mode, Retry, RunTask, Say, failed, invalid},
-    documents,
     input::Input,
     life::{self, Finished},
-    outbox::Weight,
     receipts,
     task::{Asked, State, Task},
 };
 use crate::{
-    agent::{plain, progress_line},
+    agent::plain,
     config::tasks,
     event::{ProposalId, SessionId, TaskId},
     seams::{Update, UpdateKind},
@@ -62,76 +57,8 @@ impl Actor {
         }
     }
 
-    fn open_ask_document(&mut self, ask: Ask, tasks: &[(String, String)]) -> jsonrpc::Result<Value> {
-        if self.folders.for_ask(ask.uri.as_ref()).is_none() {
-            return Err(failed("no folder is open; open a folder, so that the agent has a workspace"));
-        }
-        let about = match (&ask.uri, &ask.range) {
-            (Some(uri), Some(range)) => {
-                format!("Ask the agent about {}, lines {}-{}.", uri.path(), range.start.line + 1, range.end.line + 1)
-            }
-            (Some(uri), None) => format!("Ask the agent about {}.", uri.path()),
-            _ => "Ask the agent.".to_owned(),
-        };
-        let text = documents::prompt_document(&about, tasks);
-        let uri = self
-            .open_prompt("ask", &text, OpenPrompt { ask, answer: None, reject: None })
-            .map_err(|error| failed(format!("the prompt document cannot be written: {error}")))?;
-        Ok(json!({"document": uri}))
-    }
-
-    /// Writes, opens and watches a prompt document.
-    pub fn open_prompt(&mut self, stem: &str, text: &str, prompt: OpenPrompt) -> std::io::Result<String> {
-        self.counter += 1;
-        let id = self.counter;
-        // Sent documents stay as history, so each has a name of its own.
-        let name = format!("{stem}-{}.md", uuid::Uuid::now_v7().simple());
-        let (path, uri) = self.documents.write(&name, text)?;
-        self.prompts.insert(id, prompt);
-        let mailbox = self.mailbox.clone();
-        tokio::spawn(async move {
-            let sent = documents::sent(path).await;
-            let _ = mailbox.send(Input::PromptSent { id, sent });
-        });
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
-        } else {
-            self.out.message(MessageType::INFO, &format!("Write to the agent in {}", uri.path()));
-        }
-        Ok(uri.to_string())
-    }
-
-    /// A prompt document was sent.
-    pub fn on_prompt(&mut self, id: u64, sent: Option<documents::Sent>) {
-        let Some(prompt) = self.prompts.remove(&id) else { return };
-        if let Some(answer) = prompt.answer {
-            let _ = answer.send(sent.map(|sent| sent.text));
-            return;
-        }
-        let Some(sent) = sent else { return };
-        if let Some(hunks) = prompt.reject {
-            let review = super::commands::Review {
-                proposal: hunks.proposal,
-                hunks: Some(hunks.hunks),
-                uri: None,
-                reason: Some(sent.text),
-            };
-            if let Err(error) = self.on_reject(review) {
-                self.out.message(MessageType::WARNING, &error.message);
-            }
-            return;
-        }
-        let mut ask = prompt.ask;
-        let mode = ask.mode;
-        ask.prompt = Some(sent.text);
-        let prompt_name = sent.task.unwrap_or_else(|| "ask".to_owned());
-        if let Err(error) = self.enqueue(Asked { ask, prompt_name, mode, iterations: self.setup.max_iterations }) {
-            self.out.message(MessageType::WARNING, &error.message);
-        }
-    }
-
     /// Makes a task of an ask and starts it when its folder is free.
-    fn enqueue(&mut self, asked: Asked) -> jsonrpc::Result<Value> {
+    pub fn enqueue(&mut self, asked: Asked) -> jsonrpc::Result<Value> {
         let folder = self.folder_of(&asked.ask)?;
         let prompts = self.task_prompts(Some(folder));
         let Some(prompt) = prompts.iter().find(|prompt| prompt.name == asked.prompt_name) else {
@@ -254,126 +181,6 @@ impl Actor {
                 let _ = mailbox.send(Input::TaskDone(id, Box::new(finished)));
             });
         }
-    }
-
-    /// A task shows something.
-    pub fn on_update(&mut self, id: &TaskId, update: Update) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
-        if task.state == State::Preparing && update.kind != UpdateKind::Question {
-            task.state = State::Running;
-        }
-        task.words.note(&update);
-        let data = &update.data;
-        match update.kind {
-            UpdateKind::Text => task.log(data["text"].as_str().unwrap_or_default()),
-            UpdateKind::ToolCall => {
-                let title = data["title"].as_str().unwrap_or_default();
-                match data["result"].as_str() {
-                    None => {
-                        task.line = title.to_owned();
-                        task.log(&format!("\n\n### {title}\n"));
-                    }
-                    Some(result) => {
-                        task.line.clear();
-                        task.log(&format!("\n({})\n\n```\n{result}\n```\n\n", data["status"].as_str().unwrap_or("?")));
-                    }
-                }
-            }
-            UpdateKind::Usage => {
-                task.iteration = number(&data["iteration"]);
-                task.iterations = number(&data["iterations"]);
-                task.usage = serde_json::from_value(data["usage"].clone()).unwrap_or(task.usage);
-                task.cost_usd = data["cost_usd"].as_f64();
-            }
-            UpdateKind::State => match (data["doing"].as_str(), data["state"].as_str()) {
-                (Some(doing), _) => task.line = doing.to_owned(),
-                (None, Some("thinking" | "calling")) => task.line.clear(),
-                (None, _) => {}
-            },
-            UpdateKind::Question => {
-                task.line = if data["state"] == "open" { "waiting for you".to_owned() } else { String::new() }
-            }
-            UpdateKind::Thinking | UpdateKind::ToolOutput => {}
-        }
-        let report = !matches!(update.kind, UpdateKind::Text | UpdateKind::Thinking | UpdateKind::ToolOutput);
-        self.send_update(id, &update);
-        if report {
-            self.report_progress(id);
-        }
-    }
-
-    fn send_update(&mut self, id: &TaskId, update: &Update) {
-        let Some(task) = self.tasks.get_mut(id).filter(|_| self.client.rich) else { return };
-        task.seq += 1;
-        let mut params = json!({"task": id, "seq": task.seq, "kind": update.kind});
-        if let (Some(params), Some(data)) = (params.as_object_mut(), update.data.as_object()) {
-            params.extend(data.clone());
-        }
-        let weight = if update.kind == UpdateKind::State { Weight::Needed } else { Weight::Informing };
-        self.out.own("countersign/update", params, weight);
-    }
-
-    /// Tells a rich client the task's state.
-    pub fn tell_state(&mut self, id: &TaskId, message: Option<&str>) {
-        let Some(task) = self.tasks.get(id) else { return };
-        let mut data = json!({"state": task.state.word(), "title": task.title});
-        if let Some(message) = message {
-            data["message"] = json!(message);
-        }
-        if let State::Failed(why) = &task.state {
-            data["message"] = json!(why);
-        }
-        self.send_update(id, &Update { kind: UpdateKind::State, data });
-    }
-
-    fn begin_progress(&mut self, id: &TaskId) {
-        if !self.client.progress {
-            return;
-        }
-        // A fresh token for each task: some editors stick on one that is used twice.
-        let params = WorkDoneProgressCreateParams { token: NumberOrString::String(id.0.clone()) };
-        let (mailbox, id, created) = (self.mailbox.clone(), id.clone(), self.out.request::<WorkDoneProgressCreate>(params));
-        tokio::spawn(async move {
-            if created.await.is_ok() {
-                let _ = mailbox.send(Input::ProgressReady(id));
-            }
-        });
-    }
-
-    /// The client knows the progress token.
-    pub fn on_progress_ready(&mut self, id: &TaskId) {
-        let Some(task) = self.tasks.get_mut(id).filter(|task| !task.state.is_over()) else { return };
-        task.progress = true;
-        let begin = WorkDoneProgressBegin {
-            title: format!("Agent: {}", plain(&task.title)),
-            cancellable: Some(true),
-            message: Some("starting".to_owned()),
-            percentage: None,
-        };
-        self.out.progress(&id.0, WorkDoneProgress::Begin(begin));
-        self.report_progress(id);
-    }
-
-    fn report_progress(&mut self, id: &TaskId) {
-        let Some(task) = self.tasks.get_mut(id).filter(|task| task.progress && !task.state.is_over()) else { return };
-        let doing = match (task.line.as_str(), task.iteration) {
-            ("", 0) => "starting",
-            ("", _) => "thinking",
-            (line, _) => line,
-        };
-        let message = plain(&progress_line(task.iteration, task.iterations, doing, task.usage, task.cost_usd));
-        if message == task.reported {
-            return;
-        }
-        task.reported.clone_from(&message);
-        self.out.progress(
-            &id.0,
-            WorkDoneProgress::Report(WorkDoneProgressReport {
-                cancellable: Some(true),
-                message: Some(message),
-                percentage: None,
-            }),
-        );
     }
 
     /// A task has ended, in whatever way.
@@ -512,35 +319,6 @@ impl Actor {
         let task = self.tasks.get(id).ok_or_else(|| unknown("task", id))?;
         if task.state.is_over() { Ok(task) } else { Err(failed(format!("task {id} is still running; stop it first"))) }
     }
-
-    /// `status`
-    pub fn status(&self) -> Value {
-        let rows: Vec<Value> = self
-            .tasks
-            .values()
-            .map(|task| {
-                let question = self.questions.all().find(|open| open.scope.task.as_ref() == Some(&task.id));
-                task.status(question.map(|open| open.question.text.clone()))
-            })
-            .collect();
-        let queued = self.tasks.values().filter(|task| task.state == State::Queued).count();
-        let model = self.client.model.clone().or_else(|| self.setup.model.clone());
-        json!({"tasks": rows, "queued": queued, "level": self.level, "model": model})
-    }
-
-    /// `transcript`: what happened, as a document.
-    pub fn on_transcript(&mut self, id: &TaskId) -> jsonrpc::Result<Value> {
-        let task = self.tasks.get(id).ok_or_else(|| unknown("task", id))?;
-        let text = format!("# {}\n\n{} · {}\n{}", task.title, task.id, task.state.word(), task.transcript);
-        let uri = self
-            .documents
-            .write_read_only(&format!("transcript-{id}.md"), &text)
-            .map_err(|error| failed(format!("the transcript cannot be written: {error}")))?;
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
-        }
-        Ok(json!({"document": uri}))
-    }
 }
 
 impl From<tasks::Mode> for Mode {
@@ -551,8 +329,4 @@ impl From<tasks::Mode> for Mode {
             tasks::Mode::Plan => Mode::Plan,
         }
     }
-}
-
-fn number(value: &Value) -> u32 {
-    value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
 }

@@ -70,16 +70,16 @@ impl Vcs for Repository {
         let found = call(&self.desk, move |desk| desk.uncommitted(tasks.as_deref())).await.unwrap_or_default();
         if found.files.is_empty() {
             return Err(VcsError {
-                message: "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted".to_owned(),
+                message: "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted"
+                    .to_owned(),
                 hint: Some("pending hunks are accepted by the user only".to_owned()),
             });
         }
         spec.accepted = found.files;
         let plan = self.git.plan_commit(spec).await?;
         // A plan names paths from the repository's top, which may lie above the folder.
-        let left_out = |path: &WsPath| {
-            plan.refused.iter().any(|(named, _)| named == path.as_str() || named.ends_with(&format!("/{path}")))
-        };
+        let left_out =
+            |path: &WsPath| plan.refused.iter().any(|(named, _)| named == path.as_str() || named.ends_with(&format!("/{path}")));
         let hunks = found.hunks.into_iter().filter(|(_, _, path)| !left_out(path)).collect();
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.digest.clone(), hunks);
         Ok(plan)

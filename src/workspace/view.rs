@@ -13,8 +13,8 @@ use crate::{
     path::WsPath,
     proposal::Receipt,
     seams::{
-        Checkable, FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
-        WorkspaceError,
+        Checkable, FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View,
+        Workspace, WorkspaceError,
     },
 };
 

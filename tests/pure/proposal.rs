@@ -4,8 +4,8 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
-mod renewing;
 mod provenance;
+mod renewing;
 mod undo;
 
 use countersign::{

@@ -4,10 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../support/lsp.rs"]
-mod lsp;
 mod hostile;
 mod leaving;
+#[path = "../support/lsp.rs"]
+mod lsp;
 mod proof;
 mod protocol;
 mod publishing;

@@ -56,7 +56,8 @@ impl Lab {
 }
 
 fn edit_turn(path: &str, old: &str, new: &str) -> Value {
-    let call = json!({"type": "tool_use", "id": "e", "name": "edit_file", "input": {"path": path, "edits": [{"old": old, "new": new}]}});
+    let call =
+        json!({"type": "tool_use", "id": "e", "name": "edit_file", "input": {"path": path, "edits": [{"old": old, "new": new}]}});
     json!({"content": [call], "stop_reason": "tool_use"})
 }
 
@@ -72,7 +73,9 @@ async fn hunk(editor: &Editor, path: &str) -> Value {
 }
 
 async fn ended(editor: &Editor) -> String {
-    editor.until("the end of the task", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign "))).await
+    editor
+        .until("the end of the task", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign ")))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,10 +203,9 @@ async fn a_client_without_dialogs_is_told_the_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_policy_leaves_reading_and_says_the_line() {
-    for (file, text, line) in [
-        ("policy.toml", "schema = 1\n\n[paths]\nsecrets = []\n", 3),
-        ("config.toml", "[model]\nnam = \"x\"\n", 1),
-    ] {
+    for (file, text, line) in
+        [("policy.toml", "schema = 1\n\n[paths]\nsecrets = []\n", 3), ("config.toml", "[model]\nnam = \"x\"\n", 1)]
+    {
         let lab = Lab::new();
         lab.file("a.txt", "one\n");
         lab.config(file, text);
@@ -419,9 +421,7 @@ async fn a_remembered_answer_covers_exactly_what_was_granted() {
     lab.trust();
     lab.config("policy.toml", "schema = 1\n[default]\nrun = \"ask\"\nwrite = \"allow\"\nread = \"allow\"\n");
     lab.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
-    let run = |id: &str, command: &str| {
-        json!({"content": [{"type": "tool_use", "id": id, "name": "run", "input": {"command": command}}], "stop_reason": "tool_use"})
-    };
+    let run = |id: &str, command: &str| json!({"content": [{"type": "tool_use", "id": id, "name": "run", "input": {"command": command}}], "stop_reason": "tool_use"});
     let script = lab.script(&[
         run("a", "sh go.sh"),
         run("b", "sh go.sh; true"),
@@ -484,10 +484,13 @@ async fn a_burst_of_edits_arrives_in_order() {
         editor.edit("a.txt", Edit { range: end..end, new: format!("number {n}\n") });
         if n % 50 == 0 {
             // Requests in between, unanswered for now.
-            drop(editor.peer.start("textDocument/codeAction", json!({
-                "textDocument": {"uri": editor.uri("a.txt")}, "context": {"diagnostics": []},
-                "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
-            })));
+            drop(editor.peer.start(
+                "textDocument/codeAction",
+                json!({
+                    "textDocument": {"uri": editor.uri("a.txt")}, "context": {"diagnostics": []},
+                    "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
+                }),
+            ));
         }
     }
     editor.command("ask", json!({"prompt": "go"})).await.unwrap();
@@ -538,7 +541,8 @@ async fn several_folders_come_and_go() {
         .output()
         .unwrap();
     assert!(trusted.status.success());
-    let script = lab.script(&[edit_turn("b.txt", "two\n", "TWO\n"), say("One."), edit_turn("a.txt", "one\n", "ONE\n"), say("Two.")]);
+    let script =
+        lab.script(&[edit_turn("b.txt", "two\n", "TWO\n"), say("One."), edit_turn("a.txt", "one\n", "ONE\n"), say("Two.")]);
     let editor = lab.editor(&["--model", &script]).await;
     editor.initialize(able(), Value::Null).await;
     let uri = |path: PathBuf| reqwest::Url::from_file_path(path).unwrap().to_string();

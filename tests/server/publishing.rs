@@ -89,7 +89,11 @@ fn git(folder: &Path, home: &Path, arguments: &[&str]) -> String {
 }
 
 fn edits() -> Turn {
-    Turn::call("e", "edit_file", json!({"path": "a.txt", "edits": [{"old": "two\n", "new": "TWO\n"}, {"old": "six\n", "new": "SIX\n"}]}))
+    Turn::call(
+        "e",
+        "edit_file",
+        json!({"path": "a.txt", "edits": [{"old": "two\n", "new": "TWO\n"}, {"old": "six\n", "new": "SIX\n"}]}),
+    )
 }
 
 fn call(id: &str, op: Value) -> Turn {
@@ -229,7 +233,9 @@ async fn no_decision_is_no_permission_and_the_user_can_ask_again() {
     assert!(text.contains("The user did this on their own: committed"), "{text}");
     // Nothing is left to commit: the positive control of "exactly once".
     editor.command("commit", json!({})).await.unwrap();
-    editor.until("nothing to commit", |seen| seen.messages().into_iter().find(|message| message.contains("nothing to commit"))).await;
+    editor
+        .until("nothing to commit", |seen| seen.messages().into_iter().find(|message| message.contains("nothing to commit")))
+        .await;
     double.assert_clean();
     assert_eq!(editor.quit().await, Some(0));
 }

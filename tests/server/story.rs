@@ -39,7 +39,8 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
     let (home, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let folder = work.path().canonicalize().unwrap();
     fs::write(folder.join(FILE), lines()).unwrap();
-    fs::write(folder.join("test.sh"), "grep -n -e first -e second -e third -e unsaved -e typed list.txt; echo x > made.txt\n").unwrap();
+    fs::write(folder.join("test.sh"), "grep -n -e first -e second -e third -e unsaved -e typed list.txt; echo x > made.txt\n")
+        .unwrap();
     assert!(countersign(home.path()).args(["trust", "add"]).arg(&folder).status().unwrap().success());
 
     let edits = json!([
@@ -49,24 +50,20 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
     ]);
     let (tests, go) = held(Turn::call("c", "run", json!({"command": "sh test.sh"})));
     let double = ModelDouble::start([
-        Turn::new()
-            .thinking("Where is it?", "sig")
-            .text("Looking.")
-            .tool("a", "search", json!({"pattern": "unsaved"}))
-            .tool("b", "read_file", json!({"path": FILE, "start_line": 14, "end_line": 16})),
+        Turn::new().thinking("Where is it?", "sig").text("Looking.").tool("a", "search", json!({"pattern": "unsaved"})).tool(
+            "b",
+            "read_file",
+            json!({"path": FILE, "start_line": 14, "end_line": 16}),
+        ),
         Turn::call("e", "edit_file", json!({"path": FILE, "edits": edits})),
         tests,
         Turn::call("s", "run", json!({"command": "echo started; sleep 60"})),
         Turn::say("Understood."),
     ]);
     let url = double.url();
-    let editor = Editor::spawn(
-        home.path(),
-        &folder,
-        &["--model", SPEC],
-        &[("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", &url)],
-    )
-    .await;
+    let editor =
+        Editor::spawn(home.path(), &folder, &["--model", SPEC], &[("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", &url)])
+            .await;
     editor.initialize(able(), Value::Null).await;
 
     // Unsaved text.
@@ -103,7 +100,13 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
     assert_eq!(
         titles,
         [
-            "Accept change", "Reject change", "Reject with a reason...", "Show diff", "Accept file", "Reject file", "Accept all",
+            "Accept change",
+            "Reject change",
+            "Reject with a reason...",
+            "Show diff",
+            "Accept file",
+            "Reject file",
+            "Accept all",
             "Reject all"
         ]
     );

@@ -8,9 +8,9 @@ mod acceptance;
 mod buffers;
 mod commits;
 mod news;
-mod renew;
 mod provenance;
 mod receipts;
+mod renew;
 mod staging;
 mod undo;
 mod view;
@@ -20,9 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
+pub use provenance::Origin;
 pub use renew::RenewError;
 pub use undo::{Kept, Undo};
-pub use provenance::Origin;
 pub use view::{Overlay, Seen};
 
 use crate::{

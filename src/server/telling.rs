@@ -1,0 +1,178 @@
+//! What is told of tasks while they run: progress, updates for rich clients, status, transcripts.
+
+use serde_json::{Value, json};
+use tower_lsp::{
+    jsonrpc,
+    lsp_types::{
+        NumberOrString, WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams, WorkDoneProgressReport,
+        request::WorkDoneProgressCreate,
+    },
+};
+
+use super::{
+    actor::{Actor, unknown},
+    commands::failed,
+    input::Input,
+    outbox::Weight,
+    task::State,
+};
+use crate::{
+    agent::{plain, progress_line},
+    event::TaskId,
+    seams::{Update, UpdateKind},
+};
+
+impl Actor {
+    /// A task shows something.
+    pub fn on_update(&mut self, id: &TaskId, update: Update) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        if task.state == State::Preparing && update.kind != UpdateKind::Question {
+            task.state = State::Running;
+        }
+        task.words.note(&update);
+        let data = &update.data;
+        match update.kind {
+            UpdateKind::Text => task.log(data["text"].as_str().unwrap_or_default()),
+            UpdateKind::ToolCall => {
+                let title = data["title"].as_str().unwrap_or_default();
+                match data["result"].as_str() {
+                    None => {
+                        task.line = title.to_owned();
+                        task.log(&format!("\n\n### {title}\n"));
+                    }
+                    Some(result) => {
+                        task.line.clear();
+                        task.log(&format!("\n({})\n\n```\n{result}\n```\n\n", data["status"].as_str().unwrap_or("?")));
+                    }
+                }
+            }
+            UpdateKind::Usage => {
+                task.iteration = number(&data["iteration"]);
+                task.iterations = number(&data["iterations"]);
+                task.usage = serde_json::from_value(data["usage"].clone()).unwrap_or(task.usage);
+                task.cost_usd = data["cost_usd"].as_f64();
+            }
+            UpdateKind::State => match (data["doing"].as_str(), data["state"].as_str()) {
+                (Some(doing), _) => task.line = doing.to_owned(),
+                (None, Some("thinking" | "calling")) => task.line.clear(),
+                (None, _) => {}
+            },
+            UpdateKind::Question => {
+                task.line = if data["state"] == "open" { "waiting for you".to_owned() } else { String::new() }
+            }
+            UpdateKind::Thinking | UpdateKind::ToolOutput => {}
+        }
+        let report = !matches!(update.kind, UpdateKind::Text | UpdateKind::Thinking | UpdateKind::ToolOutput);
+        self.send_update(id, &update);
+        if report {
+            self.report_progress(id);
+        }
+    }
+
+    pub fn send_update(&mut self, id: &TaskId, update: &Update) {
+        let Some(task) = self.tasks.get_mut(id).filter(|_| self.client.rich) else { return };
+        task.seq += 1;
+        let mut params = json!({"task": id, "seq": task.seq, "kind": update.kind});
+        if let (Some(params), Some(data)) = (params.as_object_mut(), update.data.as_object()) {
+            params.extend(data.clone());
+        }
+        let weight = if update.kind == UpdateKind::State { Weight::Needed } else { Weight::Informing };
+        self.out.own("countersign/update", params, weight);
+    }
+
+    /// Tells a rich client the task's state.
+    pub fn tell_state(&mut self, id: &TaskId, message: Option<&str>) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let mut data = json!({"state": task.state.word(), "title": task.title});
+        if let Some(message) = message {
+            data["message"] = json!(message);
+        }
+        if let State::Failed(why) = &task.state {
+            data["message"] = json!(why);
+        }
+        self.send_update(id, &Update { kind: UpdateKind::State, data });
+    }
+
+    pub fn begin_progress(&mut self, id: &TaskId) {
+        if !self.client.progress {
+            return;
+        }
+        // A fresh token for each task: some editors stick on one that is used twice.
+        let params = WorkDoneProgressCreateParams { token: NumberOrString::String(id.0.clone()) };
+        let (mailbox, id, created) = (self.mailbox.clone(), id.clone(), self.out.request::<WorkDoneProgressCreate>(params));
+        tokio::spawn(async move {
+            if created.await.is_ok() {
+                let _ = mailbox.send(Input::ProgressReady(id));
+            }
+        });
+    }
+
+    /// The client knows the progress token.
+    pub fn on_progress_ready(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id).filter(|task| !task.state.is_over()) else { return };
+        task.progress = true;
+        let begin = WorkDoneProgressBegin {
+            title: format!("Agent: {}", plain(&task.title)),
+            cancellable: Some(true),
+            message: Some("starting".to_owned()),
+            percentage: None,
+        };
+        self.out.progress(&id.0, WorkDoneProgress::Begin(begin));
+        self.report_progress(id);
+    }
+
+    pub fn report_progress(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id).filter(|task| task.progress && !task.state.is_over()) else { return };
+        let doing = match (task.line.as_str(), task.iteration) {
+            ("", 0) => "starting",
+            ("", _) => "thinking",
+            (line, _) => line,
+        };
+        let message = plain(&progress_line(task.iteration, task.iterations, doing, task.usage, task.cost_usd));
+        if message == task.reported {
+            return;
+        }
+        task.reported.clone_from(&message);
+        self.out.progress(
+            &id.0,
+            WorkDoneProgress::Report(WorkDoneProgressReport {
+                cancellable: Some(true),
+                message: Some(message),
+                percentage: None,
+            }),
+        );
+    }
+
+    /// `status`
+    pub fn status(&self) -> Value {
+        let rows: Vec<Value> = self
+            .tasks
+            .values()
+            .map(|task| {
+                let question = self.questions.all().find(|open| open.scope.task.as_ref() == Some(&task.id));
+                task.status(question.map(|open| open.question.text.clone()))
+            })
+            .collect();
+        let queued = self.tasks.values().filter(|task| task.state == State::Queued).count();
+        let model = self.client.model.clone().or_else(|| self.setup.model.clone());
+        json!({"tasks": rows, "queued": queued, "level": self.level, "model": model})
+    }
+
+    /// `transcript`: what happened, as a document.
+    pub fn on_transcript(&mut self, id: &TaskId) -> jsonrpc::Result<Value> {
+        let task = self.tasks.get(id).ok_or_else(|| unknown("task", id))?;
+        let text = format!("# {}\n\n{} · {}\n{}", task.title, task.id, task.state.word(), task.transcript);
+        let uri = self
+            .documents
+            .write_read_only(&format!("transcript-{id}.md"), &text)
+            .map_err(|error| failed(format!("the transcript cannot be written: {error}")))?;
+        if self.client.show_document {
+            self.out.show_document(uri.clone(), true);
+        }
+        Ok(json!({"document": uri}))
+    }
+}
+
+fn number(value: &Value) -> u32 {
+    value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
+}
