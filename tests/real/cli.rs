@@ -571,11 +571,11 @@ fn init_asks_at_a_terminal_and_never_shows_the_key() {
     let before = fs::read_to_string(folder.join("config.toml")).unwrap();
     assert!(before.contains("name = \"anthropic:my-model\""), "{before}");
 
-    let (code, said) = at_terminal(user.command(["init"]), &["2\n", "other\n", "1\n", "n\n"]);
+    let (code, said) = at_terminal(user.command(["init"]), &["1\n", "other\n", "1\n", "n\n"]);
     assert!(code == 0 && said.contains("Left alone"), "{said}");
     assert_eq!(fs::read_to_string(folder.join("config.toml")).unwrap(), before);
-    let (code, said) = at_terminal(user.command(["init"]), &["2\n", "other\n", "2\n", "printf key\n", "y\n"]);
-    assert_eq!(code, 0, "{said}");
+    let (code, said) = at_terminal(user.command(["init"]), &["9\n", "2\n", "1\n", "other\n", "2\n", "printf key\n", "y\n"]);
+    assert!(code == 0 && said.contains("is none of 1, 2 and 3") && said.contains("not available yet"), "{said}");
     assert!(user.run(["doctor", "--offline"]).out.contains("from key_command"));
     // The end of input, as Ctrl-D types it.
     let (code, said) = at_terminal(user.command(["init"]), &["\u{4}"]);
