@@ -70,7 +70,7 @@ impl FileProposal {
         let stale = self.remove(id).ok_or(NotRenewed::Unknown)?;
         let old = self.base.slice(range.clone());
         let anchor = if old.is_empty() { anchor(&self.base, range.start) } else { Default::default() };
-        let mut hunk = Hunk { id: ids.next_id(), outer: range.clone(), range, old, new, anchor, ..stale };
+        let mut hunk = Hunk { id: ids.next_id(), outer: range.clone(), sent: false, range, old, new, anchor, ..stale };
         hunk.turn_pending();
         self.insert(hunk.clone());
         Ok(hunk)
