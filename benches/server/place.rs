@@ -9,8 +9,10 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The server's binary.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
+/// The server's binary: the one just built, or `COUNTERSIGN_BENCH_BINARY`, to compare builds.
+pub fn binary() -> String {
+    std::env::var("COUNTERSIGN_BENCH_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_countersign").to_owned())
+}
 
 pub struct Place {
     home: TempDir,
@@ -25,7 +27,7 @@ impl Place {
         for (name, text) in files {
             fs::write(place.folder().join(name), text).unwrap();
         }
-        let mut trust = Command::new(BINARY);
+        let mut trust = Command::new(binary());
         place.environ(&mut trust);
         assert!(trust.args(["trust", "add"]).arg(place.folder()).stdout(Stdio::null()).status().unwrap().success());
         place

@@ -10,7 +10,7 @@ use countersign::server::peer::{Incoming, Peer};
 use serde_json::{Value, json};
 use tokio::{process::Child, sync::mpsc::UnboundedReceiver};
 
-use super::place::{BINARY, Place};
+use super::place::{Place, binary};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ pub struct Server {
 impl Server {
     /// Starts `countersign lsp` with these further arguments and variables.
     pub fn spawn(place: &Place, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
-        let mut command = std::process::Command::new(BINARY);
+        let mut command = std::process::Command::new(binary());
         place.environ(&mut command);
         command.arg("lsp").args(arguments).envs(variables.iter().copied());
         Server::start(command, place.folder())

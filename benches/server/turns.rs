@@ -10,7 +10,7 @@ use super::{
     figures::{Samples, number, times},
     model::Model,
     on_one_thread,
-    place::{BINARY, Place},
+    place::{Place, binary},
     server::Server,
     session::{answer, calls, place},
 };
@@ -96,7 +96,7 @@ fn cold_terminal(place: &Place, model: &Model, variables: &[(&str, &str)]) {
     let (mut cold, mut whole) = (Samples::default(), Samples::default());
     for _ in 0..COLD {
         model.script(vec![answer(0, &None)]);
-        let mut command = std::process::Command::new(BINARY);
+        let mut command = std::process::Command::new(binary());
         place.environ(&mut command);
         command.args(["ask", "--model", SPEC, "--accept", "none", "-w"]).arg(place.folder()).arg("What is this?");
         command.envs(variables.iter().copied());

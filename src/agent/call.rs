@@ -11,6 +11,7 @@ use futures_util::{
 use serde_json::json;
 
 use super::{
+    checks,
     gate::Permit,
     guard::Repeat,
     history::{OpenCall, note, said, unmarked},
@@ -38,12 +39,13 @@ struct Admitted {
 }
 
 /// A call that has run or was answered without running.
-struct Settled {
+pub(super) struct Settled {
     index: usize,
-    open: OpenCall,
-    result: ToolResult,
+    pub(super) open: OpenCall,
+    pub(super) result: ToolResult,
     took: Duration,
-    summary: Option<String>,
+    /// What the user is told at the end, when the call ends the task.
+    pub(super) summary: Option<String>,
 }
 
 /// Runs all open calls of the latest answer. `cut` says that the answer hit the length limit inside its last block.
@@ -51,7 +53,7 @@ pub(super) async fn run_all(task: &mut Task, cut: bool) -> Result<(), Ending> {
     task.stumbles = Stumbles::default();
     let calls = task.history.open_calls();
     let count = calls.len();
-    let (mut looking, mut settled) = (Vec::new(), Settling { count, last: None, summary: None });
+    let (mut looking, mut settled) = (Vec::new(), Settling { count, last: None, summary: None, failed: false });
     for (index, open) in calls.into_iter().enumerate() {
         if task.cancel.is_cancelled() {
             break;
@@ -75,8 +77,13 @@ pub(super) async fn run_all(task: &mut Task, cut: bool) -> Result<(), Ending> {
     }
     let (mut notes, heard) = notes(task).await;
     let mut finished = settled.summary.take();
-    if heard && finished.take().is_some() {
-        notes.push(note("the task is not finished: the user said something, see above"));
+    let open = match (heard, settled.failed) {
+        (true, _) => Some("the user said something, see below"),
+        (_, true) => Some("a call of the same answer failed. Look at its result, then call finish alone"),
+        _ => None,
+    };
+    if let Some(why) = open.filter(|_| finished.take().is_some()) {
+        notes.insert(0, note(&format!("the task is not finished: {why}")));
     }
     settled.record_last(task, notes);
     match finished {
@@ -90,11 +97,14 @@ struct Settling {
     count: usize,
     last: Option<Settled>,
     summary: Option<String>,
+    /// A call did not do what the model wanted.
+    failed: bool,
 }
 
 impl Settling {
     fn take(&mut self, task: &mut Task, done: Vec<Settled>) {
         for mut call in done {
+            self.failed |= call.result.status != ToolCallStatus::Ok;
             self.summary = call.summary.take().or(self.summary.take());
             if call.index + 1 == self.count { self.last = Some(call) } else { record(task, call, Vec::new()) }
         }
@@ -198,9 +208,12 @@ async fn perform(task: &mut Task, call: Admitted) -> Result<Settled, Ending> {
         return publish(task, call, what).await;
     }
     let asks = call.tool.effect() == Effect::Asks;
-    let done = execute(task, call).await;
+    let mut done = execute(task, call).await;
     if asks {
         task.budget.waited(done.took);
+    }
+    if done.summary.is_some() {
+        checks::before_the_end(task, &mut done).await?;
     }
     Ok(done)
 }

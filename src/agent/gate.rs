@@ -1,10 +1,6 @@
 //! Between a call and its effect: the policy's verdict, and where that is "ask", the person's.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
@@ -202,8 +198,7 @@ impl Gate {
 pub(super) fn denied(decision: &Decision) -> String {
     let part = decision.part.as_ref().map_or_else(String::new, |part| format!(" (the part {part:?})"));
     format!(
-        "denied by the policy, rule {} ({}){part}: {}. There is no other way to do this and it must not be tried in another form; \
-         go on without it, or name it in finish as left to the user",
+        "denied by the policy, rule {} ({}){part}: {}. Do not try it in another form: do what the reason says, or go on without it and name it in finish",
         decision.rule,
         decision.layer,
         decision.reason.trim_end_matches('.')

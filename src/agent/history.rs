@@ -103,9 +103,14 @@ impl History {
         whole.messages
     }
 
-    /// The latest answer's text, if it had one.
-    pub fn last_text(&self) -> Option<String> {
-        let answer = self.messages.iter().rev().find(|message| message.role == Role::Assistant)?;
+    /// Number of messages so far.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The text of the latest answer behind the first `before` messages, if it had one.
+    pub fn last_text(&self, before: usize) -> Option<String> {
+        let answer = self.messages.iter().skip(before).rev().find(|message| message.role == Role::Assistant)?;
         let text: Vec<&str> = answer.content.iter().filter_map(Block::as_text).collect();
         (!text.is_empty()).then(|| text.join("\n"))
     }

@@ -122,7 +122,8 @@ async fn request(task: &mut Task, tool_choice: ToolChoice) -> Result<Reply, Endi
         reserved_tokens: reserved.tokens,
         tools_off: tool_choice == ToolChoice::None,
     };
-    task.record(Actor::Server, None, event);
+    // Where no record can be kept any more the task ends here, not at the next effect: what is said would be lost.
+    task.record_durable(Actor::Server, None, event).await?;
     task.show(UpdateKind::State, json!({"state": "thinking", "message": task.progress("thinking")}));
     let started = task.seams.clock.now();
     let result = stream(task, &request).await;
@@ -132,6 +133,7 @@ async fn request(task: &mut Task, tool_choice: ToolChoice) -> Result<Reply, Endi
         task.budget.spend(body.len() as u64, reply.usage);
         let data = json!({
             "iteration": task.iteration, "iterations": task.iterations, "usage": task.budget.used(), "cost_usd": task.budget.cost(),
+            "model": reply.model,
         });
         task.show(UpdateKind::Usage, data);
     }
@@ -149,7 +151,7 @@ async fn stream(task: &Task, request: &ModelRequest) -> Result<Reply, ModelError
             }
             ModelEvent::Retrying { attempt, why, wait } => {
                 let doing = format!("waiting {} s to try again ({attempt}): {why}", wait.as_secs());
-                (UpdateKind::State, json!({"state": "retrying", "message": task.progress(&doing)}))
+                (UpdateKind::State, json!({"state": "retrying", "doing": doing, "message": task.progress(&doing)}))
             }
         };
         task.seams.editor.show(Update { kind, data });

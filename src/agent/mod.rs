@@ -1,10 +1,11 @@
 //! The loop: a task asks the model, runs what it calls behind the gate, and tells it what came of it, until it is done.
 //!
 //! `task` starts and ends it, `iteration` is one request with its calls, `call` is one call from arguments to result, `gate`
-//! asks the policy and the person, `publish` reaches git, `history` is the conversation as a fold over the journal's events.
+//! asks the policy and the person, `checks` try a finished proposal out, `publish` reaches git, `history` is the conversation as a fold over the journal's events.
 
 mod budget;
 mod call;
+mod checks;
 mod gate;
 mod guard;
 mod history;

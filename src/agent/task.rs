@@ -43,6 +43,8 @@ pub struct TaskSpec {
     pub reply_tokens: u32,
     /// Prices of the model, where known.
     pub prices: Option<Prices>,
+    /// Command lines that must pass before `finish` counts.
+    pub checks: Vec<String>,
     /// The conversation of the session so far; empty for a new one.
     pub history: History,
 }
@@ -149,6 +151,8 @@ pub(super) struct Task {
     pub(super) seams: Seams,
     pub(super) cancel: CancellationToken,
     pub(super) history: History,
+    /// Messages of earlier tasks.
+    before: usize,
     pub(super) gate: Gate,
     pub(super) guard: Guard,
     pub(super) budget: Budget,
@@ -159,6 +163,8 @@ pub(super) struct Task {
     pub(super) stumbles: iteration::Stumbles,
     pub(super) iteration: u32,
     pub(super) iterations: u32,
+    /// How often checks sent the model back to work.
+    pub(super) sent_back: u32,
 }
 
 impl Task {
@@ -176,6 +182,7 @@ impl Task {
         let (editor, journal, clock) = (seams.editor.clone(), seams.journal.clone(), seams.clock.clone());
         let budget = Budget::new(policy.budget().clone(), spec.prices, clock.now());
         Task {
+            before: spec.history.len(),
             history: std::mem::take(&mut spec.history),
             gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock).with_grants(seams.grants.clone()),
             guard: Guard::default(),
@@ -187,6 +194,7 @@ impl Task {
             stumbles: iteration::Stumbles::default(),
             iteration: 0,
             iterations: spec.iterations.unwrap_or(policy.budget().iterations).max(1),
+            sent_back: 0,
             spec,
             seams,
             cancel,
@@ -226,7 +234,7 @@ impl Task {
             self.record(Actor::Server, None, Event::BudgetStop { budget: budget.to_owned(), limit, used });
         }
         let silent = || "The model ended without a word.".to_owned();
-        let summary = ending.summary.or_else(|| self.history.last_text()).unwrap_or_else(silent);
+        let summary = ending.summary.or_else(|| self.history.last_text(self.before)).unwrap_or_else(silent);
         let (iterations, usage) = (self.iteration, self.budget.used());
         let event = Event::TaskEnd { stop: ending.stop, summary: summary.clone(), iterations, usage };
         let mut error = ending.error;
@@ -288,7 +296,6 @@ impl Task {
         progress::progress_line(self.iteration, self.iterations, doing, self.budget.used(), self.budget.cost())
     }
 }
-
 
 fn tools_sha(specs: &[ToolSpec]) -> String {
     Sha256::digest(json!(specs).to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()

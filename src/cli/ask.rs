@@ -13,7 +13,7 @@ use super::{
     printable::printable,
     terminal::{Accept, Client, Ended, Person, Reviewed, Screen, Session, Texts, Tone, patch, write_patch},
 };
-use crate::{path::WsPath, server, workspace::Folder};
+use crate::{path::WsPath, seams::WorkspaceError, server, workspace::Folder};
 
 /// Bytes on their way between the two ends.
 const PIPE: usize = 256 * 1024;
@@ -81,7 +81,13 @@ impl Mode {
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
     let here = context.here()?;
     let root = here.join(arguments.workspace.as_deref().unwrap_or(Path::new(".")));
-    let folder = Folder::open(&root).map_err(|error| CliError::usage(error).hint("countersign ask -w DIR PROMPT"))?;
+    let folder = Folder::open(&root).map_err(|error| {
+        let why = match error {
+            WorkspaceError::Io { why, .. } => why,
+            other => other.to_string(),
+        };
+        CliError::usage(why).hint("countersign ask -w DIR PROMPT")
+    })?;
     let texts = Texts::of(folder);
     let ask = request(arguments, &here, &texts)?;
     let mut setup = setup(context)?;
@@ -150,6 +156,8 @@ async fn converse(arguments: &Arguments, here: &Path, ask: Value, session: &mut 
 /// The task's own last words, and what it cost.
 fn tell(session: &mut Session, ended: &Ended) {
     if ended.state == "failed" {
+        // What went on until now gives way to the error.
+        session.screen.gap();
         return;
     }
     session.account.last_words(&mut session.screen, &ended.summary);
@@ -209,7 +217,9 @@ fn request(arguments: &Arguments, here: &Path, texts: &Texts) -> Result<Value, C
     let found = texts.folder().read(&path).map_err(CliError::usage)?;
     ask["uri"] = json!(texts.uri(&path));
     if let Some((first, last)) = lines {
-        let count = found.decode().text.lines() as u32;
+        let text = found.decode().text;
+        // The empty line behind the last line end is none that a person counts.
+        let count = text.lines().saturating_sub(u32::from(text.to_string().ends_with('\n')) as _).max(1) as u32;
         if first > count {
             return Err(CliError::usage(format_args!("{} has {count} lines; line {first} is beyond its end", printable(name))));
         }

@@ -182,6 +182,9 @@ fn resolve(state: &Path, named: &str) -> Result<String, CliError> {
         (Some(_), Some(_)) => {
             Err(CliError::usage(format_args!("several sessions begin with {named:?}")).hint("countersign audit sessions"))
         }
+        (None, _) if sessions.is_empty() => {
+            Err(CliError::usage("the journal has no session yet").hint("countersign audit show server"))
+        }
         (None, _) => {
             Err(CliError::usage(format_args!("the journal has no session {named:?}")).hint("countersign audit sessions"))
         }

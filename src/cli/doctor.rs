@@ -15,6 +15,7 @@ use crate::{
         tasks::Tasks,
     },
     journal,
+    llm::Spec,
     policy::{Level, Policy},
 };
 
@@ -89,10 +90,11 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     });
     let spec = model::spec(None, &environment, &config);
     match &spec {
-        Ok(spec) => checks.push(Check::ok("model", spec)),
-        Err(error) => checks.push(Check::fails("model", error.to_string(), "countersign init")),
+        Ok(spec) => checks.push(named(spec)),
+        Err(error) => checks.push(Check::fails("model", error.to_string(), "countersign init; without a key, countersign demo")),
     }
-    if let Some(provider) = spec.ok().as_deref().and_then(Provider::of_spec) {
+    let provider = spec.ok().filter(|spec| available(spec)).as_deref().and_then(Provider::of_spec);
+    if let Some(provider) = provider {
         checks.push(context.block_on(key(provider, &environment, &folders, &config))?);
         checks.push(context.block_on(endpoint(provider, &environment, &config, arguments.offline))?);
     }
@@ -122,6 +124,18 @@ fn report(checks: &[Check], json: bool, context: &mut Context) -> Result<Code, C
         }
     }
     Ok(if ok { Code::Done } else { Code::Failed })
+}
+
+fn available(spec: &str) -> bool {
+    Spec::parse(spec).is_ok_and(|spec| spec.is_available())
+}
+
+fn named(spec: &str) -> Check {
+    match Spec::parse(spec) {
+        Ok(parsed) if parsed.is_available() => Check::ok("model", spec),
+        Ok(_) => Check::fails("model", format!("{spec} is not available yet"), "countersign init --model anthropic:NAME --force"),
+        Err(error) => Check::fails("model", error.to_string(), "countersign init --model anthropic:NAME --force"),
+    }
 }
 
 /// The policy as it counts in a folder without a layer of its own.

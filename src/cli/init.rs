@@ -6,12 +6,16 @@ use std::{io::Read, path::Path};
 use super::{CliError, Code, Context, printable::printable};
 use crate::{
     config::{folders::write_private, keys::file_name, model::Provider},
+    llm::Spec,
     policy,
 };
 
+/// What `--model` takes in this version.
+const FORM: &str = "countersign init --model anthropic:NAME";
+
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// `anthropic:NAME`, `openai:NAME` or `ollama:NAME`
+    /// `anthropic:NAME` (`openai:NAME` and `ollama:NAME` are not available yet)
     #[arg(long)]
     model: Option<String>,
     /// Read the key from stdin and keep it in a file that only you can read
@@ -42,9 +46,13 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
                 .hint("countersign init --model anthropic:NAME [--key-stdin | --key-command PROGRAM ARGS...]"));
         }
     };
-    let Some(provider) = Provider::of_spec(&spec).filter(|provider| spec.len() > provider.prefix().len() + 1) else {
-        return Err(CliError::usage(format_args!("{spec:?} is no model")).hint("anthropic:NAME, openai:NAME or ollama:NAME"));
+    let parsed = Spec::parse(&spec).map_err(|error| CliError::usage(error).hint(FORM))?;
+    let Some(provider) = Provider::of_spec(&spec) else {
+        return Err(CliError::usage(format_args!("{} is no model of a provider", printable(&spec))).hint(FORM));
     };
+    if !parsed.is_available() {
+        return Err(CliError::usage(format_args!("{} is not available yet; nothing was written", printable(&spec))).hint(FORM));
+    }
     let key = key(arguments, provider, context)?;
     let mut files = vec![(folders.config.join("config.toml"), config_text(&spec, &key))];
     if let Key::File(key) = &key {
@@ -69,12 +77,14 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 
 fn ask_model(context: &Context) -> Result<String, CliError> {
     context.complain("Who serves the model?");
-    context.complain("  1  Anthropic\n  2  OpenAI, or any Chat Completions endpoint\n  3  Ollama on this machine");
-    let provider = match ask(context, "1, 2 or 3 [1]: ")?.as_str() {
-        "" | "1" => Provider::Anthropic,
-        "2" => Provider::OpenAi,
-        "3" => Provider::Ollama,
-        other => return Err(CliError::usage(format_args!("{other:?} is none of 1, 2 and 3"))),
+    context.complain("  1  Anthropic");
+    context.complain("  2  OpenAI, or any Chat Completions endpoint (not available yet)");
+    context.complain("  3  Ollama on this machine (not available yet)");
+    let provider = loop {
+        match choice(context)? {
+            1 => break Provider::Anthropic,
+            _ => context.complain("That one is not available yet. Press Enter for Anthropic, Ctrl-C to leave."),
+        }
     };
     let usual = provider.default_model().and_then(|spec| spec.split_once(':')).map_or("", |(_, name)| name);
     let name = ask(context, &if usual.is_empty() { "Model: ".to_owned() } else { format!("Model [{usual}]: ") })?;
@@ -97,20 +107,34 @@ fn key(arguments: &Arguments, provider: Provider, context: &Context) -> Result<K
     };
     context.complain("Where does its key come from?");
     context.complain(&format!("  1  the variable {variable}\n  2  a command that prints it\n  3  I paste it now; it goes into a file that only I can read"));
-    match ask(context, "1, 2 or 3 [1]: ")?.as_str() {
-        "" | "1" => Ok(Key::Environment),
-        "2" => {
+    match choice(context)? {
+        1 => Ok(Key::Environment),
+        2 => {
             let words: Vec<String> =
                 ask(context, "Command, as in `pass show anthropic`: ")?.split_whitespace().map(str::to_owned).collect();
-            if words.is_empty() { Err(CliError::usage("no command was given")) } else { Ok(Key::Command(words)) }
+            if words.is_empty() {
+                return Err(CliError::usage("no command was given; nothing was written").hint("countersign init"));
+            }
+            Ok(Key::Command(words))
         }
-        "3" => {
+        _ => {
             let _silent = Silent::on();
             let key = ask(context, "Key (not shown): ")?;
             context.complain("");
             checked_key(&key).map(Key::File)
         }
-        other => Err(CliError::usage(format_args!("{other:?} is none of 1, 2 and 3"))),
+    }
+}
+
+/// 1, 2 or 3; another answer is asked for again.
+fn choice(context: &Context) -> Result<u8, CliError> {
+    loop {
+        match ask(context, "1, 2 or 3 [1]: ")?.as_str() {
+            "" | "1" => return Ok(1),
+            "2" => return Ok(2),
+            "3" => return Ok(3),
+            other => context.complain(&format!("\"{}\" is none of 1, 2 and 3.", printable(other))),
+        }
     }
 }
 

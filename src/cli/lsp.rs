@@ -30,6 +30,9 @@ pub struct Arguments {
 
 /// Serves one editor, then ends the process.
 pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
+    if context.interactive() {
+        context.complain("This is the language server: an editor starts it and talks to it. Ctrl-C leaves; `countersign ask` is for terminals.");
+    }
     let mut setup = setup(context)?;
     setup.model = arguments.model;
     setup.policy = arguments.policy;
@@ -61,8 +64,8 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         max_iterations: None,
         sandbox: Arc::new(walls::sandbox(context)?),
         clock: Arc::new(SystemClock::default()),
-        keep_pending: false,
         policies: Policies::default(),
+        keep_pending: false,
         watch_editor: false,
     })
 }

@@ -34,7 +34,7 @@ pub use error::{CliError, Code};
     version,
     about = "A language server whose language is a coding agent. You review, you countersign."
 )]
-#[command(disable_help_subcommand = true, max_term_width = 110)]
+#[command(max_term_width = 110)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

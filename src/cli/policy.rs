@@ -34,7 +34,10 @@ struct Which {
 #[derive(Subcommand)]
 enum Command {
     /// Read a file, compile every rule and run every example; without FILE all layers that count here
-    Check { file: Option<PathBuf> },
+    Check {
+        /// A policy file, judged as your own would be
+        file: Option<PathBuf>,
+    },
     /// The effective policy and its SHA-256
     Show {
         #[command(flatten)]

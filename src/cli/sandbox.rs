@@ -46,14 +46,14 @@ struct Run {
     #[arg(short, long, default_value = ".")]
     workspace: PathBuf,
     /// Seconds until it is ended; the policy's longest time when not given
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
     /// A way out to one host (not available yet)
-    #[arg(long, hide = true)]
-    net: Vec<String>,
+    #[arg(long, hide = true, num_args = 0..=1)]
+    net: Option<Option<String>>,
     /// Keep the changes as a patch (not available yet)
-    #[arg(long, hide = true)]
-    patch: Option<PathBuf>,
+    #[arg(long, hide = true, num_args = 0..=1)]
+    patch: Option<Option<PathBuf>>,
     /// One word is a command line for the shell; several are a program and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -62,7 +62,7 @@ struct Run {
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
     match &arguments.command {
         Command::Check { json } => check(*json, context),
-        Command::Run(run) if !run.net.is_empty() => later::run("sandbox run --net"),
+        Command::Run(run) if run.net.is_some() => later::run("sandbox run --net"),
         Command::Run(run) if run.patch.is_some() => later::run("sandbox run --patch"),
         Command::Run(run) => walled(run, context),
     }
@@ -175,7 +175,7 @@ fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Cancelled), ..) => Ok(Code::Cancelled),
-        (Some(Stopped::Timeout), ..) => failed(format!("was ended after {} seconds", outcome.duration.as_secs())),
+        (Some(Stopped::Timeout), ..) => failed(format!("was ended after {} s, when its time was up", outcome.duration.as_secs())),
         (Some(Stopped::Memory), ..) => failed("was ended at the memory limit".to_owned()),
         (None, Some(0), _) => Ok(Code::Done),
         (None, Some(code), _) => failed(format!("ended with exit code {code}")),

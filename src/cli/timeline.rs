@@ -82,7 +82,8 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::PolicyLoaded { sha, layers, problems } => {
             let problems =
                 if problems.is_empty() { String::new() } else { format!("; problems: {}", quote(&problems.join("; "))) };
-            ("policy.loaded", format!("{} from {}{problems}", start(sha), short(&layers.join(", "))))
+            let layers = if layers.is_empty() { "the built-in default".to_owned() } else { short(&layers.join(", ")) };
+            ("policy.loaded", format!("{} from {layers}{problems}", start(sha)))
         }
         Event::GrantAdded { pattern } => ("grant.added", quote(pattern)),
         Event::GrantUsed { pattern } => ("grant.used", quote(pattern)),

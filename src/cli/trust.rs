@@ -27,9 +27,15 @@ enum Command {
         json: bool,
     },
     /// Trust a folder: models are called and commands run (inside the walls) for it from now on
-    Add { dir: PathBuf },
+    Add {
+        /// The folder; it alone, not the folders below it
+        dir: PathBuf,
+    },
     /// Take the trust back
-    Revoke { dir: PathBuf },
+    Revoke {
+        /// The folder, also one that is gone
+        dir: PathBuf,
+    },
 }
 
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
@@ -64,12 +70,13 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             context.out.line(format_args!("Trusted: {}", printable(&folder.path.to_string_lossy())))?;
         }
         Command::Revoke { dir } => {
-            let here = context.here()?;
-            if !store.revoke(&here.join(dir))? {
-                return Err(CliError::usage(format_args!("{} is not trusted", dir.display())).hint("countersign trust list"));
-            }
-            record(context, &here.join(dir), false)?;
-            context.out.line(format_args!("No longer trusted: {}", printable(&dir.to_string_lossy())))?;
+            let named = context.here()?.join(dir);
+            let Some(folder) = store.revoke(&named)? else {
+                let shown = named.to_string_lossy();
+                return Err(CliError::usage(format_args!("{} is not trusted", printable(&shown))).hint("countersign trust list"));
+            };
+            record(context, &folder, false)?;
+            context.out.line(format_args!("No longer trusted: {}", printable(&folder.to_string_lossy())))?;
         }
     }
     Ok(Code::Done)

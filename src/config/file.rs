@@ -134,7 +134,7 @@ pub enum GitBranch {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Checks {
-    /// Command lines, run in the walls in this order; empty means found from the project.
+    /// Command lines, run in the walls in this order.
     pub commands: Vec<String>,
 }
 

@@ -120,5 +120,5 @@ pub fn spec(chosen: Option<&str>, environment: &Environment, config: &Config) ->
             return Ok(model.to_owned());
         }
     }
-    Err(ConfigError::plain("no model is set and no key was found; run `countersign init`, or try `countersign demo`"))
+    Err(ConfigError::plain("no model is set and no key was found"))
 }

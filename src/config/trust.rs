@@ -95,18 +95,17 @@ impl TrustStore {
         Ok(now)
     }
 
-    /// Takes trust back. The folder may be gone by now. Returns whether it was trusted.
+    /// Takes trust back. The folder may be gone by now. Returns its path as it was recorded, `None` when it was not trusted.
     ///
     /// # Errors
     /// [`ConfigError`] when the list cannot be changed.
-    pub fn revoke(&self, folder: &Path) -> Result<bool, ConfigError> {
+    pub fn revoke(&self, folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
         let path = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-        let gone = self.0.change(|entries| {
-            let before = entries.len();
+        self.0.change(|entries| {
+            let gone = entries.iter().find(|entry| entry.path == path || entry.path == folder)?.path.clone();
             entries.retain(|entry| entry.path != path && entry.path != folder);
-            (entries.len() < before).then_some(())
-        })?;
-        Ok(gone.is_some())
+            Some(gone)
+        })
     }
 }
 

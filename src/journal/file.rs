@@ -29,6 +29,8 @@ pub(super) struct ChainFile {
     seq: u64,
     head: String,
     dirty: bool,
+    /// The file's name may not be on disk yet.
+    new: bool,
     /// A torn end that was moved aside and is not yet told in the chain.
     torn: Option<Torn>,
 }
@@ -37,8 +39,9 @@ impl ChainFile {
     /// Opens or creates the chain, and moves a torn end aside. The caller holds the lock of a session.
     pub fn open(folder: &Path, session: Option<SessionId>) -> io::Result<ChainFile> {
         let path = folder.join(format!("{}.jsonl", session.as_ref().map_or(SERVER, |session| &session.0)));
-        let file = folder::open(&path)?;
-        let mut chain = ChainFile { path, file, session, end: 0, seq: 0, head: GENESIS.to_owned(), dirty: false, torn: None };
+        let (file, new) = folder::open(&path)?;
+        let mut chain =
+            ChainFile { path, file, session, end: 0, seq: 0, head: GENESIS.to_owned(), dirty: false, new, torn: None };
         chain.locked(ChainFile::settle)?;
         Ok(chain)
     }
@@ -86,6 +89,10 @@ impl ChainFile {
     pub fn sync(&mut self) -> io::Result<()> {
         if self.dirty {
             self.file.sync_data()?;
+            if self.new {
+                folder::sync_names(&self.path)?;
+                self.new = false;
+            }
             self.dirty = false;
         }
         Ok(())
@@ -101,7 +108,7 @@ impl ChainFile {
                 break;
             }
             // Removed by a purge since we opened it: go on in the new file.
-            self.file = folder::open(&self.path)?;
+            (self.file, self.new) = folder::open(&self.path)?;
             self.end = u64::MAX;
         }
         let result = work(self);

@@ -40,18 +40,14 @@ pub(super) fn prepare(state_dir: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Opens a regular file of the journal for reading and writing, creating it (0600, name on disk) if it is not there.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+/// Opens a regular file of the journal for reading and writing, creating it (0600) if it is not there; whether it did. A new
+/// name is on disk after [`sync_names`].
+pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
-    let file = match options.clone().create_new(true).open(path) {
-        Ok(file) => {
-            if let Some(parent) = path.parent() {
-                File::open(parent)?.sync_all()?;
-            }
-            file
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.create(true).open(path)?,
+    let (file, new) = match options.clone().create_new(true).open(path) {
+        Ok(file) => (file, true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.create(true).open(path)?, false),
         Err(error) => return Err(error),
     };
     let meta = file.metadata()?;
@@ -61,5 +57,10 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     if meta.mode() & 0o077 != 0 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
-    Ok(file)
+    Ok((file, new))
+}
+
+/// The names beside `path` are on disk when this returns.
+pub(super) fn sync_names(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

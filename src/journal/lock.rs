@@ -22,7 +22,8 @@ impl SessionLock {
     pub fn take(folder: &Path, stem: &str) -> io::Result<Option<SessionLock>> {
         let path = folder.join(format!("{stem}.lock"));
         loop {
-            let file = folder::open(&path)?;
+            // Its name gets to the disk with that of the session's file, at the first sync.
+            let (file, _) = folder::open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),

@@ -30,6 +30,7 @@ use crate::{
     event::{Actor, Event, Scope},
     seams::{Journal, JournalError},
 };
+pub use writer::user_name;
 use writer::{Entry, Message, Writer};
 
 /// The journal on disk below a state folder. Dropping the last handle writes and syncs what is queued.

@@ -285,7 +285,7 @@ impl Files {
 }
 
 /// Name of the operating system's user, or its number where it has no name.
-fn user_name() -> String {
+pub fn user_name() -> String {
     let uid = nix::unistd::getuid();
     match nix::unistd::User::from_uid(uid) {
         Ok(Some(user)) => user.name,

@@ -25,6 +25,11 @@ pub struct SpecError(String);
 const FORMS: &str = "anthropic:NAME, openai:NAME, ollama:NAME, script:FILE, replay:FILE or manual:DIR";
 
 impl Spec {
+    /// Whether this version can reach it.
+    pub fn is_available(&self) -> bool {
+        !matches!(self, Spec::OpenAi(_) | Spec::Ollama(_) | Spec::Replay(_))
+    }
+
     /// Reads a SPEC. Names hold no blanks or control characters; paths are taken as they stand.
     ///
     /// # Errors

@@ -134,7 +134,7 @@ impl FileProposal {
 }
 
 /// The lines before and behind a line start.
-fn anchor(text: &Text, at: usize) -> (String, String) {
+pub(super) fn anchor(text: &Text, at: usize) -> (String, String) {
     let line = text.line_of(at);
     let before = line.checked_sub(1).map(|before| text.slice(text.line_start(before)..at));
     (before.unwrap_or_default(), text.slice(at..text.line_start(line + 1)))
@@ -147,7 +147,7 @@ pub fn transplant(from: &Text, to: &Text, now: &Text) -> Option<Text> {
     }
     let theirs = text::changes(from, now);
     let mut moved = Vec::new();
-    for hunk in text::hunks(from, to) {
+    for hunk in text::line_changes(from, to) {
         let mut range = hunk.range;
         for edit in theirs.iter().rev() {
             range = carry(&range, edit)?;

@@ -12,7 +12,7 @@ use crate::event::{ApprovalId, PermissionOutcome, Scope};
 pub struct Update {
     pub kind: UpdateKind,
     /// Fields by kind: text and thinking `{text}`; tool_call `{call, tool, title, status, result?}`; tool_output
-    /// `{call, text}`; usage `{iteration, iterations, usage, cost_usd?}`; state `{state, message?}`.
+    /// `{call, text}`; usage `{iteration, iterations, usage, cost_usd?, model}`; state `{state, message?}`.
     pub data: Value,
 }
 

@@ -21,6 +21,6 @@ pub use sandbox::{
 };
 pub use vcs::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};
 pub use workspace::{
-    FileKind, Hit, ListQuery, Listed, Listing, SearchMode, SearchQuery, SearchResult, Source, StageOp, StageRequest, Staged,
+    Checkable, FileKind, Hit, ListQuery, Listed, Listing, SearchMode, SearchQuery, SearchResult, Source, StageOp, StageRequest, Staged,
     View, Workspace, WorkspaceError,
 };

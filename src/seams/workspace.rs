@@ -3,6 +3,7 @@
 use crate::{
     event::{CallId, HunkId, ProposalId},
     path::WsPath,
+    proposal::Receipt,
     seams::Shadow,
     text::Text,
 };
@@ -154,6 +155,15 @@ pub struct Staged {
     pub text: Text,
 }
 
+/// One state of a task's text, for checks.
+#[derive(Clone, Debug)]
+pub struct Checkable {
+    /// What a check must see in place of the disk: buffers and the task's hunks.
+    pub shadow: Shadow,
+    /// SHA-256 over paths and texts of the same.
+    pub digest: String,
+}
+
 /// Why the workspace cannot do it. The sentence is written for the model.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum WorkspaceError {
@@ -205,10 +215,19 @@ pub trait Workspace: Send + Sync {
     async fn stage(&self, request: StageRequest) -> Result<Staged, WorkspaceError>;
     /// What commands must see in place of the disk.
     async fn shadow(&self) -> Result<Shadow, WorkspaceError>;
+    /// The text as it is now, for a round of checks; what an earlier round said is forgotten. `None` when the task proposes
+    /// nothing and nothing of it was accepted.
+    async fn checkable(&self) -> Result<Option<Checkable>, WorkspaceError>;
+    /// Keeps with the proposal what a check of this round said.
+    async fn checked(&self, receipt: Receipt);
     /// Goes up whenever what the task sees may have changed.
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
+    /// Those of `paths` that the ignore rules do not leave out: what is worth telling of what a command changed.
+    async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
+        paths
+    }
     /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

@@ -20,6 +20,7 @@ use super::{
     display::Display,
     documents::Documents,
     folders::Folders,
+    hover::Stories,
     input::{Input, Reply},
     life,
     outgoing::Outgoing,
@@ -70,6 +71,8 @@ pub struct Actor {
     pub review: Review,
     pub display: Display,
     pub keeper: Keeper,
+    /// What is told about accepted lines.
+    pub stories: Stories,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
     /// Task prompts as last read.
@@ -112,6 +115,7 @@ impl Actor {
             review: Review::default(),
             display: Display::default(),
             keeper,
+            stories: Stories::default(),
             typed: Vec::new(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
@@ -145,6 +149,9 @@ impl Actor {
             }
             Input::Lenses(uri, reply) => {
                 let _ = reply.send(Ok(self.lenses(&uri)));
+            }
+            Input::Hover(params, reply) => {
+                let _ = reply.send(Ok(self.hover(&params)));
             }
             Input::CancelProgress(task) => self.stop(Some(&task)),
             Input::Desk { folder, op } => self.on_desk(folder, op),
@@ -189,6 +196,7 @@ impl Actor {
             Command::Undo(of) => return self.on_undo(&of.task, reply),
             Command::Reject(review) => self.on_reject(review),
             Command::RejectWithReason(hunks) => self.on_reject_with_reason(hunks),
+            Command::Renew(hunks) => self.on_renew(hunks),
             Command::ShowDiff(show) => self.on_show_diff(show),
             Command::Approvals => self.on_approvals(),
             Command::Answer(answer) => self.on_answer_code(answer),

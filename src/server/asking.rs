@@ -104,7 +104,7 @@ impl Actor {
         match next {
             Next::TooLate(words) => self.out.message(MessageType::INFO, &words),
             Next::OpenDocument(approval) => self.open_question_document(&approval, true),
-            Next::ShowNext => {}
+            Next::GoOn => {}
             Next::InDocument(approval) => {
                 self.client.questions = false;
                 self.open_question_document(&approval, false);

@@ -1,7 +1,7 @@
 //! What the client said it can do, reduced to what the server decides by.
 
 use serde_json::Value;
-use tower_lsp::lsp_types::{ClientCapabilities, InitializeParams, PositionEncodingKind, ResourceOperationKind};
+use tower_lsp::lsp_types::{ClientCapabilities, InitializeParams, MarkupKind, PositionEncodingKind, ResourceOperationKind};
 
 use crate::text::Encoding;
 
@@ -27,6 +27,8 @@ pub struct Client {
     pub progress: bool,
     pub show_document: bool,
     pub refresh_lenses: bool,
+    /// Shows hovers as Markdown.
+    pub hover_markdown: bool,
     pub watch_files: bool,
     /// Reports no text before the command that it sent is answered: Eglot waits for the answer and sends changes when idle.
     pub silent_while_waiting: bool,
@@ -67,6 +69,11 @@ impl Client {
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),
+            hover_markdown: caps
+                .text_document
+                .as_ref()
+                .and_then(|text| text.hover.as_ref()?.content_format.as_ref())
+                .is_some_and(|formats| formats.contains(&MarkupKind::Markdown)),
             watch_files: workspace
                 .and_then(|w| w.did_change_watched_files.as_ref())
                 .and_then(|watch| watch.dynamic_registration)

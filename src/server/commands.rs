@@ -56,7 +56,7 @@ required! {
     Retry { task: TaskId, note: Option<String> }
     /// `accept` and `reject`: some hunks, a file's, or all.
     Review { proposal: ProposalId, hunks: Option<Vec<HunkId>>, uri: Option<Url>, reason: Option<String> }
-    /// `rejectWithReason`: opens a document for the reason.
+    /// `rejectWithReason` opens a document for the reason; `renew` proposes stale hunks anew.
     Explainable { proposal: ProposalId, hunks: Vec<HunkId> }
     /// `showDiff`
     ShowDiff { proposal: ProposalId, uri: Option<Url> }
@@ -79,6 +79,7 @@ pub enum Command {
     Accept(Review),
     Reject(Review),
     RejectWithReason(Explainable),
+    Renew(Explainable),
     ShowDiff(ShowDiff),
     Undo(OfTask),
     Approvals,
@@ -109,6 +110,7 @@ pub const NAMES: &[&str] = &[
     "accept",
     "reject",
     "rejectWithReason",
+    "renew",
     "showDiff",
     "undo",
     "approvals",
@@ -147,6 +149,7 @@ impl Command {
             "accept" => Command::Accept(read(id, argument)?),
             "reject" => Command::Reject(read(id, argument)?),
             "rejectWithReason" => Command::RejectWithReason(read(id, argument)?),
+            "renew" => Command::Renew(read(id, argument)?),
             "showDiff" => Command::ShowDiff(read(id, argument)?),
             "undo" => Command::Undo(read(id, argument)?),
             "approvals" => read::<Nothing>(id, argument).map(|_| Command::Approvals)?,

@@ -11,12 +11,14 @@ use tower_lsp::lsp_types::{
     CodeLens, Command as LspCommand, Diagnostic, DiagnosticSeverity, NumberOrString, Range, Url, request::CodeLensRefresh,
 };
 
-use super::{actor::Actor, input::Input, outbox::Weight, position};
+use super::{actor::Actor, input::Input, outbox::Weight, position, receipts};
 use crate::{
     config,
     event::ProposalId,
     path::WsPath,
     proposal::{FileOp, FileProposal, Hunk, HunkState, Proposal},
+    text::Encoding,
+    workspace::desk::Desk,
 };
 
 /// Pause between a change and its refresh: typing comes in bursts.
@@ -157,7 +159,8 @@ impl Actor {
                     })
                     .collect();
                 let params = json!({
-                    "proposal": proposal.id, "task": proposal.task, "revision": proposal.revision, "files": files, "receipts": [],
+                    "proposal": proposal.id, "task": proposal.task, "revision": proposal.revision, "files": files,
+                    "receipts": receipts::rows(&folder.desk, &proposal.id),
                 });
                 self.out.own("countersign/proposal", params, Weight::Needed);
             }
@@ -198,6 +201,7 @@ impl Actor {
         let mut out = Vec::new();
         for proposal in folder.desk.proposals() {
             let Some(file) = proposal.files.get(&path) else { continue };
+            out.extend(checks_lens(&folder.desk, proposal, &path, self.client.encoding));
             for hunk in file.all().filter(|hunk| hunk.state != HunkState::Applying) {
                 let at = position(file.base.point(hunk.range.start, self.client.encoding));
                 let argument = json!({"proposal": proposal.id, "hunks": [hunk.id]});
@@ -218,6 +222,20 @@ impl Actor {
         }
         out
     }
+}
+
+/// What checks said, once: over the first hunk of the proposal's first file.
+fn checks_lens(desk: &Desk, proposal: &Proposal, path: &WsPath, encoding: Encoding) -> Option<CodeLens> {
+    let (first, file) = proposal.files.iter().find(|(_, file)| file.all().next().is_some())?;
+    let words = receipts::words(desk, &proposal.id);
+    let hunk = file.all().next().filter(|_| first == path && !words.is_empty())?;
+    let at = position(file.base.point(hunk.range.start, encoding));
+    let command = LspCommand {
+        title: words.join(" · "),
+        command: format!("{}showDiff", super::commands::PREFIX),
+        arguments: Some(vec![json!({"proposal": proposal.id})]),
+    };
+    Some(CodeLens { range: Range { start: at, end: at }, command: Some(command), data: None })
 }
 
 /// `-2 +5`
@@ -243,7 +261,7 @@ fn title(file: &FileProposal, hunk: &Hunk) -> String {
     }
 }
 
-fn line_length(file: &FileProposal, line: usize, encoding: crate::text::Encoding) -> u32 {
+fn line_length(file: &FileProposal, line: usize, encoding: Encoding) -> u32 {
     let (start, end) = (file.base.line_start(line), file.base.line_start(line + 1));
     let text = file.base.slice(start..end);
     let body = text.trim_end_matches(['\n', '\r']).len();

@@ -8,7 +8,7 @@ use tower_lsp::{
     jsonrpc::Error,
     lsp_types::{
         CodeActionParams, CodeActionResponse, CodeLens, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
-        DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, Url,
+        DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, Hover, HoverParams, Url,
     },
 };
 
@@ -42,6 +42,7 @@ pub enum Input {
     Command(Command, Reply<Value>),
     CodeActions(CodeActionParams, Reply<CodeActionResponse>),
     Lenses(Url, Reply<Vec<CodeLens>>),
+    Hover(HoverParams, Reply<Option<Hover>>),
     /// `window/workDoneProgress/cancel`; the token is the task.
     CancelProgress(TaskId),
     /// A task looks at or changes the texts of its folder.

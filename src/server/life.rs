@@ -138,6 +138,7 @@ impl Job {
 
     async fn live(mut self) -> Result<Finished, Finished> {
         self.trust().await?;
+        self.prove_walls();
         let policy = self.policy().await;
         let model = self.model().await?;
         if self.cancel.is_cancelled() {
@@ -149,7 +150,7 @@ impl Job {
         let keeper = policy.clone();
         let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
         let view = Arc::new(TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy));
-        let prompt = self.prompt(view.as_ref(), &policy, &world).await?;
+        let prompt = self.prompt(view.as_ref(), &policy, &*world).await?;
         if self.new_session {
             let start = Event::SessionStart {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -171,6 +172,7 @@ impl Job {
             iterations: self.asked.iterations,
             reply_tokens: self.setup.config.model.max_tokens.unwrap_or(0),
             prices: prices(&self.setup.config, model.name()),
+            checks: self.setup.config.checks.commands.clone(),
             history: std::mem::take(&mut self.history),
         };
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
@@ -231,6 +233,17 @@ impl Job {
         }
     }
 
+    /// Finds the walls' level out beside everything else that a task needs first; it is found out once a server.
+    fn prove_walls(&self) {
+        if self.mode == Mode::Edit {
+            let (sandbox, mailbox) = (self.setup.sandbox.clone(), self.mailbox.clone());
+            tokio::spawn(async move {
+                let (level, _) = sandbox.level().await;
+                let _ = mailbox.send(Input::Level(level.to_string()));
+            });
+        }
+    }
+
     /// The effective policy; a broken file leaves only reading.
     async fn policy(&self) -> Arc<Policy> {
         let Effective { policy, layers, problem } = effective_policy(&self.setup, &self.canonical, true);
@@ -270,7 +283,9 @@ impl Job {
         if let Some(max) = config.model.max_tokens {
             settings.max_tokens = max;
         }
-        if let Some(provider) = config::model::Provider::of_spec(&spec) {
+        // Nobody is asked for the key of a model that cannot be reached; `build` below says so.
+        let reachable = llm::Spec::parse(&spec).is_ok_and(|spec| spec.is_available());
+        if let Some(provider) = config::model::Provider::of_spec(&spec).filter(|_| reachable) {
             let endpoint = config::model::endpoint(provider, environment, config).map_err(usage)?;
             let key = keys::find(provider, environment, &setup.folders, config).await.map_err(usage)?;
             match key {
@@ -339,27 +354,30 @@ impl Job {
         let Answer { kind, .. } = ask(&self.mailbox, &self.scope(), question).await;
         if let AnswerKind::Approved(_) = kind {
             let _ = self.mailbox.send(Input::SetUp);
-            return Finished::with_code("no model is set up yet: follow the steps of the opened document, then ask again", 2);
+            return Finished::with_code("no model is set up yet: follow the opened document, or run `countersign init`; then ask again", 2);
         }
         Finished::with_code(format!("{why}; run `countersign init` to set one up, or try `countersign demo`"), 2)
     }
 
     /// The task prompt with the user's words and what they point at.
-    async fn prompt(&self, view: &TaskWorkspace, policy: &Policy, world: &World) -> Result<String, Finished> {
+    async fn prompt(&self, view: &TaskWorkspace, policy: &Policy, around: &World) -> Result<String, Finished> {
         let found = tasks::Tasks::load(&self.setup.folders, Some(&self.canonical), true);
         let name = &self.asked.prompt_name;
         let task = found.tasks.get(name).ok_or_else(|| Finished::with_code(format!("there is no task prompt {name:?}"), 2))?;
         let ask = &self.asked.ask;
         let (mut file, mut range, mut selection) = (String::new(), String::new(), String::new());
-        let mut diagnostics = diagnostics(ask.diagnostics.as_deref().unwrap_or_default());
+        let mut kept = None;
         if let Some((path, open)) = &self.about {
             file = path.to_string();
-            if policy.decide(&Action::Read(path.as_str().to_owned()), world).verdict == Verdict::Deny {
-                // An open buffer is as secret as its file, and so is what others say about its text.
-                selection = "(the policy keeps this file from you)".to_owned();
-                diagnostics = String::new();
-            } else if let Some(chosen) = ask.range {
-                range = format!("{}-{}", chosen.start.line + 1, chosen.end.line + 1);
+            let read = policy.decide(&Action::Read(file.clone()), around);
+            // What no tool may read does not leave by way of a selection either.
+            kept = (read.verdict == Verdict::Deny).then_some(read.reason);
+            if let Some(chosen) = ask.range {
+                // A selection of whole lines ends before the first character of the next one.
+                let whole = chosen.end.character == 0 && chosen.end.line > chosen.start.line;
+                range = format!("{}-{}", chosen.start.line + 1, chosen.end.line + u32::from(!whole));
+            }
+            if let Some(chosen) = ask.range.filter(|_| kept.is_none()) {
                 let text = match open {
                     Some(text) => Some(text.clone()),
                     None => view.read(path).await.ok().map(|view| view.text),
@@ -367,6 +385,7 @@ impl Job {
                 selection = text.map(|text| selected(&text, chosen, self.client.encoding)).unwrap_or_default();
             }
         }
+        let diagnostics = diagnostics(ask.diagnostics.as_deref().filter(|_| kept.is_none()).unwrap_or_default());
         let variables = tasks::Variables {
             file: &file,
             range: &range,
@@ -376,7 +395,8 @@ impl Job {
         };
         let text = task.render(&variables).map_err(|why| Finished::with_code(why, 2))?;
         let notes: String = self.notes.iter().map(|note| format!("{note}\n\n")).collect();
-        Ok(format!("Workspace folder: {}\n\n{notes}{}", self.name, text.trim()))
+        let kept = kept.map(|why| format!("\n\nNothing of that file is shown: {why}.")).unwrap_or_default();
+        Ok(format!("Workspace folder: {}\n\n{notes}{}{kept}", self.name, text.trim()))
     }
 
     fn scope(&self) -> Scope {

@@ -15,6 +15,7 @@ mod folders;
 pub mod framing;
 mod grants;
 mod hooks;
+mod hover;
 mod input;
 mod kept;
 mod life;
@@ -25,7 +26,9 @@ pub mod peer;
 mod problems;
 mod publishing;
 mod questions;
+mod renewing;
 mod restore;
+mod receipts;
 mod review;
 mod running;
 mod task;
@@ -78,9 +81,9 @@ pub struct Setup {
     pub max_iterations: Option<u32>,
     pub sandbox: Arc<dyn Sandbox>,
     pub clock: Arc<dyn Clock>,
+    pub policies: Policies,
     /// Whether pending changes are kept over a restart, and those of servers that are gone are shown.
     pub keep_pending: bool,
-    pub policies: Policies,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
 }

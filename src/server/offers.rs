@@ -77,6 +77,9 @@ impl Actor {
         if here.iter().any(|hunk| hunk.state == HunkState::Pending) {
             push("Accept change", "accept", these.clone());
         }
+        if here.iter().any(|hunk| hunk.state == HunkState::Stale) {
+            push("Propose again", "renew", these.clone());
+        }
         push("Reject change", "reject", these.clone());
         push("Reject with a reason...", "rejectWithReason", these);
         push("Show diff", "showDiff", json!({"proposal": proposal.id, "uri": uri}));

@@ -20,7 +20,7 @@ use super::{
     life::{effective_policy, trust_question},
 };
 use crate::{
-    config::{ConfigError, TrustStore},
+    config::{ConfigError, TrustStore, policy_layers},
     event::{Actor as By, Event, Scope},
     seams::{AnswerKind, Journal},
 };
@@ -33,20 +33,20 @@ impl ConfigError {
 }
 
 impl Actor {
-    /// The client is ready: look at the files that the user may have broken, and at the walls; nothing of it delays a request.
+    /// The client is ready: look at the files that the user may have broken; nothing of it delays a request.
     pub fn on_initialized(&mut self) {
         self.look_for_kept();
-        let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
-        tokio::spawn(async move {
-            let (level, _) = setup.sandbox.level().await;
-            let _ = mailbox.send(Input::Level(level.to_string()));
-        });
         let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
         let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();
         tokio::task::spawn_blocking(move || {
             let store = TrustStore::new(&setup.folders);
             for root in roots {
                 let trusted = store.is_trusted(&root).unwrap_or(false);
+                // The built-in policy is sound, and is made when the first task needs it.
+                let layers = policy_layers(&setup.folders, Some(&root), trusted, setup.policy.as_deref());
+                if setup.broken_config.is_none() && layers.is_ok_and(|layers| layers.is_empty()) {
+                    continue;
+                }
                 if let Some(problem) = effective_policy(&setup, &root, trusted).problem {
                     let _ = mailbox.send(problem.input());
                 }

@@ -49,7 +49,7 @@ pub enum Next {
     /// Open the question's document, then show the next dialog.
     OpenDocument(ApprovalId),
     /// Show the next dialog.
-    ShowNext,
+    GoOn,
     /// Decided; the asker has been told.
     Closed(ApprovalId, Answer),
     /// The client has no dialogs: the question stays open in its document.
@@ -172,7 +172,7 @@ impl Questions {
                 Shown::Chose(title) if title != REJECT && title != SHOW => {
                     Next::TooLate(format!("Your answer \"{title}\" [{approval}] came too late: nothing was done."))
                 }
-                _ => Next::ShowNext,
+                _ => Next::GoOn,
             };
         };
         let took = open.shown_at.elapsed();
@@ -184,7 +184,7 @@ impl Questions {
                     open.too_fast = Some(took);
                     open.times_too_fast += 1;
                     if open.times_too_fast < TOO_FAST {
-                        return Next::ShowNext;
+                        return Next::GoOn;
                     }
                     self.close(approval, AnswerKind::Dismissed, "approved faster than it can be read, again and again")
                 } else {

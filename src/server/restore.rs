@@ -261,6 +261,7 @@ impl Actor {
             line: String::new(),
             reported: String::new(),
             transcript: String::new(),
+            words: Default::default(),
         };
         restored.log("\n\nThe server was started anew; what came before stands in the journal.\n");
         for (path, hunk, why) in &found.dropped {

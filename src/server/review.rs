@@ -410,6 +410,7 @@ impl Actor {
         let proposal = folder.desk.proposal(&show.proposal).ok_or_else(|| unknown("proposal", &show.proposal))?;
         let only = show.uri.as_ref().and_then(|uri| self.folders.find(uri)).map(|(_, path)| path);
         let mut text = format!("# proposal {}, task {}\n", proposal.id, proposal.task);
+        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
         for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
             text.push_str(&super::diff::of_file(path, file));
         }

@@ -19,6 +19,7 @@ use super::{
     input::Input,
     life::{self, Finished},
     outbox::Weight,
+    receipts,
     task::{Asked, State, Task},
 };
 use crate::{
@@ -166,6 +167,7 @@ impl Actor {
             line: String::new(),
             reported: String::new(),
             transcript: String::new(),
+            words: Default::default(),
         };
         self.tasks.insert(id.clone(), task);
         if let Some(folder) = self.folders.get_mut(folder) {
@@ -262,6 +264,7 @@ impl Actor {
         if task.state == State::Preparing && update.kind != UpdateKind::Question {
             task.state = State::Running;
         }
+        task.words.note(&update);
         let data = &update.data;
         match update.kind {
             UpdateKind::Text => task.log(data["text"].as_str().unwrap_or_default()),
@@ -284,7 +287,11 @@ impl Actor {
                 task.usage = serde_json::from_value(data["usage"].clone()).unwrap_or(task.usage);
                 task.cost_usd = data["cost_usd"].as_f64();
             }
-            UpdateKind::State => {}
+            UpdateKind::State => match (data["doing"].as_str(), data["state"].as_str()) {
+                (Some(doing), _) => task.line = doing.to_owned(),
+                (None, Some("thinking" | "calling")) => task.line.clear(),
+                (None, _) => {}
+            },
             UpdateKind::Question => {
                 task.line = if data["state"] == "open" { "waiting for you".to_owned() } else { String::new() }
             }
@@ -374,6 +381,8 @@ impl Actor {
     /// A task has ended, in whatever way.
     pub fn on_task_done(&mut self, id: &TaskId, finished: Finished) {
         self.dismiss_questions_of(id);
+        // Whoever is told of the end knows the proposal and its receipts as they are then.
+        self.refresh();
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.state = finished.state;
         if let Some(history) = finished.history
@@ -389,7 +398,8 @@ impl Actor {
         }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
         let pending = self.folders.get(task.folder).map_or(0, |folder| pending(folder, &task.proposal));
-        let closing = task.closing(&finished.summary, pending);
+        let checks = self.folders.get(task.folder).map(|folder| receipts::words(&folder.desk, &task.proposal));
+        let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
         let (progress, folder) = (task.progress, task.folder);
         let mut data = json!({"state": task.state.word(), "title": task.title, "summary": finished.summary, "pending": pending});

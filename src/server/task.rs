@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     commands::{Ask, Mode},
     editor::Steering,
+    hover::Words,
 };
 use crate::event::{ProposalId, SessionId, StopReason, TaskId, Usage};
 
@@ -84,6 +85,8 @@ pub struct Task {
     pub reported: String,
     /// Markdown account of what happened so far.
     pub transcript: String,
+    /// What the model said before each call.
+    pub words: Words,
 }
 
 impl Task {
@@ -113,7 +116,7 @@ impl Task {
     }
 
     /// The one message at the end.
-    pub fn closing(&self, summary: &str, pending: usize) -> String {
+    pub fn closing(&self, summary: &str, pending: usize, checks: &[String]) -> String {
         let first = summary.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
         let first: String =
             if first.chars().count() > 140 { first.chars().take(139).chain(['…']).collect() } else { first.into() };
@@ -133,6 +136,7 @@ impl Task {
             1 => " 1 change to review.".to_owned(),
             n => format!(" {n} changes to review."),
         };
-        format!("countersign {what}.{review} {first}").trim_end().to_owned()
+        let checks = if checks.is_empty() { String::new() } else { format!(" {}.", checks.join("; ")) };
+        format!("countersign {what}.{review}{checks} {first}").trim_end().to_owned()
     }
 }

@@ -132,6 +132,7 @@ impl Actor {
             return;
         }
         for event in events {
+            self.note_story(index, &event);
             self.record_desk(event);
         }
         self.check_landed();

@@ -7,7 +7,10 @@ use std::{collections::HashMap, ops::Range};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::hash::LineHash;
+use super::{
+    hash::LineHash,
+    slide::{Side, slide},
+};
 
 /// A stretch of lines that differs; one side may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +31,7 @@ pub(super) fn align(old_lines: &[&str], new_lines: &[&str]) -> Vec<Stretch> {
     }
     aligner.between(old_at..old.len(), new_at..new.len());
     let mut found = aligner.found;
-    slide(&mut found, &old, old_lines, |stretch| (&mut stretch.old, &mut stretch.new));
-    slide(&mut found, &new, new_lines, |stretch| (&mut stretch.new, &mut stretch.old));
+    slide(&mut found, Side { lines: old_lines, kinds: &old }, Side { lines: new_lines, kinds: &new });
     found
 }
 
@@ -136,7 +138,11 @@ fn fixed_points(old: &[usize], new: &[usize], kinds: usize) -> Vec<(usize, usize
     // The longest run of pairs that ascends on the new side: `tails[n]` ends the best one of n + 1 pairs.
     let (mut tails, mut before): (Vec<usize>, Vec<Option<usize>>) = (Vec::new(), Vec::with_capacity(pairs.len()));
     for (at, pair) in pairs.iter().enumerate() {
-        let length = tails.partition_point(|&tail| pairs[tail].1 < pair.1);
+        // Mostly in order.
+        let length = match tails.last() {
+            Some(&last) if pairs[last].1 < pair.1 => tails.len(),
+            _ => tails.partition_point(|&tail| pairs[tail].1 < pair.1),
+        };
         before.push(length.checked_sub(1).map(|shorter| tails[shorter]));
         if length == tails.len() { tails.push(at) } else { tails[length] = at }
     }
@@ -144,33 +150,4 @@ fn fixed_points(old: &[usize], new: &[usize], kinds: usize) -> Vec<(usize, usize
         std::iter::successors(tails.last().copied(), |&at| before[at]).map(|at| pairs[at]).collect();
     run.reverse();
     run
-}
-
-/// Moves inserted or deleted runs that repeat their surroundings to where a reader expects them: not beginning with the end
-/// of what stands before. `sides` gives the side that has the run and the other, empty one.
-fn slide(
-    found: &mut [Stretch],
-    kinds: &[usize],
-    lines: &[&str],
-    sides: impl Fn(&mut Stretch) -> (&mut Range<usize>, &mut Range<usize>),
-) {
-    let mut floor: Option<usize> = None;
-    for stretch in found {
-        let (run, other) = sides(stretch);
-        if other.start == other.end && run.start < run.end {
-            // One equal line stays between two stretches.
-            let most = run.start.saturating_sub(floor.map_or(0, |floor| floor + 1));
-            let up = (1..=most).take_while(|step| kinds[run.start - step] == kinds[run.end - step]).count();
-            let best = (0..=up).min_by_key(|step| (awkward(lines[run.start - step]), *step)).unwrap_or(0);
-            (run.start, run.end) = (run.start - best, run.end - best);
-            (other.start, other.end) = (other.start - best, other.end - best);
-        }
-        floor = Some(run.end);
-    }
-}
-
-/// How badly a line begins a block.
-fn awkward(line: &str) -> u8 {
-    let line = line.trim();
-    if line.starts_with(['}', ')', ']']) || line == "end" { 2 } else { u8::from(line.is_empty()) }
 }

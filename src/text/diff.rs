@@ -3,17 +3,23 @@
 use super::{
     Edit, Text,
     align::{Stretch, align},
+    join::join,
 };
 
 /// What turns `base` into `new`, as whole lines of `base`: ascending, disjoint, with an unchanged line between any two.
 /// Applied together they give exactly `new`.
 pub fn hunks(base: &Text, new: &Text) -> Vec<Edit> {
-    if base == new { Vec::new() } else { line_diff(&base.to_string(), &new.to_string()) }
+    if base == new { Vec::new() } else { line_diff(&base.to_string(), &new.to_string(), join) }
+}
+
+/// What turns `base` into `new` like [`hunks`], as few lines as possible: parts that a person reads as one change stay apart.
+pub fn line_changes(base: &Text, new: &Text) -> Vec<Edit> {
+    if base == new { Vec::new() } else { line_diff(&base.to_string(), &new.to_string(), apart) }
 }
 
 /// What turns `old` into `new`, cut down to the characters that differ: ascending, disjoint.
 pub fn changes(old: &Text, new: &Text) -> Vec<Edit> {
-    let mut edits = hunks(old, new);
+    let mut edits = line_changes(old, new);
     for edit in &mut edits {
         trim(&old.slice(edit.range.clone()), edit);
     }
@@ -37,7 +43,7 @@ pub fn refine(text: &Text, mut edit: Edit) -> Vec<Edit> {
     if !(several(&old) && several(&edit.new)) {
         return vec![edit];
     }
-    let mut parts = line_diff(&old, &edit.new);
+    let mut parts = line_diff(&old, &edit.new, apart);
     for part in &mut parts {
         trim(&old[part.range.clone()], part);
         part.range = part.range.start + edit.range.start..part.range.end + edit.range.start;
@@ -54,16 +60,53 @@ fn trim(old: &str, edit: &mut Edit) {
     edit.new = new[..new.len() - tail].to_owned();
 }
 
-fn line_diff(old: &str, new: &str) -> Vec<Edit> {
+/// Leaves stretches as they were found.
+fn apart(_: &mut Vec<Stretch>, _: &[&str], _: &[&str]) {}
+
+fn line_diff(old: &str, new: &str, group: impl Fn(&mut Vec<Stretch>, &[&str], &[&str])) -> Vec<Edit> {
     let head = common_head(old, new);
     let tail = common_tail(&old[head..], &new[head..]);
+    // A block that repeats what stands around it may begin there.
+    let head = lines_back(old.as_bytes(), head);
+    let tail = old.len() - lines_on(old.as_bytes(), old.len() - tail);
     let (old_lines, new_lines) = (lines(&old[head..old.len() - tail]), lines(&new[head..new.len() - tail]));
     let (old_at, new_at) = (offsets(&old_lines, head), offsets(&new_lines, head));
     let edit = |stretch: Stretch| Edit {
         range: old_at[stretch.old.start]..old_at[stretch.old.end],
         new: new[new_at[stretch.new.start]..new_at[stretch.new.end]].to_owned(),
     };
-    align(&old_lines, &new_lines).into_iter().map(edit).collect()
+    let mut found = align(&old_lines, &new_lines);
+    group(&mut found, &old_lines, &new_lines);
+    found.into_iter().map(edit).collect()
+}
+
+/// Equal lines at both ends that are looked at.
+const CONTEXT: usize = 64;
+
+/// The start of the line some lines before the one that starts at `at`.
+fn lines_back(text: &[u8], mut at: usize) -> usize {
+    for _ in 0..CONTEXT {
+        while at > 0 {
+            at -= 1;
+            if starts_line(text, at) {
+                break;
+            }
+        }
+    }
+    at
+}
+
+/// The start of the line some lines behind the one that starts at `at`.
+fn lines_on(text: &[u8], mut at: usize) -> usize {
+    for _ in 0..CONTEXT {
+        while at < text.len() {
+            at += 1;
+            if starts_line(text, at) {
+                break;
+            }
+        }
+    }
+    at
 }
 
 /// Bytes of whole lines that both texts begin with.
@@ -102,7 +145,7 @@ fn starts_line(text: &[u8], at: usize) -> bool {
 }
 
 /// The lines with their breaks; no empty line behind a final break.
-fn lines(text: &str) -> Vec<&str> {
+pub(super) fn lines(text: &str) -> Vec<&str> {
     if !text.as_bytes().contains(&b'\r') {
         return text.split_inclusive('\n').collect();
     }

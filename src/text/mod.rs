@@ -4,11 +4,17 @@
 mod align;
 mod diff;
 mod hash;
+mod join;
+mod merge;
 mod rebase;
+mod slide;
 mod snapshot;
 mod unified;
+mod words;
 
-pub use diff::{changes, hunks, refine};
+pub use diff::{changes, hunks, line_changes, refine};
+pub use merge::merged;
 pub use rebase::{carry, grow, seams_hold, slack};
 pub use snapshot::{Edit, Encoding, Point, Text};
 pub use unified::{Side, unified};
+pub use words::words;

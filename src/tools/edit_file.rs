@@ -13,7 +13,7 @@ use super::{
 use crate::{
     path::WsPath,
     policy::Action,
-    seams::{FileKind, StageOp, StageRequest, Staged},
+    seams::{FileKind, StageOp, StageRequest, Staged, WorkspaceError},
     text::Text,
 };
 
@@ -94,7 +94,13 @@ impl Tool for EditFile {
     }
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
-        let view = cx.workspace.read(&self.path).await?;
+        let view = cx.workspace.read(&self.path).await.map_err(|error| match error {
+            // Without a name that is meant instead, the file is to be made.
+            WorkspaceError::NotFound { ref near, .. } if near.is_empty() => {
+                ToolResult::error(format!("{error}; write_file makes new files"))
+            }
+            other => other.into(),
+        })?;
         if view.kind != FileKind::Text {
             return Err(ToolResult::error(format!("{} is not UTF-8 text; it can be read but not edited", self.path)));
         }

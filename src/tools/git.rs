@@ -123,7 +123,8 @@ impl Tool for Git {
             ToolResult::error(format!("{}{hint}", error.message))
         })?;
         if text.trim().is_empty() {
-            return Ok(ToolResult::ok(format!("git {}: nothing", self.op.name())));
+            let disk = if self.op == Op::Diff { " (it looks at the disk, where pending edits are not)" } else { "" };
+            return Ok(ToolResult::ok(format!("git {}: nothing{disk}", self.op.name())));
         }
         let text = terminal::clean(text.as_bytes());
         Ok(ToolResult::ok(match terminal::ends(&text, HEAD, TAIL) {

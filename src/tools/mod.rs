@@ -20,7 +20,7 @@ mod run;
 mod schema;
 mod search;
 mod shell;
-mod terminal;
+pub mod terminal;
 mod write_file;
 
 pub use context::{Context, Effect, Mode, Publication, Tool, ToolResult};

@@ -121,6 +121,13 @@ impl Registry {
         let alike = |entry: &&Entry| (similar::TextDiff::from_chars(entry.spec.name.as_str(), known).ratio() * 1000.0) as u32;
         let nearest = self.entries.iter().max_by_key(alike).filter(|entry| alike(entry) >= 600);
         let names: Vec<&str> = self.entries.iter().map(|entry| entry.spec.name.as_str()).collect();
+        if all().iter().any(|entry| entry.spec.name == known) && nearest.is_none_or(|entry| entry.spec.name != known) {
+            let why = match self.mode {
+                Mode::Edit => "the policy leaves it out".to_owned(),
+                mode => format!("this task only looks ({})", mode.name()),
+            };
+            return format!("{known} cannot be used: {why}. The tools are {}", names.join(", "));
+        }
         match nearest {
             Some(entry) => {
                 format!("there is no tool {name:?} here; did you mean {}? The tools are {}", entry.spec.name, names.join(", "))

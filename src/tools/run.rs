@@ -24,8 +24,7 @@ const LIVE: usize = 256 * 1024;
 /// Most changed paths and hidden files that a result names.
 const NAMES: usize = 20;
 
-/// Runs a bash command on a shadow of the workspace, with your pending edits and without network. Files that it changes are
-/// not kept.
+/// Runs a bash command on a shadow of the workspace, with your pending edits and without network.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
@@ -84,7 +83,9 @@ impl Tool for Run {
                 "{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"
             ))
         })?;
-        let text = report(&outcome, timeout, collector, cx);
+        let changed = cx.shell.untold(cx.workspace.unignored(outcome.changed.clone()).await);
+        let piped = ends_in_pipe(&self.command);
+        let text = report(&outcome, &changed, piped, timeout, collector, cx);
         let status = match outcome.stopped {
             Some(Stopped::Cancelled) => ToolCallStatus::Cancelled,
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,
@@ -141,11 +142,22 @@ impl OutputSink for Collector<'_> {
     }
 }
 
-fn report(outcome: &Outcome, timeout: Duration, collector: Collector<'_>, cx: &Context<'_>) -> String {
+fn report(
+    outcome: &Outcome,
+    changed: &[String],
+    piped: bool,
+    timeout: Duration,
+    collector: Collector<'_>,
+    cx: &Context<'_>,
+) -> String {
     let mut out = match (outcome.stopped, outcome.exit, outcome.signal) {
-        (Some(Stopped::Timeout), ..) => format!("ended by the time limit of {} s; its output so far:", timeout.as_secs()),
-        (Some(Stopped::Cancelled), ..) => "cancelled by the user; its output so far:".to_owned(),
-        (Some(Stopped::Memory), ..) => "ended by the memory limit; its output so far:".to_owned(),
+        (Some(Stopped::Timeout), ..) if timeout < cx.longest => {
+            format!("ended by the time limit of {} s; timeout_s sets it, up to {}", timeout.as_secs(), cx.longest.as_secs())
+        }
+        (Some(Stopped::Timeout), ..) => format!("ended by the time limit of {} s", timeout.as_secs()),
+        (Some(Stopped::Cancelled), ..) => "cancelled by the user".to_owned(),
+        (Some(Stopped::Memory), ..) => "ended by the memory limit".to_owned(),
+        (None, Some(0), _) if piped => "exit code 0 of the last command in the pipe".to_owned(),
         (None, Some(code), _) => format!("exit code {code}"),
         (None, None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None, None) => "ended without an exit code".to_owned(),
@@ -167,17 +179,45 @@ fn report(outcome: &Outcome, timeout: Duration, collector: Collector<'_>, cx: &C
     } else if text.trim().is_empty() {
         out.push_str("(no output)");
     }
-    if !outcome.changed.is_empty() {
+    if !changed.is_empty() {
         let _ = write!(
             out,
-            "\n[what the command changed stays in the shadow and is not merged: {}; use edit_file or write_file for what should stay]",
-            names(&outcome.changed)
+            "\n[what the command changed stays in the shadow and is not merged: {}. Later commands see it, the user does not: use \
+             edit_file or write_file for what should stay]",
+            names(changed)
         );
     }
-    if outcome.exit != Some(0) && !outcome.hidden.is_empty() {
-        let _ = write!(out, "\n[hidden from commands as secrets: {}; that may be why it failed]", names(&outcome.hidden));
+    if outcome.exit != Some(0) {
+        let hidden = cx.shell.untold_secrets(&outcome.hidden);
+        if !hidden.is_empty() {
+            let _ = write!(out, "\n[hidden from commands as secrets: {}; what needs them fails here]", names(&hidden));
+        }
     }
     out
+}
+
+/// Whether the command ends with a pipe, whose exit code says nothing about its start. Where quotes do not tell for sure, the
+/// code is told as it is.
+fn ends_in_pipe(command: &str) -> bool {
+    let (mut quote, mut piped) = (None, false);
+    let mut chars = command.trim_end().chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('"') | None, '\\') => drop(chars.next()),
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '`' | '{') => return false,
+            (None, '<') if chars.peek() == Some(&'<') => return false,
+            (None, '|') => piped = chars.next_if_eq(&'|').is_none(),
+            // `2>&1` and `&>` end no command.
+            (None, '>') => drop(chars.next_if_eq(&'&')),
+            (None, '&') if chars.peek() == Some(&'>') => {}
+            (None, ';' | '\n' | '&') => piped = false,
+            _ => {}
+        }
+    }
+    piped && quote.is_none()
 }
 
 fn names(paths: &[String]) -> String {

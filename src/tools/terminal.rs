@@ -2,7 +2,7 @@
 
 /// Text without terminal escapes and control characters; of a line that redraws itself only the last state stays; bytes that
 /// are not UTF-8 become replacement marks.
-pub(super) fn clean(bytes: &[u8]) -> String {
+pub fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len());
     let mut line_start = 0;
@@ -56,7 +56,7 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 
 /// The first `head` and last `tail` bytes of a text in whole lines, and what lies between as (lines, bytes). A single line that
 /// is longer is cut inside.
-pub(super) fn ends(text: &str, head: usize, tail: usize) -> (&str, Option<(usize, usize)>, &str) {
+pub fn ends(text: &str, head: usize, tail: usize) -> (&str, Option<(usize, usize)>, &str) {
     if text.len() <= head + tail {
         return (text, None, "");
     }

@@ -70,6 +70,10 @@ impl Tool for WriteFile {
         };
         let request = StageRequest { path: self.path.clone(), op, call: cx.call.clone(), apart: cx.apart };
         let staged = cx.workspace.stage(request).await?;
-        Ok(ToolResult::ok(format!("{}: {} lines, {}", self.path, self.content.lines().count(), pending(&staged, cx.apart))))
+        let lines = match self.content.lines().count() {
+            1 => "1 line".to_owned(),
+            n => format!("{n} lines"),
+        };
+        Ok(ToolResult::ok(format!("{}: {lines}, {}", self.path, pending(&staged, cx.apart))))
     }
 }

@@ -11,8 +11,9 @@ use rustix::fs::FileType;
 use crate::{
     event::TaskId,
     path::WsPath,
+    proposal::Receipt,
     seams::{
-        FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
+        Checkable, FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View, Workspace,
         WorkspaceError,
     },
 };
@@ -27,6 +28,7 @@ use super::{
     search,
     shadow::shadow,
     surroundings::{Secrecy, World},
+    walk::Rules,
 };
 
 /// One task's workspace. Cheap to clone.
@@ -228,12 +230,34 @@ impl Workspace for TaskWorkspace {
         self.disk(move |world| shadow(world, over, secrecy.as_ref())).await
     }
 
+    async fn checkable(&self) -> Result<Option<Checkable>, WorkspaceError> {
+        let Some((over, digest)) = self.desk(|desk, task| desk.checkable(task)).await? else { return Ok(None) };
+        let secrecy = Arc::clone(&self.secrecy);
+        let shadow = self.disk(move |world| shadow(world, over, secrecy.as_ref())).await?;
+        Ok(Some(Checkable { shadow, digest }))
+    }
+
+    async fn checked(&self, receipt: Receipt) {
+        // A server that goes away has nobody to show it to.
+        let _ = self.desk(move |desk, task| desk.checked(task, receipt)).await;
+    }
+
     async fn revision(&self) -> u64 {
         self.desk(|desk, _| desk.revision()).await.unwrap_or_default()
     }
 
     async fn news(&self) -> Vec<String> {
         self.desk(|desk, task| desk.news(task)).await.unwrap_or_default()
+    }
+
+    async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
+        let (world, all) = (Arc::clone(&self.world), paths.clone());
+        let sift = move || {
+            let mut rules = Rules::new(world.disk());
+            all.into_iter().filter(|path| !rules.ignore(path)).collect()
+        };
+        // Telling too much is no harm.
+        tokio::task::spawn_blocking(sift).await.unwrap_or(paths)
     }
 
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {

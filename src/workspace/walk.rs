@@ -4,6 +4,7 @@
 //! elsewhere; contents are opened through the folder's handle only and can never come from there.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::Path,
@@ -58,6 +59,47 @@ pub(super) fn below<'a>(folder: &Folder, found: &'a Path) -> Option<&'a Path> {
 /// Whether a name can be shown as it is.
 pub(super) fn plain(name: &str) -> bool {
     name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !name.chars().any(hidden)
+}
+
+/// The ignore rules for single paths, of files that need not be on the disk: the folder's own `.gitignore` and `.ignore` files.
+pub(super) struct Rules<'a> {
+    folder: &'a Folder,
+    /// By folder below the root; `None` where no rules are.
+    read: HashMap<String, Option<Gitignore>>,
+}
+
+impl<'a> Rules<'a> {
+    /// Rules that are read as they are needed.
+    pub(super) fn new(folder: &'a Folder) -> Self {
+        Rules { folder, read: HashMap::new() }
+    }
+
+    /// Whether a file (`/`-separated path below the folder) is left out, itself or through a folder above it. The rules of the
+    /// deepest folder that says anything decide.
+    pub(super) fn ignore(&mut self, path: &str) -> bool {
+        let mut above = path;
+        while let Some(dir) = above.rsplit_once('/').map(|(dir, _)| dir).or((!above.is_empty()).then_some("")) {
+            let below = path[dir.len()..].trim_start_matches('/');
+            let folder = self.folder;
+            let rules = self.read.entry(dir.to_owned()).or_insert_with(|| rules_of(&folder.root().join(dir)));
+            match rules.as_ref().map(|rules| rules.matched_path_or_any_parents(below, false)) {
+                Some(found) if found.is_ignore() => return true,
+                Some(found) if found.is_whitelist() => return false,
+                _ => above = dir,
+            }
+        }
+        false
+    }
+}
+
+fn rules_of(dir: &Path) -> Option<Gitignore> {
+    // Without a root, globs are matched against paths below `dir`.
+    let mut builder = GitignoreBuilder::new("");
+    for name in [".gitignore", ".ignore"] {
+        // A file that is not there has no rules.
+        builder.add(dir.join(name));
+    }
+    builder.build().ok().filter(|rules| !rules.is_empty())
 }
 
 /// A gitignore-style glob that selects files; one without a slash matches at any depth, `!` selects everything else.

@@ -15,6 +15,7 @@ use countersign::{
     agent::{History, Seams, TaskEnd, TaskSpec, run_task},
     event::{Actor, ApprovalId, Event, HunkId, ProposalId, Scope, ToolCallStatus, Usage},
     path::WsPath,
+    proposal::Receipt,
     policy::{LayerKind, LayerText, Lexical, Policy},
     seams::*,
     text::Text,
@@ -135,6 +136,7 @@ pub struct Files {
     pub files: Mutex<BTreeMap<String, String>>,
     pub staged: Mutex<Vec<StageRequest>>,
     pub news: Mutex<Vec<String>>,
+    pub receipts: Mutex<Vec<Receipt>>,
     pub revision: AtomicU64,
 }
 
@@ -222,6 +224,14 @@ impl Workspace for Files {
     }
     async fn shadow(&self) -> Result<Shadow, WorkspaceError> {
         Ok(Shadow::default())
+    }
+    async fn checkable(&self) -> Result<Option<Checkable>, WorkspaceError> {
+        let revision = self.revision.load(Ordering::SeqCst);
+        let checkable = || Checkable { shadow: Shadow::default(), digest: format!("text {revision}") };
+        Ok((!self.staged.lock().unwrap().is_empty()).then(checkable))
+    }
+    async fn checked(&self, receipt: Receipt) {
+        self.receipts.lock().unwrap().push(receipt);
     }
     async fn revision(&self) -> u64 {
         self.revision.load(Ordering::SeqCst)
@@ -455,6 +465,7 @@ impl World {
                 iterations: None,
                 reply_tokens: 0,
                 prices: None,
+                checks: Vec::new(),
                 history: History::default(),
             },
             cancel: CancellationToken::new(),

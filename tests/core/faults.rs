@@ -156,15 +156,15 @@ fn bad_arguments_get_one_result_that_says_what_is_right() {
 
 #[test]
 fn a_journal_that_fails_lets_nothing_happen() {
-    // The first durable line is the task's start, the second the command's intent.
-    for left in [0, 1] {
+    // The first durable line is the task's start, the second the request, the third the command's intent.
+    for (left, requests) in [(0, 0), (1, 0), (2, 1)] {
         let world = World::new([call("run", json!({"command": "make"})), finish()]);
         world.log.durable_left.store(left, Ordering::SeqCst);
         let end = world.run();
         assert_eq!(end.stop, StopReason::Error);
         assert!(end.error.unwrap().message.contains("disk full"));
         assert!(world.walls.ran.lock().unwrap().is_empty());
-        assert_eq!(world.requests(), left as usize);
+        assert_eq!(world.requests(), requests);
     }
     let control = World::new([call("run", json!({"command": "make"})), finish()]);
     control.run();

@@ -161,6 +161,17 @@ fn a_file_cannot_pass_for_the_user() {
 }
 
 #[test]
+fn a_finish_beside_a_call_that_failed_ends_nothing() {
+    let world = World::new([
+        calls(&[("read_file", json!({"path": "nowhere"})), ("finish", json!({"summary": "All done."}))]),
+        calls(&[("list_files", json!({})), ("finish", json!({"summary": "Done but for nowhere."}))]),
+    ]);
+    let end = world.run();
+    assert_eq!((world.requests(), end.summary.as_str()), (2, "Done but for nowhere."));
+    assert!(world.told(1).contains("the task is not finished: a call of the same answer failed"), "{}", world.told(1));
+}
+
+#[test]
 fn a_word_of_the_user_keeps_a_finished_task_going() {
     let world = World::new([finish(), text("Did that too.")]);
     let person = world.person.clone();
@@ -197,7 +208,8 @@ fn explain_and_plan_have_no_tool_that_changes_or_runs() {
         assert_eq!(world.run().stop, StopReason::EndTurn);
         assert_eq!(world.files.get("a").unwrap(), "x\n");
         assert!(world.walls.ran.lock().unwrap().is_empty());
-        assert!(world.log.results().iter().all(|(status, text)| *status == ToolCallStatus::Error && text.contains("no tool")));
+        let only = format!("cannot be used: this task only looks ({})", mode.name());
+        assert!(world.log.results().iter().all(|(status, text)| *status == ToolCallStatus::Error && text.contains(&only)));
     }
 }
 
@@ -213,7 +225,7 @@ fn denied_by_a_rule_and_the_control_beside_it() {
     world.run();
     let results = world.log.results();
     assert_eq!(results[0].0, ToolCallStatus::Denied);
-    assert!(results[0].1.contains("denied by the policy, rule") && results[0].1.contains("no other way"), "{}", results[0].1);
+    assert!(results[0].1.contains("denied by the policy, rule") && results[0].1.contains("in another form"), "{}", results[0].1);
     assert_eq!(results[1].0, ToolCallStatus::Ok);
     assert_eq!(results[2].0, ToolCallStatus::Denied);
     assert_eq!(*world.walls.ran.lock().unwrap(), ["ls"]);

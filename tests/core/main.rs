@@ -5,6 +5,7 @@
 mod anthropic_rules;
 mod fakes;
 
+mod checks;
 mod faults;
 mod history;
 mod looping;

@@ -186,8 +186,40 @@ fn a_result_says_how_the_command_ended() {
     let changed = Outcome { changed: vec!["src/gen.rs".into()], hidden: vec![".env".into()], ..exit(0) };
     let (_, text) = ended(changed.clone());
     assert!(text.contains("stays in the shadow and is not merged: src/gen.rs") && !text.contains(".env"), "{text}");
-    let (_, text) = ended(Outcome { exit: Some(1), ..changed });
+    let (_, text) = ended(Outcome { exit: Some(1), ..changed.clone() });
     assert!(text.contains("hidden from commands as secrets: .env"), "{text}");
+    let runs = |n: u32| call("run", json!({"command": format!("c{n}")}));
+    let world = World::new([runs(1), runs(2), runs(3), runs(4), finish()]);
+    let more = Outcome { changed: vec!["src/gen.rs".into(), "z".into()], ..changed.clone() };
+    let ends = [Outcome { exit: Some(1), ..changed.clone() }, Outcome { exit: Some(1), ..more }, exit(0), changed];
+    for (n, outcome) in ends.into_iter().enumerate() {
+        world.walls.ends.lock().unwrap().insert(format!("c{}", n + 1), (b"x".to_vec(), outcome));
+    }
+    world.run();
+    let told: Vec<String> = world.log.results().into_iter().map(|(_, text)| text).collect();
+    assert!(told[0].contains("merged: src/gen.rs.") && told[0].contains("secrets: .env"), "{}", told[0]);
+    assert!(told[1].contains("merged: z.") && !told[1].contains(".env"), "what was told is not told again: {}", told[1]);
+    assert_eq!(told[2], "exit code 0 (1.5 s)\nx");
+    assert!(told[3].contains("merged: src/gen.rs."), "it was changed back and then anew: {}", told[3]);
+}
+
+#[test]
+fn the_exit_code_of_a_pipe_is_told_for_what_it_is() {
+    for (command, piped) in [
+        ("make test 2>&1 | tail -5", true),
+        ("cd x && make | tail", true),
+        ("make | tail; echo $?", false),
+        ("make || true", false),
+        ("grep 'a|b' x", false),
+        ("grep \"a|b\" x", false),
+        ("grep a\\|b x", false),
+        ("make test 2>&1", false),
+        ("(make | tail)", false),
+    ] {
+        let (_, text) = result(&[], "run", json!({"command": command}));
+        let expected = if piped { "exit code 0 of the last command in the pipe (" } else { "exit code 0 (" };
+        assert!(text.starts_with(expected), "{command}: {text}");
+    }
 }
 
 #[test]

@@ -135,6 +135,14 @@ fn a_refusal_shows_what_the_model_needs() {
     assert!(message.contains("2 places") && message.contains("2| foo(1)") && message.contains("4| foo(1)"), "{message}");
     let (_, message) = refused("a\nb\n", "a\\nb", "c");
     assert!(message.contains("real line breaks"), "{message}");
+    let (_, message) = refused(text, "3|    one();\n4|    two();", "x");
+    assert!(message.ends_with("the numbers and bars of read_file; leave them out"), "{message}");
+    let (_, message) = refused(text, "4|    2();\n5|    three();", "x");
+    assert!(message.contains("leave them out. The nearest place is line 4") && message.contains("+     |     2();"), "{message}");
+    // Braces are everywhere; the line with words in it tells the place.
+    let twins = "int a(void)\n{\n\treturn 1;\n}\n\nint b(void)\n{\n\treturn 2;\n\tmore();\n}\n";
+    let (_, message) = refused(twins, "int b(void)\n{\n\t...\n}", "x");
+    assert!(message.contains("nearest place is line 6") && message.contains("... stands for no lines here"), "{message}");
     let (_, message) = refused("a\nb\n", "zzz", "c");
     assert!(message.contains("read the file again"), "{message}");
 }

@@ -5,6 +5,8 @@ mod desk;
 mod files;
 mod following;
 mod undo;
+mod renewing;
+mod provenance;
 
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},

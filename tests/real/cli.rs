@@ -337,14 +337,33 @@ fn init_without_a_terminal_needs_its_flags_and_overwrites_nothing() {
     fs::write(&config, "# mine\n").unwrap();
     let own = format!("# mine\n{}", fs::read_to_string(&policy).unwrap());
     fs::write(&policy, &own).unwrap();
-    let ran = user.run(["init", "--model", "openai:other"]);
+    let ran = user.run(["init", "--model", "anthropic:other"]);
     assert!(ran.code == 2 && ran.err.contains("nothing was written") && ran.err.contains("--force"), "{ran:?}");
     assert_eq!(fs::read_to_string(&config).unwrap(), "# mine\n");
-    let command = ["init", "--force", "--model", "openai:a\"b", "--key-command", "printf", "%s", "k-\"1\""];
+    let command = ["init", "--force", "--model", "anthropic:a\"b", "--key-command", "printf", "%s", "k-\"1\""];
     assert_eq!(user.run(command).code, 0);
     assert_eq!(fs::read_to_string(&policy).unwrap(), own, "a policy that is there is never replaced");
     let doctor = user.run(["doctor", "--offline"]);
-    assert!(doctor.out.contains("openai:a\"b") && doctor.out.contains("from key_command"), "{}", doctor.out);
+    assert!(doctor.out.contains("anthropic:a\"b") && doctor.out.contains("from key_command"), "{}", doctor.out);
+}
+
+#[test]
+fn a_model_that_cannot_be_reached_yet_is_neither_written_nor_called_fine() {
+    let user = User::new();
+    let config = user.path(".config/countersign/config.toml");
+    for spec in ["openai:gpt-5", "ollama:x"] {
+        let ran = user.run(["init", "--model", spec]);
+        assert!(ran.code == 2 && ran.err.contains("not available yet") && !config.exists(), "{ran:?}");
+    }
+    assert_eq!(user.run(["init", "--model", "anthropic:x"]).code, 0);
+    let doctor = |user: &User| {
+        let report = user.run(["doctor", "--offline", "--json"]).json()[0].clone();
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "model").cloned().unwrap()
+    };
+    assert_eq!(doctor(&user)["state"], "ok");
+    fs::write(&config, "[model]\nname = 'openai:gpt-5'\n").unwrap();
+    let check = doctor(&user);
+    assert!(check["state"] == "fails" && check["found"].as_str().unwrap().contains("not available yet"), "{check}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod support;
 mod lsp;
 mod hostile;
 mod leaving;
+mod proof;
 mod protocol;
 mod publishing;
 mod restart;

@@ -314,7 +314,40 @@ async fn a_hunk_whose_lines_the_user_edits_turns_stale() {
     assert!(answer["refused"][0]["why"].as_str().unwrap().contains("stale"), "{answer}");
     assert_eq!(editor.text("a.txt"), "one\ntwo and a half\n");
     assert!(editor.seen().edits.is_empty(), "no edit was sent");
+    // Both changed the same line: it cannot be proposed again, and says why.
+    let again = editor.command("renew", chosen.clone()).await.unwrap();
+    assert_eq!(again["renewed"], json!([]), "{again}");
+    assert!(!again["refused"][0]["why"].as_str().unwrap().is_empty());
     assert_eq!(editor.command("reject", chosen).await.unwrap()["refused"], json!([]));
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+/// Where the user's words and the agent's are different ones, the stale hunk is proposed anew with both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_hunk_is_proposed_again_on_the_users_lines() {
+    let text = "start\none(a);\ntwo(b);\nend\n";
+    let lab = Lab::new();
+    lab.file("a.txt", text);
+    lab.trust();
+    let script = lab.script(&[edit_turn("a.txt", "one(a);\ntwo(b);\n", "ONE(a);\nTWO(b);\n"), say("Done.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.open("a.txt", text);
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let chosen = hunk(&editor, "a.txt").await;
+    ended(&editor).await;
+    editor.replace("a.txt", "two(b)", "two(bbb)");
+    let uri = editor.uri("a.txt");
+    editor
+        .until("it is stale", |seen| {
+            seen.diagnostics(&uri).into_iter().find(|shown| shown["message"].as_str().unwrap().contains("stale"))
+        })
+        .await;
+    let again = editor.command("renew", chosen.clone()).await.unwrap();
+    assert_eq!(again["refused"], json!([]), "{again}");
+    let answer = json!({"proposal": chosen["proposal"], "hunks": [again["renewed"][0]["new"]]});
+    assert_eq!(editor.command("accept", answer).await.unwrap()["refused"], json!([]));
+    assert_eq!(editor.text("a.txt"), "start\nONE(a);\nTWO(bbb);\nend\n");
     assert_eq!(editor.quit().await, Some(0));
 }
 

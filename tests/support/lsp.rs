@@ -271,10 +271,9 @@ impl Editor {
         uri(&self.folder.join(path))
     }
 
-    /// Kills the server, as a crash does.
+    /// Kills the server's process, as a crash of the machine would.
     pub async fn kill(mut self) {
-        let child = self.child.as_mut().expect("the server is a process");
-        child.kill().await.unwrap();
+        self.child.take().expect("a process of its own").kill().await.unwrap();
     }
 
     /// `shutdown`, `exit`; returns the exit code of the process.

@@ -111,13 +111,17 @@ impl Account {
         let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
         if status == "denied" {
             // Why something was denied is never cut; what follows is advice to the model.
-            let why = [". There is no other way", ". Do not ask again"]
-                .iter()
-                .fold(first, |why, tail| why.split(tail).next().unwrap_or(why));
+            let why =
+                [". Do not try it", ". Do not ask again"].iter().fold(first, |why, tail| why.split(tail).next().unwrap_or(why));
             let mark = if first.starts_with("denied") { "" } else { "denied: " };
             return screen.paragraph("    ", tone, &format!("{mark}{}", printable(why)));
         }
-        let shown = if tool == "search" { hits(result) } else { None }.unwrap_or_else(|| first.to_owned());
+        let counted = match tool {
+            "search" => hits(result),
+            "list_files" if status == "ok" => entries(result),
+            _ => None,
+        };
+        let shown = counted.unwrap_or_else(|| first.to_owned());
         // Calls that look run beside each other, so that results may stand apart from their titles.
         let about = match title {
             Some(title) if self.latest.as_deref() != Some(call) && !says(&shown, &title) => format!("{title}: "),
@@ -130,7 +134,8 @@ impl Account {
 
 /// Whether a result names what its title is about: `src/lib.rs: 80 lines` after `reading src/lib.rs`.
 fn says(result: &str, title: &str) -> bool {
-    title.split_once(' ').is_some_and(|(_, what)| result.starts_with(what.split(':').next().unwrap_or(what)))
+    result.starts_with(title)
+        || title.split_once(' ').is_some_and(|(_, what)| result.starts_with(what.split(':').next().unwrap_or(what)))
 }
 
 /// `4 hits in 2 files` of a search that shows lines (`12|text` below a line with the file's name).
@@ -141,6 +146,12 @@ fn hits(result: &str) -> Option<String> {
     let files = result.lines().filter(|line| !line.starts_with('[') && !number(line, '|') && !number(line, '-')).count();
     let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
     (hits > 0).then(|| format!("{} in {}", plural(hits, "hit"), plural(files, "file")))
+}
+
+/// `14 names` of a listing.
+fn entries(result: &str) -> Option<String> {
+    let names = result.lines().filter(|line| !line.starts_with('[')).count();
+    (names > 1).then(|| format!("{names} names"))
 }
 
 impl Output {
@@ -180,7 +191,7 @@ impl Output {
 
 fn show(screen: &mut Screen, line: &str) {
     let line = line.rsplit('\r').next().unwrap_or(line);
-    screen.say(Tone::Quiet, &format!("    │ {}", shortened(&printable(line), WIDE)));
+    screen.say(Tone::Quiet, &format!("    │ {}", shortened(&printable(&line.replace('\t', "    ")), WIDE)));
 }
 
 /// `3/20 · 12.4k tok · $0.04`

@@ -7,7 +7,10 @@ use super::{
     screen::{Screen, Tone},
     shown::{File, Hunk, Op},
 };
-use crate::{cli::printable::printable, text::Text};
+use crate::{
+    cli::printable::printable,
+    text::{self, Text},
+};
 
 /// Lines of context on each side.
 const AROUND: usize = 3;
@@ -51,7 +54,7 @@ fn target(file: &File) -> String {
 
 fn context(screen: &mut Screen, text: &Text, number: usize) {
     let line = text.slice(text.line_start(number)..text.line_start(number + 1));
-    screen.say(Tone::Quiet, &format!("  {}", printable(line.trim_end_matches(['\n', '\r']))));
+    screen.say(Tone::Quiet, &format!("  {}", shown(line.trim_end_matches(['\n', '\r']))));
 }
 
 fn lines(screen: &mut Screen, hunk: &Hunk, all: bool) {
@@ -88,7 +91,7 @@ type Piece<'a> = (bool, &'a str);
 
 /// Both texts in pieces that say whether they differ. Where almost nothing is common, single words say nothing.
 fn words<'a>(old: &'a str, new: &'a str) -> (Vec<Piece<'a>>, Vec<Piece<'a>>) {
-    let (a, b) = (tokens(old), tokens(new));
+    let (a, b) = (text::words(old), text::words(new));
     let plain = || (vec![(false, old)], vec![(false, new)]);
     if old.is_empty() || new.is_empty() || a.len() > WORDS || b.len() > WORDS {
         return plain();
@@ -103,29 +106,6 @@ fn words<'a>(old: &'a str, new: &'a str) -> (Vec<Piece<'a>>, Vec<Piece<'a>>) {
         right.extend(b[op.new_range()].iter().map(|token| (!same, *token)));
     }
     if common * 3 < old.len().max(new.len()) { plain() } else { (left, right) }
-}
-
-/// Words, runs of blanks, line ends and single signs.
-fn tokens(text: &str) -> Vec<&str> {
-    let kind = |c: char| match c {
-        '\n' => 0,
-        c if c.is_whitespace() => 1,
-        c if c.is_alphanumeric() || c == '_' => 2,
-        _ => 3,
-    };
-    let (mut out, mut start, mut last) = (Vec::new(), 0, None);
-    for (at, c) in text.char_indices() {
-        let now = kind(c);
-        if last.is_some_and(|last| last != now || matches!(now, 0 | 3)) {
-            out.push(&text[start..at]);
-            start = at;
-        }
-        last = Some(now);
-    }
-    if start < text.len() {
-        out.push(&text[start..]);
-    }
-    out
 }
 
 /// The pieces of each line, without line ends.

@@ -9,7 +9,7 @@ use super::{
     person::{Moment, Person},
     screen::Tone,
     session::{Ended, Session},
-    shown::{File, Hunk, Proposal},
+    shown::{Checked, File, Hunk, Proposal},
 };
 use crate::{
     cli::printable::printable,
@@ -73,6 +73,7 @@ impl Session {
     pub async fn review(&mut self, ended: &Ended, accept: Accept) -> Reviewed {
         let mut reviewed = Reviewed::default();
         let Some(proposal) = self.proposal(ended).filter(|proposal| proposal.pending() > 0) else { return reviewed };
+        self.show_receipts(&proposal);
         match accept {
             Accept::Ask if self.person.is_there() => self.one_by_one(&proposal, &mut reviewed).await,
             Accept::All => self.all(&proposal, &mut reviewed).await,
@@ -81,6 +82,15 @@ impl Session {
         let decided = reviewed.accepted.len() + reviewed.rejected.len();
         reviewed.left = proposal.pending().saturating_sub(decided);
         reviewed
+    }
+
+    fn show_receipts(&mut self, proposal: &Proposal) {
+        for Checked { receipt, fresh } in &proposal.receipts {
+            let said = if receipt.exit.is_none() { "" } else { receipt.summary.as_str() };
+            let said = if said.is_empty() { String::new() } else { format!(" [{said}]") };
+            let tone = if receipt.passed() && *fresh { Tone::Good } else { Tone::Warn };
+            self.screen.paragraph("  ", tone, &printable(&format!("{}{said}", receipt.words(*fresh))));
+        }
     }
 
     fn only_show(&mut self, proposal: &Proposal) {

@@ -299,12 +299,12 @@ fn question_of(form: &str) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// A key for each title: its first letter, or a number where that is taken.
+/// A key for each title: its first letter that is free, or a number.
 fn keys(titles: &[String]) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = Vec::new();
     for (at, title) in titles.iter().enumerate() {
-        let letter = title.chars().next().filter(|c| c.is_ascii_alphabetic()).map(|c| c.to_ascii_lowercase().to_string());
-        let free = letter.filter(|letter| out.iter().all(|(key, _)| key != letter));
+        let mut letters = title.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase().to_string());
+        let free = letters.find(|letter| out.iter().all(|(key, _)| key != letter));
         out.push((free.unwrap_or_else(|| (at + 1).to_string()), title.clone()));
     }
     out

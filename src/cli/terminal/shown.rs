@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::{
     event::{HunkId, ProposalId},
     path::WsPath,
-    proposal::HunkState,
+    proposal::{HunkState, Receipt},
     text::Point,
 };
 
@@ -14,6 +14,17 @@ use crate::{
 pub struct Proposal {
     pub proposal: ProposalId,
     pub files: Vec<File>,
+    #[serde(default)]
+    pub receipts: Vec<Checked>,
+}
+
+/// What one check said.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Checked {
+    #[serde(flatten)]
+    pub receipt: Receipt,
+    /// Whether the text is still exactly the one that it ran on.
+    pub fresh: bool,
 }
 
 /// One file of it.

@@ -64,19 +64,44 @@ fn not_found(path: &str, source: &Source, edit: &Replacement) -> String {
         out.push_str(". It is there once escapes are undone: write real line breaks and quotes, not \\n and \\\"");
         return out;
     }
+    let bare = unnumbered(&old);
+    if let Some(bare) = &bare {
+        out.push_str(". It has the numbers and bars of read_file; leave them out");
+        if source.view().contains(&bare.join("\n")) {
+            return out;
+        }
+    }
+    let old = bare.unwrap_or(old);
     let Some((start, same)) = nearest(source, &old) else {
         out.push_str(", and no line of it is; read the file again");
         return out;
     };
     let _ = writeln!(
         out,
-        ". The nearest place is line {} ({same} of {} lines agree); - is the file, + is your old:",
+        ". The nearest place is line {} ({same} of {} lines agree, blanks aside); - is the file, + is your old:",
         start + 1,
         old.len()
     );
     difference(&mut out, source, start, &old);
+    if old.iter().any(|line| matches!(line.trim(), "..." | "…" | "// ..." | "# ...")) {
+        out.push_str("... stands for no lines here: make several edits, or write all lines. ");
+    }
     out.push_str("Repeat the call with the file's own lines");
     out
+}
+
+/// The lines without the `NUMBER|` of read_file, if all but blank ones have it.
+fn unnumbered<'t>(old: &[&'t str]) -> Option<Vec<&'t str>> {
+    let bare = |line: &&'t str| {
+        let rest = line.trim_start().trim_start_matches(['+', '-']).trim_start_matches(|c: char| c.is_ascii_digit());
+        if line.trim().is_empty() { Some(*line) } else { rest.strip_prefix('|').filter(|_| numbered_start(line)) }
+    };
+    let lines: Vec<&str> = old.iter().map(bare).collect::<Option<_>>()?;
+    old.iter().any(|line| !line.trim().is_empty()).then_some(lines)
+}
+
+fn numbered_start(line: &str) -> bool {
+    line.trim_start().trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// First line and number of agreeing lines of the window that agrees most with `old`, blanks and typography aside. With no
@@ -89,17 +114,18 @@ fn nearest(source: &Source, old: &[&str]) -> Option<(usize, usize)> {
     for (at, line) in file.iter().enumerate() {
         places.entry(line).or_default().push(at);
     }
-    // A line that stands everywhere says nothing about the place.
+    // A line that stands everywhere says nothing about the place, and a long one more than a brace.
     places.retain(|_, at| at.len() <= COMMON);
-    let mut score = vec![0usize; file.len()];
+    let mut score = vec![(0usize, 0usize); file.len()];
     for (offset, line) in wanted.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         for at in places.get(line.as_str()).into_iter().flatten().filter(|at| **at >= offset) {
-            score[at - offset] += 1;
+            score[at - offset].0 += line.len();
+            score[at - offset].1 += 1;
         }
     }
     let best = score.iter().enumerate().max_by_key(|(at, score)| (**score, std::cmp::Reverse(*at)))?;
-    if *best.1 > 0 {
-        return Some((best.0, *best.1));
+    if best.1.1 > 0 {
+        return Some((best.0, best.1.1));
     }
     let (offset, longest) = wanted.iter().enumerate().max_by_key(|(_, line)| line.len())?;
     let words = |line: &str| -> Vec<String> {

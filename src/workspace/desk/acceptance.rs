@@ -128,6 +128,8 @@ impl Desk {
         for hunk in hunks {
             let Some(proposal) = self.proposals.get_mut(id) else { continue };
             let task = proposal.task.clone();
+            let beneath = proposal.hunk(hunk).map(|(path, _)| &proposal.files[path]);
+            let beneath = beneath.map(|file| file.exists.then(|| file.base.clone()));
             let Some((path, _)) = proposal.reject(hunk) else {
                 outcome.refused.push((hunk.clone(), self.why_not(id, hunk)));
                 continue;
@@ -139,6 +141,7 @@ impl Desk {
             let what = What::Rejected { hunk: hunk.clone(), reason: reason.map(str::to_owned) };
             self.events.push(DeskEvent { proposal: id.clone(), task: task.clone(), path: path.clone(), what });
             self.moved(id, task, &path);
+            self.compare_checked(&path, None, beneath.as_ref().map(Option::as_ref));
             outcome.rejected.push(Taken { hunk: hunk.clone(), path });
         }
         self.revision += 1;
@@ -178,6 +181,8 @@ impl Desk {
             let Some(proposal) = self.proposals.get_mut(id) else { continue };
             let Some((mut hunk, base)) = proposal.rename(&from, &to) else { continue };
             hunk.state = HunkState::Accepted;
+            self.provenance.rename(&from, &to, &base);
+            self.provenance.replace(&to, None, Some(&there));
             let empty = Text::default();
             proposal.accept(&to, &Landed { hunk: hunk.clone(), before: empty.clone(), after: base.clone() });
             let mut happened = vec![crate::proposal::Happened::Landed(Box::new(Landed { hunk, before: base, after: empty }))];
@@ -185,6 +190,7 @@ impl Desk {
             if let Some(file) = self.file_mut(id, &to) {
                 file.appear(&there, &mut happened);
             }
+            self.remember_origins(id, &to, &happened, &there);
             self.book(id, &to, happened);
         }
     }

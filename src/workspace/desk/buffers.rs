@@ -57,6 +57,7 @@ impl Desk {
         self.replace(path, Some(&text), true);
         self.block_moves(path);
         self.buffers.insert(path.clone(), Buffer { version, text, disk: None, touched: false, bom: None });
+        self.compare_checked(path, None, None);
     }
 
     /// A document changed by these changes, one after the other. Nothing changes on error.
@@ -86,7 +87,8 @@ impl Desk {
         buffer.text = text;
         buffer.touched = true;
         self.revision += 1;
-        self.follow(path, before, edits);
+        self.follow(path, before.clone(), edits);
+        self.compare_checked(path, Some(Some(&before)), None);
         Ok(())
     }
 
@@ -103,6 +105,7 @@ impl Desk {
     pub fn close(&mut self, path: &WsPath) {
         if let Some(buffer) = self.buffers.remove(path) {
             self.note_closed(path, &buffer.text);
+            self.provenance.close(path, &buffer.text);
         }
         self.revision += 1;
     }
@@ -118,10 +121,13 @@ impl Desk {
         if let Some(buffer) = self.buffers.get_mut(path) {
             buffer.touched |= now.is_none();
             buffer.bom = now.as_ref().map(|now| now.bom);
-            buffer.disk = now.map(|now| now.text);
+            let on_disk = now.map(|now| now.text);
+            buffer.disk.clone_from(&on_disk);
+            self.compare_checked(path, Some(on_disk.as_ref()), None);
             return;
         }
         self.replace(path, now.as_ref().map(|now| &now.text), false);
+        self.compare_checked(path, None, Some(now.as_ref().map(|now| &now.text)));
         if now.is_some() {
             self.block_moves(path);
         }
@@ -130,14 +136,14 @@ impl Desk {
     /// The typing path: moves every proposal over `path` along the editor's edits.
     fn follow(&mut self, path: &WsPath, before: Text, edits: Vec<(Edit, Text)>) {
         let over = self.over(path);
-        if over.is_empty() && !self.is_watched(path) {
+        if over.is_empty() && !self.is_watched(path) && !self.provenance.follows(path) {
             return;
         }
         let file = |id: &ProposalId| &self.proposals[id].files[path];
         let applying = over.iter().find(|id| file(id).is_applying()).or(over.iter().find(|id| file(id).awaits())).cloned();
         let whole = applying.as_ref().filter(|_| edits.len() > 1).zip(edits.last());
         if let Some(steps) = whole.and_then(|(id, (_, after))| self.proposals[id].files.get(path)?.landed_exactly(after)) {
-            self.walk(path, &over, applying.as_ref(), &steps);
+            self.walk(path, &over, applying.as_ref(), &before, &steps);
             return;
         }
         let mut text = before;
@@ -147,23 +153,28 @@ impl Desk {
                 Some(file) => file.landed_in(&edit, &after),
                 None => Step::plain(&text, text::refine(&text, edit)),
             };
-            self.walk(path, &over, applying.as_ref(), &steps);
+            self.walk(path, &over, applying.as_ref(), &text, &steps);
             text = after;
         }
     }
 
-    fn walk(&mut self, path: &WsPath, over: &[ProposalId], applying: Option<&ProposalId>, steps: &[Step]) {
+    fn walk(&mut self, path: &WsPath, over: &[ProposalId], applying: Option<&ProposalId>, before: &Text, steps: &[Step]) {
         let mut happened: Vec<Vec<Happened>> = vec![Vec::new(); over.len()];
+        let mut before = before;
         for step in steps {
+            self.provenance.step(path, before, &step.edit, &step.after);
+            before = &step.after;
             let expected = applying.and_then(|id| self.proposals.get(id)?.files.get(path)).is_some_and(|file| file.expects(step));
             self.note(path, &step.edit, applying.filter(|_| expected));
             for (id, happened) in over.iter().zip(&mut happened) {
                 let Some(file) = self.file_mut(id, path) else { continue };
+                let known = happened.len();
                 if applying == Some(id) {
                     file.step(step, happened);
                 } else {
                     file.step(&Step { landed: None, ..step.clone() }, happened);
                 }
+                self.remember_origins(id, path, &happened[known..], &step.after);
             }
         }
         for (id, happened) in over.iter().zip(happened) {
@@ -174,6 +185,7 @@ impl Desk {
     /// The text beneath is another one as a whole: opened again, or changed on disk.
     fn replace(&mut self, path: &WsPath, now: Option<&Text>, quiet: bool) {
         let mut before = self.buffers.get(path).map(|buffer| Some(buffer.text.clone()));
+        self.provenance.replace(path, before.as_ref().and_then(Option::as_ref), now);
         for id in self.over(path) {
             let Some(file) = self.file_mut(&id, path) else { continue };
             let known = file.exists.then(|| file.base.clone());
@@ -182,6 +194,9 @@ impl Desk {
                 _ if known.as_ref() == now => {}
                 Some(text) => file.appear(text, &mut happened),
                 None => file.vanish(&mut happened),
+            }
+            if let Some(now) = now {
+                self.remember_origins(&id, path, &happened, now);
             }
             let landed = happened.iter().rev().find_map(after_landing);
             before = landed.or(before).or(Some(known.clone()));

@@ -8,6 +8,9 @@ mod acceptance;
 mod buffers;
 mod commits;
 mod news;
+mod renew;
+mod provenance;
+mod receipts;
 mod staging;
 mod undo;
 mod view;
@@ -17,7 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
+pub use renew::RenewError;
 pub use undo::{Kept, Undo};
+pub use provenance::Origin;
 pub use view::{Overlay, Seen};
 
 use crate::{
@@ -92,6 +97,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    provenance: provenance::Provenance,
+    rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,
 }
 

@@ -187,6 +187,10 @@ pub(super) fn revived(path: &WsPath, hunk: &HunkId) -> News {
     News { revived: Some(hunk.clone()), ..plain(format!("hunk {hunk} of {path} is pending again: its lines are as they were")) }
 }
 
+pub(super) fn renewed(path: &WsPath, stale: &HunkId, hunk: &HunkId) -> News {
+    plain(format!("the stale hunk {stale} of {path} is pending again as {hunk}, on the lines as the user has them"))
+}
+
 /// `line 3` or `lines 3-5, 9`, one-based.
 fn lines(text: &Text, spans: &[Range<usize>]) -> String {
     let mut parts: Vec<(usize, usize)> = Vec::new();

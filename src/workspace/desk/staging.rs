@@ -26,6 +26,7 @@ impl Desk {
             Some(file) => file.clone(),
             None => self.fresh(&key, beneath),
         };
+        let (before, base) = (file.staged(), file.exists.then(|| file.base.clone()));
         let target = self.target(&id, &key, &request.op)?;
         let proposal = self.proposals.get_mut(&id).ok_or(WorkspaceError::Closed)?;
         let mut origin = Origin { call: &request.call, apart: request.apart, ids: &mut proposal.ids };
@@ -44,6 +45,10 @@ impl Desk {
         self.moved(&id, task.clone(), &place);
         if place != key {
             self.moved(&id, task.clone(), &key);
+        }
+        self.compare_checked(&key, Some(before.as_ref()), Some(base.as_ref()));
+        if let StageOp::Move { to } = &request.op {
+            self.compare_checked(to, Some(None), None);
         }
         Ok(Staged { proposal: id, hunks, text })
     }

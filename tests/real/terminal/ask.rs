@@ -41,6 +41,22 @@ fn nobody_at_a_terminal_accepts_nothing() {
 }
 
 #[test]
+fn checks_of_the_user_are_told_before_the_review() {
+    let desk = Desk::new();
+    let config = desk.home().join(".config/countersign");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("config.toml"), "[checks]\ncommands = [\"grep -c TWO list.txt\"]\n").unwrap();
+    let finish = call("finish", json!({"summary": "Done."}));
+    let output = desk.ask(&[two_hunks(), finish], &["--accept", "none"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let shown = said(&output);
+    let checking = shown.find("checking grep -c TWO list.txt").expect("the check is shown as it runs");
+    let receipt = shown.find("on exactly this text [1]").unwrap_or_else(|| panic!("no receipt in {shown}"));
+    let review = shown.find("+ TWO").unwrap();
+    assert!(checking < receipt && receipt < review, "{shown}");
+}
+
+#[test]
 fn line_ends_and_byte_order_mark_survive_an_acceptance() {
     let desk = Desk::new();
     desk.write("dos.txt", "\u{feff}one\r\ntwo\r\nthree");

@@ -211,6 +211,16 @@ async fn a_missing_file_comes_with_names_that_were_perhaps_meant() {
 }
 
 #[tokio::test]
+async fn what_a_command_changed_is_told_without_what_git_would_ignore() {
+    let stand =
+        Stand::of(&[(".gitignore", "/target\n__pycache__/\n*.o\n"), ("sub/.gitignore", "!keep.o\nout\n"), ("sub/a.c", "")]);
+    let changed =
+        ["a.c", "a.o", "keep.o", "lib/__pycache__/x.pyc", "lib/target/x", "sub/deep/a.o", "sub/keep.o", "sub/out/x", "target/x"];
+    let told = stand.workspace.unignored(changed.map(str::to_owned).to_vec()).await;
+    assert_eq!(told, ["a.c", "lib/target/x", "sub/keep.o"]);
+}
+
+#[tokio::test]
 async fn the_disk_that_moved_is_noticed_when_staging() {
     let stand = Stand::of(&[("a", "one\n")]);
     let from = stand.read("a").await.unwrap().text;

@@ -281,9 +281,9 @@ async fn a_question_that_nobody_answers_expires_and_nothing_is_trusted() {
         policy: None,
         record: None,
         max_iterations: None,
+        keep_pending: false,
         policies: countersign::config::policy::Policies::default(),
         clock: Arc::new(SystemClock::default()),
-        keep_pending: false,
         watch_editor: false,
     };
     let (ours, theirs) = tokio::io::duplex(1 << 20);

@@ -1,0 +1,168 @@
+//! Provenance on hover: for a line that the agent wrote and the user accepted, who asked for what, why, and who approved.
+//!
+//! The desk follows the lines. What is told about them is noted when they are accepted and kept in memory, within bounds: after
+//! a restart the journal still has it, the hover does not. Words of the model are shown as plain text, never as markup.
+
+use std::collections::{HashMap, VecDeque};
+
+use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
+
+use super::actor::Actor;
+use crate::{
+    event::{CallId, HunkId, ProposalId},
+    journal,
+    proposal::Receipt,
+    seams::{Update, UpdateKind},
+    workspace::desk::{DeskEvent, What},
+};
+
+/// Acceptances that are remembered; the oldest is forgotten first.
+const MOST: usize = 4096;
+/// Calls of one task whose reasons are remembered.
+const CALLS: usize = 256;
+/// Longest reason, characters.
+const REASON: usize = 280;
+
+/// What a running task's model said before each of its calls.
+#[derive(Default)]
+pub struct Words {
+    model: String,
+    latest: String,
+    reasons: VecDeque<(CallId, String)>,
+}
+
+impl Words {
+    /// Takes note of an update of the task.
+    pub fn note(&mut self, update: &Update) {
+        let data = &update.data;
+        match update.kind {
+            // A request to the model begins.
+            UpdateKind::State if data["state"] == "thinking" => self.latest.clear(),
+            UpdateKind::Text if self.latest.len() < 4 * REASON => {
+                self.latest.push_str(data["text"].as_str().unwrap_or_default());
+            }
+            UpdateKind::Usage => {
+                if let Some(model) = data["model"].as_str() {
+                    self.model = model.to_owned();
+                }
+            }
+            UpdateKind::ToolCall if data["result"].is_null() && !self.latest.trim().is_empty() => {
+                let Some(call) = data["call"].as_str() else { return };
+                self.reasons.push_back((CallId::from(call), clipped(&plain(&self.latest), REASON)));
+                if self.reasons.len() > CALLS {
+                    self.reasons.pop_front();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn reason(&self, call: &CallId) -> Option<String> {
+        self.reasons.iter().rev().find(|(known, _)| known == call).map(|(_, words)| words.clone())
+    }
+}
+
+/// What is told about one accepted hunk.
+struct Story {
+    title: String,
+    reason: Option<String>,
+    model: String,
+    /// As they were when it was accepted.
+    receipts: Vec<Receipt>,
+    /// Date and time, UTC.
+    when: String,
+}
+
+/// What is told about accepted hunks.
+#[derive(Default)]
+pub struct Stories {
+    known: HashMap<(ProposalId, HunkId), Story>,
+    order: VecDeque<(ProposalId, HunkId)>,
+}
+
+impl Actor {
+    /// Notes what will be told about a hunk that was just accepted.
+    pub fn note_story(&mut self, folder: usize, event: &DeskEvent) {
+        let What::Accepted { hunk, call, .. } = &event.what else { return };
+        let Some(task) = self.tasks.get(&event.task) else { return };
+        let receipts = self.folders.get(folder).map(|folder| folder.desk.receipts(&event.proposal).0.to_vec());
+        let story = Story {
+            title: task.title.clone(),
+            reason: task.words.reason(call),
+            model: task.words.model.clone(),
+            receipts: receipts.unwrap_or_default(),
+            when: moment(&self.setup.clock.utc()),
+        };
+        let key = (event.proposal.clone(), hunk.clone());
+        self.stories.order.push_back(key.clone());
+        self.stories.known.insert(key, story);
+        while self.stories.order.len() > MOST
+            && let Some(oldest) = self.stories.order.pop_front()
+        {
+            self.stories.known.remove(&oldest);
+        }
+    }
+
+    /// `textDocument/hover`; nothing for lines that the agent did not write or that the user changed since.
+    pub fn hover(&self, params: &HoverParams) -> Option<Hover> {
+        let at = &params.text_document_position_params;
+        let (index, path) = self.folders.find(&at.text_document.uri)?;
+        let desk = &self.folders.get(index)?.desk;
+        let (text, line) = (&desk.buffer(&path)?.text, at.position.line as usize);
+        if line >= text.lines() {
+            return None;
+        }
+        let origin = desk.origin(&path, text.line_start(line))?;
+        let story = self.stories.known.get(&(origin.proposal.clone(), origin.hunk.clone()))?;
+        let (now, fresh) = desk.receipts(&origin.proposal);
+        let markdown = self.client.hover_markdown;
+        let value = told(story, |receipt| fresh && now.contains(receipt), markdown);
+        let kind = if markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
+        Some(Hover { contents: HoverContents::Markup(MarkupContent { kind, value }), range: None })
+    }
+}
+
+fn told(story: &Story, is_fresh: impl Fn(&Receipt) -> bool, markdown: bool) -> String {
+    let quoted = |text: &str| if markdown { escaped(&plain(text)) } else { plain(text) };
+    let mut lines = vec![format!("Agent: \"{}\"", quoted(&story.title))];
+    lines.push(match &story.reason {
+        Some(reason) => format!("It said: \"{}\"", quoted(reason)),
+        None => "It gave no further reason.".to_owned(),
+    });
+    if !story.model.is_empty() {
+        lines.push(format!("Model: {}", quoted(&story.model)));
+    }
+    for receipt in &story.receipts {
+        lines.push(format!("Check: {}", quoted(&receipt.words(is_fresh(receipt)))));
+    }
+    if story.receipts.is_empty() {
+        lines.push("Check: none was run".to_owned());
+    }
+    lines.push(format!("Accepted by {}, {}", quoted(&journal::user_name()), quoted(&story.when)));
+    lines.join(if markdown { "  \n" } else { "\n" })
+}
+
+/// One line of visible characters.
+fn plain(text: &str) -> String {
+    let invisible = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let words = text.split_whitespace().map(|word| word.chars().filter(|c| !invisible(c)).collect::<String>());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Text in which no character is markup.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(|c| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c])).collect()
+}
+
+fn clipped(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
+/// `2026-01-31 12:00 UTC` of a timestamp.
+fn moment(utc: &str) -> String {
+    let minutes = utc.get(..16).unwrap_or(utc);
+    format!("{} UTC", minutes.replace('T', " "))
+}
