@@ -150,7 +150,7 @@ impl Job {
         let keeper = policy.clone();
         let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
         let view = Arc::new(TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy));
-        let prompt = self.prompt(view.as_ref(), &policy, &*world).await?;
+        let prompt = self.prompt(view.as_ref(), &policy, &world).await?;
         if self.new_session {
             let start = Event::SessionStart {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
