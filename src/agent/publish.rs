@@ -128,6 +128,16 @@ impl Publisher<'_> {
     }
 
     async fn push(&mut self, spec: PushSpec) -> Result<ToolResult, No> {
+        // A push that the policy denies in every case does not even ask the remote what it has.
+        if let Some(branch) = match &spec.branch {
+            Some(branch) => Some(branch.clone()),
+            None => self.vcs.branch().await?.name,
+        } {
+            let first = self.gate.decide(self.scope, &Action::GitPush { branch, kind: PushKind::Ff });
+            if first.verdict == Verdict::Deny {
+                return Err(No::Told(ToolResult::denied(denied(&first))));
+            }
+        }
         let plan = self.vcs.plan_push(spec.clone()).await?;
         let kind = match (&plan.old, plan.fast_forward) {
             (None, _) => PushKind::New,

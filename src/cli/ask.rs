@@ -13,7 +13,7 @@ use super::{
     printable::printable,
     terminal::{Accept, Client, Ended, Person, Reviewed, Screen, Session, Texts, Tone, patch, write_patch},
 };
-use crate::{path::WsPath, seams::WorkspaceError, server, workspace::Folder};
+use crate::{config, path::WsPath, seams::WorkspaceError, server, workspace::Folder};
 
 /// Bytes on their way between the two ends.
 const PIPE: usize = 256 * 1024;
@@ -88,6 +88,16 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
         };
         CliError::usage(why).hint("countersign ask -w DIR PROMPT")
     })?;
+    // What would fail after the task is paid for fails before it.
+    if let Some(file) = &arguments.policy {
+        config::policy::user_file(file)?;
+    }
+    if let Some(file) = &arguments.patch
+        && !here.join(file).parent().is_some_and(Path::is_dir)
+    {
+        let why = format!("{} cannot be written: its folder is not there", file.display());
+        return Err(CliError::usage(why).hint("--patch OUT.diff"));
+    }
     let texts = Texts::of(folder);
     let ask = request(arguments, &here, &texts)?;
     let mut setup = setup(context)?;

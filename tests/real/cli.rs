@@ -169,9 +169,7 @@ fn errors_are_one_sentence_and_a_next_step() {
     let ran = user.run(["audit", "show", "nothing"]);
     assert_eq!(ran.code, 2);
     let lines: Vec<&str> = ran.err.lines().collect();
-    assert_eq!(lines.len(), 2, "{}", ran.err);
-    assert!(lines[0].starts_with("error: ") && lines[0].contains("nothing"));
-    assert_eq!(lines[1], "  try: countersign audit sessions");
+    assert_eq!(lines, ["error: the journal has no session yet", "  try: countersign audit show server"]);
     let ran = Ran::of(user.command(["doctor"]).env("COUNTERSIGN_LOG", "=[").output().unwrap());
     assert!(ran.code == 2 && ran.err.contains("COUNTERSIGN_LOG"), "{ran:?}");
     let ran = Ran::of(user.command(["trust", "list"]).env_remove("HOME").output().unwrap());
@@ -519,7 +517,7 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     let failed = walled(&["exit 7"]);
     assert!(failed.code == 1 && failed.err.contains("exit code 7"), "{failed:?}");
     let late = user.run(["sandbox", "run", "-w", "w", "--timeout", "1", "--", "read x < <(tail -f /dev/null)"]);
-    assert!(late.code == 1 && late.err.contains("after 1 seconds"), "{late:?}");
+    assert!(late.code == 1 && late.err.contains("after 1 s"), "{late:?}");
     let nowhere = user.run(["sandbox", "run", "-w", "nowhere", "--", "true"]);
     assert_eq!(nowhere.code, 2, "{nowhere:?}");
 }

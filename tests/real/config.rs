@@ -130,7 +130,7 @@ fn the_model_comes_from_flag_file_or_first_key() {
     assert!(model::spec(None, &both, &Config::default()).unwrap().starts_with("anthropic:"));
     let openai = environment(&[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", " ")]);
     assert!(model::spec(None, &openai, &Config::default()).unwrap().starts_with("openai:"));
-    assert!(model::spec(None, &none, &Config::default()).unwrap_err().to_string().contains("countersign init"));
+    assert!(model::spec(None, &none, &Config::default()).unwrap_err().to_string().contains("no key was found"));
 }
 
 #[test]

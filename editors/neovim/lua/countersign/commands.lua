@@ -158,6 +158,7 @@ M.all = {
   end,
   accept = here('accept'),
   reject = here('reject'),
+  renew = here('renew'),
   accept_file = many('accept', 'file'),
   reject_file = many('reject', 'file'),
   accept_all = many('accept', 'all'),
