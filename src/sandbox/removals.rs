@@ -8,6 +8,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -25,6 +26,15 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// The lock file of a shadow.
 pub(super) fn lock_of(root: &Path) -> PathBuf {
     root.with_extension(LOCK)
+}
+
+/// Makes the lock of a new shadow, held. It gets its name only then: a lock that a sweep can see is never one to be taken yet.
+pub(super) fn lock(root: &Path) -> io::Result<File> {
+    let unnamed = root.with_extension("new");
+    let lock = File::create(&unnamed)?;
+    lock.lock()?;
+    fs::rename(&unnamed, lock_of(root))?;
+    Ok(lock)
 }
 
 /// Removals under way.
@@ -47,10 +57,10 @@ impl Removals {
             for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
                 let path = entry.path();
                 let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
-                if is_lock && File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
-                    let _ = remove(&path.with_extension(""));
-                    let _ = fs::remove_file(&path);
-                }
+                // Held until all of it is gone.
+                let Some(_held) = File::open(&path).ok().filter(|lock| is_lock && lock.try_lock().is_ok()) else { continue };
+                let _ = remove(&path.with_extension(""));
+                let _ = fs::remove_file(&path);
             }
         });
     }

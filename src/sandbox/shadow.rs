@@ -54,8 +54,7 @@ impl ShadowFolders {
     pub(super) fn create(cache: &Path, removals: Arc<Removals>) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
         let root = cache.join(format!("shadow-{}", uuid::Uuid::now_v7()));
-        let lock = fs::File::create(removals::lock_of(&root))?;
-        lock.lock()?;
+        let lock = removals::lock(&root)?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
         let this = ShadowFolders { root, lock: Some(lock), removals, stamps: BTreeMap::new() };
         for folder in [this.layer(), this.upper(), this.work()] {

@@ -25,6 +25,10 @@ impl Tree {
 
 /// Reads a text.
 pub fn read(text: &str) -> Tree {
+    // The grammar's scanner is C, and wide or unprintable characters make it read where nothing is: that would end the server.
+    // It gets plain ASCII of the same length; what a character means to the shell is not lost, since all of those are ASCII.
+    let ascii = |byte: u8| if matches!(byte, b' '..=b'~' | b'\n' | b'\t') { char::from(byte) } else { 'x' };
+    let text = &text.bytes().map(ascii).collect::<String>();
     let mut parser = Parser::new();
     if parser.set_language(&tree_sitter_bash::LANGUAGE.into()).is_err() {
         return Tree { parts: Vec::new(), tangled: true };
