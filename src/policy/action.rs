@@ -192,7 +192,7 @@ impl Action {
         }
     }
 
-    /// Reads an action from words: `run 'git push'`, `git.push main force`, `run.net 'cargo fetch' index.crates.io:443`.
+    /// Reads an action from words: `run 'git push'`, `git.push main force`, `run.net 'cargo fetch' registry.example:443`.
     ///
     /// # Errors
     /// One sentence that says which word is wrong and what is possible.

@@ -458,7 +458,7 @@ impl World {
             spec: TaskSpec {
                 session: "s1".into(),
                 task: "t1".into(),
-                folder: PathBuf::from("/work/space"),
+                folder: PathBuf::from("/srv/space"),
                 mode: Mode::Edit,
                 title: "Test".into(),
                 prompt: "Do it.".into(),

@@ -53,7 +53,7 @@ fn arguments_are_read_as_models_write_them() {
     for input in [
         json!({"path": "a", "start_line": 2, "end_line": 3}),
         json!({"file_path": "./a", "start_line": "2", "end_line": 3.0}),
-        json!({"path": "/work/space/a", "start_line": 2, "end_line": 3}),
+        json!({"path": "/srv/space/a", "start_line": 2, "end_line": 3}),
         json!({"path": "a", "offset": 2, "limit": 2, "reason": "to see"}),
         json!("{\"path\": \"a\", \"start_line\": 2, \"end_line\": 3}"),
     ] {
