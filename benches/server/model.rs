@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -48,9 +48,9 @@ impl Model {
         *self.answers.lock().unwrap() = answers.into_iter().rev().collect();
     }
 
-    /// The exchanges since the last call.
-    pub fn exchanges(&self) -> Vec<Exchange> {
-        self.exchanges.try_iter().collect()
+    /// The next exchanges, so many; an answer may be read before it is written down here.
+    pub fn exchanges(&self, count: usize) -> Vec<Exchange> {
+        (0..count).map(|_| self.exchanges.recv_timeout(Duration::from_secs(5)).expect("every turn is asked for")).collect()
     }
 }
 
