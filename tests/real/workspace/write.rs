@@ -135,7 +135,8 @@ fn a_second_writer_loses_nothing() {
                 renameat_with(&root, "next", &root, "file", RenameFlags::EXCHANGE).unwrap();
                 seen.insert(fs::read_to_string(tree.root.join("next")).unwrap());
                 written.insert(text);
-                thread::yield_now();
+                // Now and then a pause in which the other one gets through.
+                thread::sleep(std::time::Duration::from_micros(if written.len() % 4 == 0 { 1500 } else { 50 }));
             }
             (written, seen)
         });
