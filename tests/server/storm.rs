@@ -397,6 +397,15 @@ async fn answered(answer: oneshot::Receiver<Result<Value, Refused>>) -> Value {
 /// What was applied, and what the record says was accepted.
 fn compare(client: &Client, room: &Room) {
     let mut applied = client.state().applied.clone();
+    // A line at the end of a file is sent as an insertion before the last line break, which comes to the same text.
+    for (_, _, new) in applied.iter_mut().filter(|(_, old, _)| old.is_empty()) {
+        for line_break in ["\r\n", "\n"] {
+            if let Some(line) = new.strip_prefix(line_break) {
+                *new = format!("{line}{line_break}");
+                break;
+            }
+        }
+    }
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let accepted = room.journal().into_iter().filter(|line| line["kind"] == "hunk.accepted");
     let mut accepted: Vec<_> = accepted.map(|line| (text(&line["path"]), text(&line["old"]), text(&line["new"]))).collect();
