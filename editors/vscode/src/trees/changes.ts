@@ -1,0 +1,114 @@
+// The tree of what waits for the user: tasks, their files, their changes.
+import * as vscode from "vscode";
+import type { FileOf, HunkOf, Proposals } from "../proposals.ts";
+import type { Proposal, Receipt } from "../protocol.ts";
+import { diff, lines, open, size } from "../review/hunks.ts";
+import type { Chosen } from "../review/lenses.ts";
+import type { Runs } from "../runs/runs.ts";
+import { changes } from "../statusText.ts";
+
+type Row = { readonly chosen: Chosen } & (
+  | { readonly row: "proposal"; readonly proposal: Proposal }
+  | ({ readonly row: "file" } & FileOf)
+  | ({ readonly row: "hunk" } & HunkOf)
+);
+
+export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposable {
+  readonly #proposals: Proposals;
+  readonly #runs: Runs;
+  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #view: vscode.TreeView<Row>;
+  readonly #subscription: vscode.Disposable;
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(proposals: Proposals, runs: Runs) {
+    this.#proposals = proposals;
+    this.#runs = runs;
+    this.#view = vscode.window.createTreeView("countersign.changes", { treeDataProvider: this, showCollapseAll: true });
+    this.#subscription = proposals.onDidChange(() => {
+      const count = proposals.count();
+      this.#view.badge = count > 0 ? { value: count, tooltip: `${changes(count)} to review` } : undefined;
+      this.#changed.fire(undefined);
+    });
+  }
+
+  getChildren(row?: Row): Row[] {
+    const waiting = this.#proposals.waiting();
+    if (!row) {
+      const all = [...new Set(waiting.map(({ proposal }) => proposal))];
+      return all.map((proposal) => ({ row: "proposal", proposal, chosen: { proposal: proposal.proposal } }));
+    }
+    if (row.row === "proposal") {
+      const mine = waiting.filter(({ proposal }) => proposal === row.proposal);
+      return mine.map((of) => ({ row: "file", ...of, chosen: { proposal: of.proposal.proposal, uri: of.file.uri } }));
+    }
+    if (row.row === "file") {
+      const { proposal, file } = row;
+      return open(file).map((hunk) => {
+        return { row: "hunk", proposal, file, hunk, chosen: { proposal: proposal.proposal, hunks: [hunk.id], uri: file.uri } };
+      });
+    }
+    return [];
+  }
+
+  getTreeItem(row: Row): vscode.TreeItem {
+    switch (row.row) {
+      case "proposal":
+        return this.#proposalItem(row.proposal);
+      case "file":
+        return fileItem(row);
+      case "hunk":
+        return hunkItem(row);
+    }
+  }
+
+  #proposalItem(proposal: Proposal): vscode.TreeItem {
+    const title = this.#runs.get(proposal.task)?.title || `task ${proposal.task}`;
+    const item = new vscode.TreeItem(title, vscode.TreeItemCollapsibleState.Expanded);
+    item.id = proposal.proposal;
+    item.contextValue = "proposal";
+    item.description = proposal.receipts.map(receipt).join(" · ");
+    item.tooltip = [title, ...proposal.receipts.map(receipt)].join("\n");
+    return item;
+  }
+
+  dispose(): void {
+    this.#subscription.dispose();
+    this.#view.dispose();
+    this.#changed.dispose();
+  }
+}
+
+/** `✓ cargo test, 3.1 s`; an old one says that it is. */
+function receipt({ command, exit, ms, summary, fresh }: Receipt): string {
+  const mark = exit === 0 ? "✓" : exit === null ? "–" : "✗";
+  const how = exit === null ? summary || "did not run" : `${(ms / 1000).toFixed(1)} s`;
+  return `${mark} ${command}, ${how}${fresh ? "" : ", before the last edit"}`;
+}
+
+function fileItem({ proposal, file }: FileOf): vscode.TreeItem {
+  const item = new vscode.TreeItem(vscode.Uri.parse(file.uri), vscode.TreeItemCollapsibleState.Expanded);
+  const words = { edit: "", create: "new", delete: "deleted", move: "moved" }[file.op];
+  item.id = `${proposal.proposal} ${file.uri}`;
+  item.contextValue = "file";
+  item.description = [file.path.includes("/") ? file.path.replace(/\/[^/]*$/, "") : "", words].filter((word) => word !== "").join(" · ");
+  item.iconPath = vscode.ThemeIcon.File;
+  return item;
+}
+
+function hunkItem({ proposal, file, hunk }: HunkOf): vscode.TreeItem {
+  const first = lines(hunk.new_text).find((line) => line.trim() !== "") ?? lines(hunk.old_text)[0] ?? "";
+  const label = file.op === "delete" ? "delete this file" : first.trim() || "(blank lines)";
+  const item = new vscode.TreeItem(label);
+  item.id = `${proposal.proposal} ${hunk.id}`;
+  item.contextValue = hunk.state;
+  item.description = `line ${hunk.range.start.line + 1} · ${size(hunk)}${hunk.state === "stale" ? " · stale" : ""}`;
+  item.tooltip = diff(hunk);
+  const icon = hunk.state === "stale" ? "warning" : hunk.steering ? "shield" : hunk.old_text === "" ? "diff-added" : "diff-modified";
+  item.iconPath = new vscode.ThemeIcon(hunk.new_text === "" && icon === "diff-modified" ? "diff-removed" : icon);
+  const place = new vscode.Range(hunk.range.start.line, 0, hunk.range.start.line, 0);
+  item.command = file.op === "edit"
+    ? { title: "Show", command: "vscode.open", arguments: [vscode.Uri.parse(file.uri), { selection: place, preview: true }] }
+    : { title: "Show", command: "countersign.diffAll", arguments: [{ proposal: proposal.proposal }] };
+  return item;
+}
