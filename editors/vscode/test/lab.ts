@@ -59,6 +59,8 @@ export class Lab {
       XDG_CONFIG_HOME: join(root, "config"), XDG_STATE_HOME: join(root, "state"), XDG_CACHE_HOME: join(root, "cache"),
       XDG_DATA_HOME: join(root, "data"), XDG_RUNTIME_DIR: root,
     };
+    // The editor takes its PATH from the user's login shell.
+    writeFileSync(join(root, "home", ".profile"), `PATH='${environment.PATH}'\n`);
     writeFileSync(join(root, "home", ".gitconfig"), "[user]\n\tname = Tess Ter\n\temail = tess@example.org\n");
     const git = (...words: string[]) => execFileSync("git", words, { cwd: work, env: environment, stdio: "pipe" });
     git("init", "--quiet", "--initial-branch=work");
@@ -71,7 +73,8 @@ export class Lab {
       "update.mode": "none", "git.openRepositoryInParentFolders": "never", "editor.fontFamily": "DejaVu Sans Mono",
       "editor.minimap.enabled": false, "workbench.tips.enabled": false, "extensions.ignoreRecommendations": true,
       "workbench.colorTheme": "Default Dark Modern", "window.restoreWindows": "none", "git.enabled": false,
-      "terminal.integrated.shellIntegration.enabled": false, ...options.settings,
+      "terminal.integrated.shellIntegration.enabled": false,
+      "workbench.secondarySideBar.defaultVisibility": "hidden", "editor.occurrencesHighlight": "off", ...options.settings,
     };
     writeFileSync(join(root, "user", "User", "settings.json"), JSON.stringify(settings));
     writeFileSync(join(root, "user", "Machine", "settings.json"), JSON.stringify({ "countersign.model": `manual:${model}` }));
