@@ -224,7 +224,10 @@ impl Task {
             tools_sha: tools_sha(&self.registry.specs()),
         };
         self.record_durable(Actor::Human, None, event).await?;
-        self.show(UpdateKind::State, json!({"state": "running", "message": self.progress("starting")}));
+        self.show(
+            UpdateKind::State,
+            json!({"state": "running", "message": self.progress("starting"), "model": self.seams.model.name()}),
+        );
         Ok(())
     }
 

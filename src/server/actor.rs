@@ -165,7 +165,7 @@ impl Actor {
             Input::PromptSent { id, sent } => self.on_prompt(id, sent),
             Input::Refresh => self.refresh(),
             Input::SetUp => self.on_set_up(),
-            Input::Level(level) => self.level = Some(level),
+            Input::Level(level) => self.on_level(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
             Input::Keep => self.keep(),
@@ -203,7 +203,12 @@ impl Actor {
             Command::Commit(args) => self.on_user_commit(args),
             Command::Push => self.on_user_push(),
             Command::TrustWorkspace => self.on_trust_workspace(),
-            Command::Status => Ok(self.status()),
+            Command::Status(wanted) => {
+                if wanted.proposals == Some(true) {
+                    self.send_proposals_again();
+                }
+                Ok(self.status())
+            }
             Command::Transcript(of) => self.on_transcript(&of.task),
             Command::OpenPullRequest => Err(failed("opening pull requests is not available yet")),
             Command::Dashboard => {
