@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -25,6 +25,7 @@ use super::{
     life,
     outgoing::Outgoing,
     questions::Questions,
+    recent::Recent,
     restore::Keeper,
     review::Review,
     task::Task,
@@ -75,6 +76,8 @@ pub struct Actor {
     pub stories: Stories,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
+    /// What the user typed last.
+    pub recent: Arc<Mutex<Recent>>,
     /// Task prompts as last read.
     pub prompt_cache: HashMap<Option<usize>, (Instant, Arc<[TaskPrompt]>)>,
     /// Broken files that the user has been told about.
@@ -117,6 +120,7 @@ impl Actor {
             keeper,
             stories: Stories::default(),
             typed: Vec::new(),
+            recent: Arc::default(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
             scripts: life::Scripts::default(),

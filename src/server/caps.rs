@@ -1,5 +1,7 @@
 //! What the client said it can do, reduced to what the server decides by.
 
+use std::sync::{Arc, atomic::AtomicBool};
+
 use serde_json::Value;
 use tower_lsp::lsp_types::{ClientCapabilities, InitializeParams, MarkupKind, PositionEncodingKind, ResourceOperationKind};
 
@@ -18,8 +20,10 @@ pub struct Client {
     pub rich: bool,
     /// Why a client that called itself rich is served as a plain one, for the user.
     pub mismatch: Option<String>,
-    /// Answers `countersign/query`: a rich client that does not say otherwise.
-    pub queries: bool,
+    /// Answers `countersign/query`: a rich client that does not say otherwise. Cleared when it answers "method not found".
+    pub queries: Arc<AtomicBool>,
+    /// A rich client that knows nothing besides texts, as a terminal.
+    pub silent: bool,
     /// The editor vouches for the workspace; believed from rich clients only.
     pub trusted: bool,
     /// Model SPEC from the editor's user settings.
@@ -58,6 +62,7 @@ impl Client {
         let wants_rich = own["rich"].as_bool().unwrap_or(false);
         let mismatch = if wants_rich { mismatch(&own["protocol"]) } else { None };
         let rich = wants_rich && mismatch.is_none();
+        let silent = rich && own["queries"] == Value::Bool(false);
         Client {
             name: params.client_info.as_ref().map_or_else(
                 || "an editor".to_owned(),
@@ -66,7 +71,8 @@ impl Client {
             encoding: encoding(caps),
             rich,
             mismatch,
-            queries: rich && own["queries"].as_bool().unwrap_or(true),
+            queries: Arc::new(AtomicBool::new(rich && !silent)),
+            silent,
             trusted: rich && own["trusted"].as_bool().unwrap_or(false),
             model: own["model"].as_str().map(str::to_owned),
             // The request is older than its capability: a client that says nothing may well answer. -32601 tells.
