@@ -76,10 +76,13 @@ impl Tool for Diagnostics {
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let under = self.path.clone().unwrap_or_else(WsPath::root);
         // A folder's are a selection of all.
-        let file = match cx.workspace.read(&under).await {
-            Ok(_) => Some(&under),
-            Err(WorkspaceError::IsDir(_)) => None,
-            Err(error) => return Err(error.into()),
+        let file = match &self.path {
+            None => None,
+            Some(path) => match cx.workspace.read(path).await {
+                Ok(_) => Some(path),
+                Err(WorkspaceError::IsDir(_)) => None,
+                Err(error) => return Err(error.into()),
+            },
         };
         let told = insight(cx)?.diagnostics(file).await?;
         let mut found: Vec<&Diagnostic> = told.what.iter().filter(|one| one.path.is_within(&under)).collect();
