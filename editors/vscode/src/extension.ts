@@ -55,7 +55,7 @@ export function activate(context: vscode.ExtensionContext): void {
     client.onNotification("countersign/update", (update: Update) => {
       runs.update(update);
       if (update.kind === "question" && update.state !== "open") questions.closed(update.approval ?? "");
-      if (update.kind === "state" && update.pending !== undefined) void learn();
+      if (update.level !== undefined) status.learn({ level: update.level });
     });
     client.onNotification("countersign/proposal", (proposal: Proposal) => {
       proposals.set(proposal);
@@ -71,7 +71,7 @@ export function activate(context: vscode.ExtensionContext): void {
     const told = await server.run<Status>("status");
     if (!told) return;
     runs.learn(told);
-    status.learn(told.level, told.model);
+    status.learn(told);
   }
 
   function serverChanged(): void {

@@ -24,6 +24,10 @@ export interface Hunk {
   readonly state: HunkState;
   /** It changes a file that steers tools: accepted on its own only. */
   readonly steering: boolean;
+  /** What the model said right before the edit. */
+  readonly reason?: string;
+  /** Why it is stale. */
+  readonly why?: string;
 }
 
 export interface ProposedFile {
@@ -62,8 +66,9 @@ export interface Usage {
 
 /** `countersign/update`: the fields depend on the kind. */
 export interface Update {
-  readonly task: string;
-  readonly seq: number;
+  /** Null for a question of the user's own, which belongs to no task. */
+  readonly task: string | null;
+  readonly seq?: number;
   readonly kind: "text" | "thinking" | "tool_call" | "tool_output" | "usage" | "state" | "question";
   readonly text?: string;
   readonly call?: string;
@@ -81,6 +86,9 @@ export interface Update {
   readonly stop?: string;
   readonly pending?: number;
   readonly approval?: string;
+  readonly session?: string;
+  readonly model?: string;
+  readonly level?: string | null;
   /** Messages of the user that the task has just read. */
   readonly seen?: readonly string[];
 }
@@ -96,7 +104,8 @@ export interface Status {
     readonly iterations: number;
     readonly usage: Usage;
     readonly cost_usd?: number;
-    readonly question?: string;
+    readonly model?: string;
+    readonly summary?: string;
   }[];
   readonly queued: number;
   readonly level: string | null;

@@ -67,6 +67,8 @@ export class Server implements vscode.Disposable {
     try {
       await client.start();
     } catch (error) {
+      // Replaced meanwhile: the other one tells how it goes.
+      if (this.#client !== client) return;
       this.#become("stopped", `${found.path} does not start: ${error instanceof Error ? error.message : String(error)}`);
     }
   }

@@ -34,9 +34,9 @@ export class StatusItem implements vscode.Disposable {
   }
 
   /** What the server said about itself. */
-  learn(level: string | null, model: string | null): void {
-    this.#level = level;
-    this.#model = model;
+  learn(told: { readonly level?: string | null; readonly model?: string | null }): void {
+    this.#level = told.level ?? this.#level;
+    this.#model = told.model ?? this.#model;
     this.#refresh();
   }
 

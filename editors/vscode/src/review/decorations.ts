@@ -94,9 +94,13 @@ function hover({ hunk, proposal }: HunkOf): vscode.MarkdownString {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
   const fence = "`".repeat(longest + 1);
   const markdown = new vscode.MarkdownString(undefined, true);
-  const why = hunk.state === "stale" ? " · you changed these lines" : hunk.steering ? " · steers tools: accepted on its own" : "";
+  const why = hunk.state === "stale" ? ` · stale: ${hunk.why ?? "you changed these lines"}` : hunk.steering ? " · steers tools: accepted on its own" : "";
   markdown.appendMarkdown(`**Agent** ${size(hunk)} · task `);
   markdown.appendText(`${proposal.task}${why}`);
+  if (hunk.reason) {
+    markdown.appendMarkdown("\n\n");
+    markdown.appendText(`“${hunk.reason}”`);
+  }
   markdown.appendMarkdown(`\n\n${fence}diff\n${text}\n${fence}\n`);
   return markdown;
 }

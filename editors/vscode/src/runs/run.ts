@@ -56,6 +56,8 @@ export function add(run: Run, entry: Entry): number {
 
 /** Folds an update in. Answers the numbers of the entries that changed. */
 export function apply(run: Run, update: Update): number[] {
+  run.session = update.session ?? run.session;
+  run.model = update.model ?? run.model;
   switch (update.kind) {
     case "text":
     case "thinking":

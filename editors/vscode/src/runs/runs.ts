@@ -41,6 +41,7 @@ export class Runs implements vscode.Disposable {
   }
 
   update(update: Update): void {
+    if (update.task === null) return;
     const run = this.#of(update.task);
     this.#touch(run, apply(run, update));
   }
@@ -67,8 +68,10 @@ export class Runs implements vscode.Disposable {
       const run = this.#of(row.task);
       run.session = row.session;
       run.title ||= row.title;
-      if (run.entries.length === 0) run.state = row.state;
-      this.#touch(run, []);
+      run.model ||= row.model ?? "";
+      if (run.entries.length > 0 || run.state === row.state) continue;
+      run.state = row.state;
+      this.#touch(run, row.summary ? [add(run, { kind: "end", state: row.state, text: row.summary })] : []);
     }
   }
 
