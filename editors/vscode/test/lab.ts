@@ -11,7 +11,7 @@ import { delimiter, join } from "node:path";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 
 /** Longest wait on a busy machine, ms. */
-export const PATIENCE = 40_000;
+export const PATIENCE = 20_000;
 
 function setting(name: string): string {
   const value = process.env[name];
@@ -38,7 +38,6 @@ export class Lab {
   readonly page: Page;
   readonly #code: ChildProcess;
   readonly #browser: Browser;
-  readonly #settings: Record<string, unknown>;
   #requests = 0;
 
   static async open(options: Options): Promise<Lab> {
@@ -72,7 +71,8 @@ export class Lab {
       "security.workspace.trust.banner": "never", "extensions.autoUpdate": false, "extensions.autoCheckUpdates": false,
       "update.mode": "none", "git.openRepositoryInParentFolders": "never", "editor.fontFamily": "DejaVu Sans Mono",
       "editor.minimap.enabled": false, "workbench.tips.enabled": false, "extensions.ignoreRecommendations": true,
-      "workbench.colorTheme": "Default Dark Modern", "window.restoreWindows": "none", "git.enabled": false,
+      "window.autoDetectColorScheme": true, "workbench.preferredDarkColorTheme": "Default Dark Modern",
+      "workbench.preferredLightColorTheme": "Default Light Modern", "window.restoreWindows": "none", "git.enabled": false,
       "terminal.integrated.shellIntegration.enabled": false,
       "workbench.secondarySideBar.defaultVisibility": "hidden", "editor.occurrencesHighlight": "off", ...options.settings,
     };
@@ -96,18 +96,18 @@ export class Lab {
         "--disable-sync", "--force-device-scale-factor=1",
       ],
     });
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "dark", reducedMotion: "reduce" });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`);
-    const lab = new Lab({ root, work, model, page, code, browser, settings });
+    const lab = new Lab({ root, work, model, page, code, browser });
     await page.locator(".monaco-workbench").waitFor();
     await page.locator(".explorer-folders-view, .welcome-view").first().waitFor();
     return lab;
   }
 
   private constructor(parts: {
-    root: string; work: string; model: string; page: Page; code: ChildProcess; browser: Browser; settings: Record<string, unknown>;
+    root: string; work: string; model: string; page: Page; code: ChildProcess; browser: Browser;
   }) {
     this.root = parts.root;
     this.work = parts.work;
@@ -115,7 +115,6 @@ export class Lab {
     this.page = parts.page;
     this.#code = parts.code;
     this.#browser = parts.browser;
-    this.#settings = parts.settings;
   }
 
   // The model ------------------------------------------------------------------------------------------------------------------
@@ -214,19 +213,12 @@ export class Lab {
     return this.page.frameLocator("iframe.webview.ready").frameLocator("iframe#active-frame");
   }
 
-  set(name: string, value: unknown): void {
-    this.#settings[name] = value;
-    const file = join(this.root, "user", "User", "settings.json");
-    writeFileSync(`${file}.new`, JSON.stringify(this.#settings));
-    renameSync(`${file}.new`, file);
-  }
-
   /** Keeps a picture of the screen, in both themes. */
   async shot(name: string): Promise<void> {
     const folder = setting("LAB_SHOTS");
     mkdirSync(folder, { recursive: true });
-    for (const [theme, title, kind] of [["light", "Default Light Modern", "vs"], ["dark", "Default Dark Modern", "vs-dark"]] as const) {
-      this.set("workbench.colorTheme", title);
+    for (const [theme, kind] of [["light", "vs"], ["dark", "vs-dark"]] as const) {
+      await this.page.emulateMedia({ colorScheme: theme });
       await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
       await this.page.waitForTimeout(150);
       await this.page.screenshot({ path: join(folder, `${name}-${theme}.png`) });
@@ -269,6 +261,31 @@ export class Lab {
     if (this.#code.pid !== undefined) process.kill(-this.#code.pid, "SIGTERM");
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5000))]);
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A part of a story: named when it fails, and nothing after it is tried. */
+export async function step(name: string, act: () => Promise<void>): Promise<void> {
+  const start = Date.now();
+  try {
+    await act();
+  } catch (error) {
+    throw new Error(`in “${name}”: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  console.log(`${name}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+}
+
+/** Runs a story at a desk; a picture is kept where it fails. */
+export async function at(options: Options, story: (lab: Lab) => Promise<void>): Promise<void> {
+  const lab = await Lab.open(options);
+  try {
+    await story(lab);
+  } catch (error) {
+    await lab.page.screenshot({ path: join(setting("LAB_SHOTS"), "failed.png") }).catch(() => undefined);
+    if (process.env["LAB_LOGS"]) execFileSync("cp", ["-r", join(lab.root, "user", "logs"), process.env["LAB_LOGS"]]);
+    throw error;
+  } finally {
+    await lab.close();
   }
 }
 

@@ -1,44 +1,126 @@
 // The first task: asked in the menu, streamed, reviewed hunk by hunk while typing, checked, committed, not pushed.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
-import { Lab } from "./lab.ts";
+import { at, step, until } from "./lab.ts";
 
-const TEXT = Array.from({ length: 30 }, (_, index) => `line ${index + 1}\n`).join("");
+const SOURCE = `"""Prices of a small shop."""
 
-test("scratch", async () => {
-  const lab = await Lab.open({ files: { "list.txt": TEXT, "other.txt": "other\n" } });
-  try {
-    const page = lab.page;
-    await lab.openFile("list.txt");
-    await lab.statusShows("agent");
-    console.log("status", await lab.status().innerText());
-    await lab.command("countersign: Ask Agent...");
-    await page.locator(".quick-input-widget input").fill("Mark three lines.");
-    await page.screenshot({ path: "/tmp/s1.png" });
-    await page.keyboard.press("Enter");
-    await lab.asked();
-    await lab.command("countersign: Show Run");
-    await page.waitForTimeout(1500);
-    await page.screenshot({ path: "/tmp/s2.png" });
-    lab.answer(
-      { type: "text", text: "I mark the lines 3, 15 and 27.\n" },
-      { type: "tool_use", id: "e", name: "edit_file", input: { path: "list.txt", edits: [
-        { old: "line 3\n", new: "line 3, first\n" }, { old: "line 15\n", new: "line 15, second\n" }, { old: "line 27\n", new: "line 27, third\nand below\n" },
-      ] } },
-      { type: "tool_use", id: "r", name: "run", input: { command: "for i in 1 2 3; do echo part $i; sleep 0.3; done" } },
-    );
-    await lab.asked();
-    await page.waitForTimeout(1500);
-    await page.screenshot({ path: "/tmp/s3.png" });
-    lab.answer({ type: "text", text: "Marked." });
-    await page.waitForTimeout(1500);
-    await page.screenshot({ path: "/tmp/s4.png" });
-    console.log(lab.journal().slice(-1500));
-    assert.ok(true);
-  } catch (error) {
-    await lab.page.screenshot({ path: "/tmp/fail.png" });
-    throw error;
-  } finally {
-    await lab.close();
-  }
-});
+
+def total(prices):
+    sum = 0
+    for price in prices:
+        sum = sum + price
+    return sum
+
+
+def discount(price, percent):
+    return price - price * percent / 100
+
+
+def label(name, price):
+    return name + ": " + str(price)
+
+
+def cheapest(prices):
+    return sorted(prices)[0]
+`;
+
+// A shell stands in every wall; a Python need not.
+const CHECK = `grep -q "return sum(prices)" shop.py || { echo "total is not simple"; exit 1; }
+echo "1 check passed"
+`;
+
+const EDITS = [
+  { old: "    sum = 0\n    for price in prices:\n        sum = sum + price\n    return sum\n", new: "    return sum(prices)\n" },
+  { old: "    return price - price * percent / 100\n", new: "    if not 0 <= percent <= 100:\n        raise ValueError(\"percent must lie between 0 and 100\")\n    return price - price * percent / 100\n" },
+  { old: "    return name + \": \" + str(price)\n", new: "    return f\"{name}: {price:.2f}\"\n" },
+];
+
+const DESK = {
+    files: { "shop.py": SOURCE, "check.sh": CHECK },
+    settings: { "editor.codeActionsOnSave": { "source.fixAll": "explicit", "source.organizeImports": "explicit" } },
+    config: "[checks]\ncommands = [\"sh check.sh\"]\n\n[git]\nallow_file_remotes = true\n",
+};
+
+test("a first task", () => at(DESK, async (lab) => {
+  const { page } = lab;
+  lab.git("init", "--quiet", "--bare", join(lab.root, "remote.git"));
+  lab.git("remote", "add", "origin", join(lab.root, "remote.git"));
+  lab.git("push", "--quiet", "origin", "work");
+  await lab.openFile("shop.py");
+  await lab.statusShows("agent");
+
+  await step("no lightbulb of ours while the cursor just moves", async () => {
+      for (const line of [4, 8, 12]) await lab.go(line);
+      await page.waitForTimeout(600);
+      assert.equal(await page.locator(".lightBulbWidget:visible, .codicon-gutter-lightbulb:visible").count(), 0);
+    });
+
+  await step("asked from the code-action menu, with the selection", async () => {
+      await lab.go(4);
+      await page.keyboard.press("Shift+ArrowDown");
+      await page.keyboard.press("Control+.");
+      await page.locator(".action-widget .monaco-list-row").filter({ hasText: "Ask agent..." }).click();
+      const input = page.locator(".quick-input-widget input");
+      await input.fill("Make these functions safer and simpler.");
+      await page.locator(".quick-input-widget").filter({ hasText: "shop.py, line 4" }).waitFor();
+      await lab.shot("ask");
+      await page.keyboard.press("Enter");
+      const request = JSON.stringify(await lab.asked());
+      assert.match(request, /Make these functions safer and simpler/);
+      assert.match(request, /def total\(prices\)/);
+    });
+
+  await step("streams into the side view", async () => {
+      await lab.command("countersign: Show Run");
+      lab.answer(
+        { type: "text", text: "`total` shadows the built-in sum, `discount` takes any percentage, and `label` shows prices with any number of digits. I change these three." },
+        { type: "tool_use", id: "e1", name: "edit_file", input: { path: "shop.py", edits: EDITS } },
+      );
+      await lab.run().getByText("shadows the built-in sum").waitFor();
+      await lab.run().locator(".tool .name").filter({ hasText: "shop.py" }).waitFor();
+      await lab.asked();
+      await lab.lens("Accept −4 +1").waitFor();
+      await lab.lens("Accept −1 +3").or(lab.lens("Accept −0 +2")).waitFor();
+      await lab.lens("Accept −1 +1").waitFor();
+      assert.equal(lab.read("shop.py"), SOURCE, "nothing is on disk before it is accepted");
+    });
+
+  await step("what is said while it works is sent, then seen", async () => {
+      await lab.run().locator("#box").fill("Leave cheapest alone.");
+      await lab.run().locator("#box").press("Enter");
+      await lab.run().locator(".said .mark").filter({ hasText: "sent, seen at the next step" }).waitFor();
+    });
+
+  await step("a command prints live", async () => {
+      const command = "sh check.sh; for n in 1 2 3; do echo part $n; sleep 0.4; done; sleep 2";
+      lab.answer({ type: "tool_use", id: "r1", name: "run", input: { command } });
+      await lab.run().locator(".tool pre").filter({ hasText: "part 2" }).waitFor();
+      await lab.statusShows(/agent \d+\/20/);
+      await lab.shot("run");
+      await lab.asked();
+      await lab.run().locator(".said .mark.seen").filter({ hasText: "sent → seen" }).waitFor();
+    });
+
+  await step("one is accepted, one rejected with a reason, while the user types in between", async () => {
+      await lab.go(11, 31);
+      await page.keyboard.type("  # in percent");
+      await lab.lens("Accept −4 +1").click();
+        await lab.lens("Accept −4 +1").waitFor({ state: "hidden" });
+      assert.match(await lab.text(), /return sum\(prices\)/);
+      assert.match(await lab.text(), /# in percent/);
+      await lab.lens("Reject because...").first().click();
+      await page.locator(".quick-input-widget input").fill("callers check the range");
+      await page.keyboard.press("Enter");
+      await until("the rejection on record", () => lab.journal(), () => lab.journal().includes("callers check the range"));
+    });
+  await page.screenshot({ path: "/tmp/s5.png" });
+
+  await step("the task ends with its checks", async () => {
+      lab.answer({ type: "tool_use", id: "f", name: "finish", input: { summary: "Simplified total; label shows two digits." } });
+      await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
+      await page.waitForTimeout(800);
+      await page.screenshot({ path: "/tmp/s6.png" });
+    });
+}));

@@ -45,7 +45,8 @@ export class Decorations implements vscode.Disposable {
       const shown = preview(hunk);
       const hoverMessage = hover(of);
       if (shown.removed) {
-        const range = new vscode.Range(shown.removed[0], 0, shown.removed[1], Number.MAX_SAFE_INTEGER);
+        const [first, last] = shown.removed;
+        const range = editor.document.validateRange(new vscode.Range(first, 0, last, Number.MAX_SAFE_INTEGER));
         (hunk.state === "stale" ? stale : removed).push({ range, hoverMessage });
       } else {
         const line = Math.min(hunk.range.start.line, editor.document.lineCount - 1);
@@ -70,7 +71,7 @@ export class Decorations implements vscode.Disposable {
 
 function lines(background: string, ruler: string): vscode.TextEditorDecorationType {
   return vscode.window.createTextEditorDecorationType({
-    isWholeLine: true,
+    // Only under the text: the new text beside it keeps its own colour.
     backgroundColor: new vscode.ThemeColor(background),
     overviewRulerColor: new vscode.ThemeColor(ruler),
     overviewRulerLane: vscode.OverviewRulerLane.Left,
@@ -82,7 +83,7 @@ function after(text: string): vscode.ThemableDecorationAttachmentRenderOptions {
   return {
     // Blanks of the text stay as they are; they would collapse otherwise.
     contentText: ` ${text.replaceAll(" ", "\u00a0")} `,
-    margin: "0 0 0 2em",
+    margin: "0 0 0 1.5em",
     color: new vscode.ThemeColor("editor.foreground"),
     backgroundColor: new vscode.ThemeColor("diffEditor.insertedTextBackground"),
   };

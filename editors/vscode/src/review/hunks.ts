@@ -2,7 +2,7 @@
 import type { Hunk, Position, ProposedFile } from "../protocol.ts";
 
 /** Longest ghost text of one line, characters. */
-const GHOST = 160;
+const GHOST = 90;
 
 /** Hunks that can still be decided. */
 export function open(file: ProposedFile): readonly Hunk[] {
@@ -69,7 +69,7 @@ export function preview(hunk: Hunk): Preview {
   if (old.length === 0) {
     // An insertion stands behind the line before it; at the very top there is none.
     const text = clip(fresh.map((line) => line.trim()).filter((line) => line !== "").join(" ⏎ "));
-    return { removed: undefined, ghosts: [{ line: Math.max(first - 1, 0), text: `＋ ${text}` }] };
+    return { removed: undefined, ghosts: [{ line: Math.max(first - 1, 0), text: `+ ${text}` }] };
   }
   const removed = [first, first + old.length - 1] as const;
   const ghosts: Ghost[] = [];

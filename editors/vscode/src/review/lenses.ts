@@ -41,19 +41,19 @@ export class Lenses implements vscode.CodeLensProvider, vscode.Disposable {
         out.push(new vscode.CodeLens(range, { title, command: `countersign.${command}`, tooltip, arguments: [chosen] }));
       };
       if (hunk.state === "stale") {
-        lens("$(warning) Stale: you changed these lines", "diffFile", "The change does not fit your text any more");
+        lens("$(warning)\u00a0Stale: you changed these lines", "diffFile", "The change does not fit your text any more");
         lens("Propose Again", "proposeAgain", "Put the change on your lines, where both go together");
         lens("Dismiss", "rejectChange", "Reject this change");
         continue;
       }
-      lens(`$(check) Accept ${size(hunk)}`, "acceptChange", hunk.steering ? "This file steers tools: look twice" : "Put this change into your text");
-      lens("$(close) Reject", "rejectChange", "Drop this change");
+      lens(`$(check)\u00a0Accept ${size(hunk)}`, "acceptChange", hunk.steering ? "This file steers tools: look twice" : "Put this change into your text");
+      lens("$(close)\u00a0Reject", "rejectChange", "Drop this change");
       lens("Reject because...", "rejectChangeBecause", "Drop it and tell the agent why");
       lens("Diff", "diffFile", "Show the whole file as a diff");
       if (index === 0 && all.length > 1) {
         const whole: Chosen = { proposal: proposal.proposal, uri: document.uri.toString() };
         const file = new vscode.CodeLens(range, {
-          title: `$(check-all) Accept file (${changes(all.length)})`, command: "countersign.acceptFile", arguments: [whole],
+          title: `$(check-all)\u00a0Accept file (${changes(all.length)})`, command: "countersign.acceptFile", arguments: [whole],
         });
         out.push(file);
       }
