@@ -10,6 +10,7 @@ import { Questions } from "./questions.ts";
 import { Decorations } from "./review/decorations.ts";
 import { Lenses } from "./review/lenses.ts";
 import { ProposedText } from "./review/proposedText.ts";
+import { QuestionLens } from "./questionLens.ts";
 import { Review } from "./review/review.ts";
 import { Runs } from "./runs/runs.ts";
 import { RunView } from "./runs/runView.ts";
@@ -90,7 +91,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const parts = { runs, server, asking, tasks, questions, proposals };
   context.subscriptions.push(
     log, proposals, runs, typing, questions, review, tasks, status, server.onDidChange(serverChanged),
-    new Decorations(proposals), new Lenses(proposals), new ProposedText(proposals), new RunView(context.extensionUri, parts),
+    new Decorations(proposals), new Lenses(proposals), new QuestionLens(questions), new ProposedText(proposals), new RunView(context.extensionUri, parts),
     new ChangesTree(proposals, runs), new TasksTree(runs, questions), ...registerSetUp(server),
     vscode.commands.registerCommand("countersign.askAgent", () => asking.box()),
     vscode.commands.registerCommand("countersign.menu", () => openMenu(parts)),

@@ -27,6 +27,9 @@ export class Server implements vscode.Disposable {
   /** Off after the versions were found to differ: then plain LSP is spoken. */
   #rich = true;
   #why = "";
+  /** The start that is in work, and whether one more is wanted after it. */
+  #turn: Promise<void> | undefined;
+  #again = false;
   readonly onDidChange = this.#changed.event;
 
   constructor(log: vscode.LogOutputChannel, overrides: Overrides, prepare: (client: LanguageClient) => void) {
@@ -48,7 +51,22 @@ export class Server implements vscode.Disposable {
     return this.#client;
   }
 
+  /** Starts, or starts anew. Several wishes at a time (trust came, and with it settings) are one. */
   async start(): Promise<void> {
+    if (this.#turn) {
+      this.#again = true;
+      return this.#turn;
+    }
+    this.#turn = this.#begin();
+    await this.#turn;
+    this.#turn = undefined;
+    if (this.#again) {
+      this.#again = false;
+      await this.start();
+    }
+  }
+
+  async #begin(): Promise<void> {
     await this.#stop();
     this.#become("starting", "");
     const setting = vscode.workspace.getConfiguration("countersign").get<string>("server.path", "");
@@ -67,8 +85,6 @@ export class Server implements vscode.Disposable {
     try {
       await client.start();
     } catch (error) {
-      // Replaced meanwhile: the other one tells how it goes.
-      if (this.#client !== client) return;
       this.#become("stopped", `${found.path} does not start: ${error instanceof Error ? error.message : String(error)}`);
     }
   }

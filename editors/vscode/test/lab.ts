@@ -41,7 +41,7 @@ export class Lab {
   #requests = 0;
 
   static async open(options: Options): Promise<Lab> {
-    const root = mkdtempSync(join(tmpdir(), "countersign-code-"));
+    const root = mkdtempSync(join(tmpdir(), "lab-"));
     const work = join(root, "home", "project");
     const model = join(root, "model");
     for (const folder of [work, model, join(root, "config", "countersign"), join(root, "user", "User"), join(root, "user", "Machine")]) {
@@ -145,27 +145,36 @@ export class Lab {
   // The editor -----------------------------------------------------------------------------------------------------------------
 
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget input");
-    await input.waitFor();
-    await input.fill(`>${title}`);
-    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().waitFor();
+    await this.#pick("F1", `>${title}`, title);
     await this.page.keyboard.press("Enter");
   }
 
   async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press("Control+P");
-    const input = this.page.locator(".quick-input-widget input");
-    await input.fill(name);
-    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: name }).first().waitFor();
+    await this.#pick("Control+P", name, name);
     await this.page.keyboard.press("Enter");
     await this.page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
   }
 
+  /** Brings a list up and types into it. A busy editor loses keys, and finds files only a while after its start. */
+  async #pick(key: string, text: string, wanted: string): Promise<void> {
+    const input = this.page.locator(".quick-input-widget input");
+    const row = this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: wanted }).first();
+    for (let left = 8; ; left -= 1) {
+      try {
+        await this.page.keyboard.press(key);
+        await input.waitFor({ timeout: 2500 });
+        await input.fill(text);
+        return await row.waitFor({ timeout: 2500 });
+      } catch (error) {
+        if (left === 0) throw error;
+        await this.page.keyboard.press("Escape");
+      }
+    }
+  }
+
   /** Puts the cursor at a place, counted from 1. */
   async go(line: number, column = 1): Promise<void> {
-    await this.page.keyboard.press("Control+G");
-    await this.page.locator(".quick-input-widget input").fill(`:${line}:${column}`);
+    await this.#pick("Control+G", `:${line}:${column}`, "");
     await this.page.keyboard.press("Enter");
     await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
@@ -185,6 +194,11 @@ export class Lab {
 
   lens(words: string): Locator {
     return this.page.locator(".codelens-decoration a").filter({ hasText: words });
+  }
+
+  /** A row of the trees in the side bar. */
+  row(words: string | RegExp): Locator {
+    return this.page.locator(".sidebar .monaco-list-row").filter({ hasText: words });
   }
 
   dialog(): Locator {

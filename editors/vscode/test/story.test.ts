@@ -115,12 +115,73 @@ test("a first task", () => at(DESK, async (lab) => {
       await page.keyboard.press("Enter");
       await until("the rejection on record", () => lab.journal(), () => lab.journal().includes("callers check the range"));
     });
-  await page.screenshot({ path: "/tmp/s5.png" });
+  await step("the task ends with its checks, on exactly this text", async () => {
+    lab.answer({ type: "tool_use", id: "f1", name: "finish", input: { summary: "Simplified total; label shows two digits." } });
+    await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
+    await lab.row("sh check.sh").filter({ hasText: "passed" }).waitFor();
+    await lab.toast("1 change to review").waitFor();
+    await lab.shot("review");
+  });
 
-  await step("the task ends with its checks", async () => {
-      lab.answer({ type: "tool_use", id: "f", name: "finish", input: { summary: "Simplified total; label shows two digits." } });
-      await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
-      await page.waitForTimeout(800);
-      await page.screenshot({ path: "/tmp/s6.png" });
-    });
+  await step("a commit is asked about, modally, with the safe button in focus", async () => {
+    await lab.run().locator("#box").fill("Commit what I accepted, then push it.");
+    await lab.run().locator("#box").press("Enter");
+    await lab.asked();
+    lab.answer({ type: "tool_use", id: "c1", name: "git", input: { op: "commit", message: "Simplify total" } });
+    await lab.dialog().filter({ hasText: "Commit shop.py to work?" }).waitFor();
+    assert.equal(await page.locator(".monaco-dialog-box .monaco-button:focus").innerText(), "Reject");
+    await page.waitForTimeout(300);
+    await lab.shot("commit");
+    assert.equal(lab.git("log", "--format=%s", "-1").trim(), "start", "nothing is committed before the answer");
+    await lab.choose("Commit");
+    await lab.asked();
+    assert.equal(lab.git("log", "--format=%s", "-1").trim(), "Simplify total");
+    const committed = lab.git("show", "HEAD:shop.py");
+    assert.match(committed, /return sum\(prices\)/);
+    assert.doesNotMatch(committed, /ValueError|in percent|:\.2f/, "only what was accepted is committed");
+  });
+
+  await step("a push is put off with Escape, read, and taken up again", async () => {
+    lab.answer({ type: "tool_use", id: "p1", name: "git", input: { op: "push" } });
+    await lab.dialog().filter({ hasText: "Push 1 commit to work of origin" }).waitFor();
+    await page.waitForTimeout(600);
+    await page.keyboard.press("Escape");
+    await lab.dialog().waitFor({ state: "hidden" });
+    await lab.statusShows("agent asks: Push");
+    assert.doesNotMatch(lab.journal(), /"kind":"approval.decision"[^\n]*dismissed/, "putting off is no answer");
+    await lab.row("Push: decide...").click();
+    await lab.choose("Show Full Diff");
+    await lab.page.locator(".tab.active").filter({ hasText: /question-/ }).waitFor();
+    await page.waitForTimeout(1500);
+    assert.equal(await lab.dialog().count(), 0, "no dialog comes over what is being read");
+    await lab.lens("Push: decide...").waitFor();
+    await lab.shot("push");
+    assert.notEqual(lab.git("rev-parse", "HEAD"), lab.git("rev-parse", "origin/work"), "nothing is pushed before the answer");
+    await lab.lens("Push: decide...").click();
+    await lab.choose("Push");
+    await lab.asked();
+    assert.equal(lab.git("rev-parse", "HEAD"), lab.git("ls-remote", "origin", "work").split("\t")[0] + "\n");
+    lab.answer({ type: "text", text: "Committed and pushed." });
+    await lab.run().getByText("Committed and pushed.").waitFor();
+  });
+
+  await step("all changes stand in one editor, and all can be accepted", async () => {
+    await lab.command("countersign: Review All Changes");
+    await page.locator(".multiDiffEntry, .multi-diff-root-floating-menu, .monaco-component.multiDiffEditor").first().waitFor();
+    await page.waitForTimeout(800);
+    await lab.shot("diff");
+    await lab.command("countersign: Accept All Changes");
+    await lab.statusShows(/^(?!.*change)/);
+    await until("the acceptance on record", () => lab.journal(), () => lab.journal().match(/"kind":"hunk.accepted"/g)?.length === 2);
+  });
+
+  await step("nothing was asked by saving", async () => {
+    const before = lab.journal().match(/"kind":"task.start"/g)?.length;
+    await lab.openFile("shop.py");
+    await page.keyboard.press("Control+S");
+    await until("the saved text", () => lab.read("shop.py"), () => lab.read("shop.py").includes("# in percent"));
+    assert.equal(lab.journal().match(/"kind":"task.start"/g)?.length, before);
+    assert.match(lab.read("shop.py"), /price:\.2f/);
+    assert.doesNotMatch(lab.read("shop.py"), /ValueError/);
+  });
 }));

@@ -29,7 +29,9 @@ export class Decorations implements vscode.Disposable {
 
   refresh(): void {
     for (const editor of vscode.window.visibleTextEditors) {
-      if (editor.document.uri.scheme === "file") this.#show(editor);
+      // The sides of a diff have no column; they show the change themselves.
+      const shows = editor.document.uri.scheme === "file" && editor.viewColumn !== undefined;
+      if (shows) this.#show(editor);
     }
   }
 

@@ -1,8 +1,9 @@
 // Hunks as text: the proposed text of a file, and which new text stands beside which old line. No editor in here.
 import type { Hunk, Position, ProposedFile } from "../protocol.ts";
 
-/** Longest ghost text of one line, characters. */
-const GHOST = 90;
+/** Longest ghost text of one line, and of several lines put into one, characters. */
+const GHOST = 120;
+const JOINED = 70;
 
 /** Hunks that can still be decided. */
 export function open(file: ProposedFile): readonly Hunk[] {
@@ -68,8 +69,7 @@ export function preview(hunk: Hunk): Preview {
   const first = hunk.range.start.line;
   if (old.length === 0) {
     // An insertion stands behind the line before it; at the very top there is none.
-    const text = clip(fresh.map((line) => line.trim()).filter((line) => line !== "").join(" ⏎ "));
-    return { removed: undefined, ghosts: [{ line: Math.max(first - 1, 0), text: `+ ${text}` }] };
+    return { removed: undefined, ghosts: [{ line: Math.max(first - 1, 0), text: `+ ${joined(fresh)}` }] };
   }
   const removed = [first, first + old.length - 1] as const;
   const ghosts: Ghost[] = [];
@@ -77,9 +77,19 @@ export function preview(hunk: Hunk): Preview {
     const last = index === old.length - 1;
     const here = last ? fresh.slice(index) : fresh.slice(index, index + 1);
     if (here.length === 1 && here[0] === old[index]) continue;
-    ghosts.push({ line: first + index, text: clip(here.map((line) => line.trim()).join(" ⏎ ")) });
+    ghosts.push({ line: first + index, text: joined(here) });
   }
   return { removed, ghosts };
+}
+
+/** Several lines as one; what is too long for that is counted. */
+function joined(all: readonly string[]): string {
+  const words = all.map((line) => line.trim());
+  const whole = words.join(" ⏎ ");
+  if (words.length < 2 || whole.length <= JOINED) return clip(whole);
+  const first = words.findIndex((line) => line !== "");
+  const more = words.length - 1;
+  return `${clip(words[first] ?? "")} ⏎ ${more} more ${more === 1 ? "line" : "lines"}`;
 }
 
 function clip(text: string): string {

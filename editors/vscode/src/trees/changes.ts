@@ -11,6 +11,7 @@ type Row = { readonly chosen: Chosen } & (
   | { readonly row: "proposal"; readonly proposal: Proposal }
   | ({ readonly row: "file" } & FileOf)
   | ({ readonly row: "hunk" } & HunkOf)
+  | { readonly row: "receipt"; readonly receipt: Receipt }
 );
 
 export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposable {
@@ -40,7 +41,8 @@ export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposa
     }
     if (row.row === "proposal") {
       const mine = waiting.filter(({ proposal }) => proposal === row.proposal);
-      return mine.map((of) => ({ row: "file", ...of, chosen: { proposal: of.proposal.proposal, uri: of.file.uri } }));
+      const files = mine.map((of): Row => ({ row: "file", ...of, chosen: { proposal: of.proposal.proposal, uri: of.file.uri } }));
+      return [...files, ...row.proposal.receipts.map((receipt): Row => ({ row: "receipt", receipt, chosen: row.chosen }))];
     }
     if (row.row === "file") {
       const { proposal, file } = row;
@@ -59,6 +61,8 @@ export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposa
         return fileItem(row);
       case "hunk":
         return hunkItem(row);
+      case "receipt":
+        return receiptItem(row.receipt);
     }
   }
 
@@ -67,8 +71,7 @@ export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposa
     const item = new vscode.TreeItem(title, vscode.TreeItemCollapsibleState.Expanded);
     item.id = proposal.proposal;
     item.contextValue = "proposal";
-    item.description = proposal.receipts.map(receipt).join(" · ");
-    item.tooltip = [title, ...proposal.receipts.map(receipt)].join("\n");
+    item.tooltip = title;
     return item;
   }
 
@@ -79,11 +82,15 @@ export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposa
   }
 }
 
-/** `✓ cargo test, 3.1 s`; an old one says that it is. */
-function receipt({ command, exit, ms, summary, fresh }: Receipt): string {
-  const mark = exit === 0 ? "✓" : exit === null ? "–" : "✗";
-  const how = exit === null ? summary || "did not run" : `${(ms / 1000).toFixed(1)} s`;
-  return `${mark} ${command}, ${how}${fresh ? "" : ", before the last edit"}`;
+/** What a check said; one of before the last edit says so. */
+function receiptItem({ command, exit, ms, summary, fresh }: Receipt): vscode.TreeItem {
+  const item = new vscode.TreeItem(command);
+  const how = exit === 0 ? "passed" : exit === null ? "did not run" : `failed with ${exit}`;
+  item.description = `${how} in ${(ms / 1000).toFixed(1)} s${fresh ? "" : ", before the last edit"}`;
+  item.tooltip = `${command}: ${item.description}\n${summary}`;
+  const [icon, color] = exit === 0 ? ["pass", "testing.iconPassed"] : exit === null ? ["circle-slash", "testing.iconSkipped"] : ["error", "testing.iconFailed"];
+  item.iconPath = new vscode.ThemeIcon(icon ?? "pass", new vscode.ThemeColor(color ?? "foreground"));
+  return item;
 }
 
 function fileItem({ proposal, file }: FileOf): vscode.TreeItem {

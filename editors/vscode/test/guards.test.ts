@@ -1,0 +1,67 @@
+// What the extension keeps to: trust, settings that no folder may make, a program that may be missing, its own bars.
+import assert from "node:assert/strict";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { at, step } from "./lab.ts";
+
+/** Most time of the extension's own start, ms, and most bytes of the package. */
+const START = 100;
+const PACKAGE = 1_000_000;
+
+test("an untrusted folder", () => at({
+  untrusted: true,
+  files: {
+    "list.txt": "line 1\n",
+    "evil.sh": "#!/bin/sh\ntouch \"$HOME/evil\"\n",
+    ".vscode/settings.json": JSON.stringify({ "countersign.server.path": "/bin/false", "countersign.model": "script:/nowhere" }),
+  },
+}, async (lab) => {
+  const { page } = lab;
+  await step("nothing is asked in Restricted Mode", async () => {
+    await lab.statusShows("agent: restricted");
+    await lab.openFile("list.txt");
+    await lab.command("countersign: Ask Agent...");
+    await lab.toast("Restricted Mode").waitFor();
+    await lab.shot("restricted");
+    assert.doesNotMatch(lab.journal(), /"kind":"(session|task).start"/);
+    assert.ok(!existsSync(join(lab.model, "1.request.json")));
+  });
+
+  await step("with trust the agent works, and the folder's settings count for nothing", async () => {
+    await lab.toast("Restricted Mode").locator(".monaco-button").filter({ hasText: "Manage Trust" }).click();
+    await page.locator(".workspace-trust-editor .monaco-button").filter({ hasText: "Trust" }).first().click();
+    await lab.statusShows(/^\s*agent$/);
+    await lab.command("countersign: Ask Agent...");
+    await page.locator(".quick-input-widget input").fill("Hello?");
+    await page.keyboard.press("Enter");
+    await lab.asked();
+    lab.answer({ type: "text", text: "Hello." });
+    assert.match(lab.journal(), /"kind":"task.start"/);
+  });
+
+  await step("the extension's own start is short, and the package small", async () => {
+    await lab.command("Developer: Show Running Extensions");
+    const row = page.locator(".runtime-extensions-editor .monaco-list-row").filter({ hasText: "countersign" });
+    const words = await row.filter({ hasText: /\d+ms/ }).innerText();
+    const ms = Number(/(\d+)ms/.exec(words)?.[1]);
+    const bytes = statSync(process.env["LAB_VSIX"] ?? "").size;
+    console.log(`activation: ${ms} ms of ${START}; package: ${bytes} bytes of ${PACKAGE}`);
+    assert.ok(ms < START, `activation took ${ms} ms`);
+    assert.ok(bytes < PACKAGE, `the package has ${bytes} bytes`);
+  });
+}));
+
+test("a program that is missing", () => at({ withoutServer: true, files: { "list.txt": "line 1\n" } }, async (lab) => {
+  const { page } = lab;
+  await step("one sentence says how to get it", async () => {
+    await lab.statusShows("agent: not installed");
+    await lab.toast("countersign is not on PATH: run `cargo install").waitFor();
+  });
+  await step("the first steps are at hand", async () => {
+    await lab.command("countersign: First Steps");
+    await page.locator(".gettingStartedContainer").filter({ hasText: "Trust the folder" }).waitFor();
+    await page.waitForTimeout(500);
+    await lab.shot("walkthrough");
+  });
+}));
