@@ -1,17 +1,21 @@
-// Bundles the extension into dist/extension.js; `--out FOLDER` puts it elsewhere.
+// Bundles the extension into dist/: extension.js, and the language client in a file of its own that is loaded when the server
+// starts, so that the editor's own start does not wait for it.
 import { build } from "esbuild";
 
-const at = process.argv.indexOf("--out");
-const folder = at < 0 ? "dist" : process.argv[at + 1];
-await build({
-  entryPoints: ["src/extension.ts"],
-  outfile: `${folder}/extension.js`,
-  bundle: true,
-  platform: "node",
-  format: "cjs",
-  target: "node20",
-  external: ["vscode"],
-  minify: true,
-  legalComments: "none",
-  logLevel: "warning",
-});
+const CLIENT = "vscode-languageclient/node";
+const common = {
+  bundle: true, platform: "node", format: "cjs", target: "node20", minify: true, legalComments: "none", logLevel: "warning",
+  // The editor loads extensions by `require`; so does this one its parts.
+  supported: { "dynamic-import": false },
+};
+const apart = {
+  name: "client apart",
+  setup(own) {
+    own.onResolve({ filter: new RegExp(`^${CLIENT}$`) }, () => ({ path: "./client.js", external: true }));
+  },
+};
+
+await Promise.all([
+  build({ ...common, entryPoints: ["src/extension.ts"], outfile: "dist/extension.js", external: ["vscode"], plugins: [apart] }),
+  build({ ...common, stdin: { contents: `export * from "${CLIENT}"`, resolveDir: "." }, outfile: "dist/client.js", external: ["vscode"] }),
+]);

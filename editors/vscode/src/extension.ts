@@ -1,6 +1,6 @@
 // The extension: puts its parts together and gives them what the server says.
 import * as vscode from "vscode";
-import { ShowMessageRequest, type LanguageClient } from "vscode-languageclient/node";
+import type { LanguageClient, ShowMessageRequestParams } from "vscode-languageclient/node";
 import { Asking } from "./ask.ts";
 import { openMenu } from "./menu.ts";
 import { Proposals } from "./proposals.ts";
@@ -62,7 +62,7 @@ export function activate(context: vscode.ExtensionContext): void {
       proposals.set(proposal);
       if (!runs.get(proposal.task)) void learn();
     });
-    client.onRequest(ShowMessageRequest.type, (params) => questions.ask(params));
+    client.onRequest("window/showMessageRequest", (params: ShowMessageRequestParams) => questions.ask(params));
     answerQueries(client);
   }
 
@@ -106,8 +106,8 @@ export function activate(context: vscode.ExtensionContext): void {
       if (ours) void offerRestart(server, runs);
     }),
   );
-  // Not awaited: starting the server is not part of starting the editor.
-  void server.start();
+  // Afterwards: starting the server is no part of starting the editor.
+  setImmediate(() => void server.start());
 }
 
 /** A changed program or model counts from the next start on. */

@@ -2,16 +2,21 @@
 import { basename } from "node:path";
 import * as vscode from "vscode";
 import type { Questions } from "./questions.ts";
+import { LensEvent } from "./review/lensEvent.ts";
 
 export class QuestionLens implements vscode.CodeLensProvider, vscode.Disposable {
   readonly #questions: Questions;
-  readonly #subscription: vscode.Disposable;
-  readonly onDidChangeCodeLenses: vscode.Event<void>;
+  readonly #changed = new LensEvent();
+  readonly #subscriptions: vscode.Disposable[];
+  readonly onDidChangeCodeLenses = this.#changed.event;
 
   constructor(questions: Questions) {
     this.#questions = questions;
-    this.onDidChangeCodeLenses = questions.onDidChange;
-    this.#subscription = vscode.languages.registerCodeLensProvider({ scheme: "file", pattern: "**/question-*.md" }, this);
+    this.#subscriptions = [
+      this.#changed,
+      questions.onDidChange(() => this.#changed.fire()),
+      vscode.languages.registerCodeLensProvider({ scheme: "file", pattern: "**/question-*.md" }, this),
+    ];
   }
 
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
@@ -23,6 +28,6 @@ export class QuestionLens implements vscode.CodeLensProvider, vscode.Disposable 
   }
 
   dispose(): void {
-    this.#subscription.dispose();
+    for (const subscription of this.#subscriptions) subscription.dispose();
   }
 }

@@ -1,8 +1,6 @@
 // The server: started, compared, restarted within bounds, and asked to do things.
 import * as vscode from "vscode";
-import {
-  CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, State, type LanguageClientOptions, type Middleware,
-} from "vscode-languageclient/node";
+import type { LanguageClient, LanguageClientOptions, Middleware } from "vscode-languageclient/node";
 import { findBinary } from "./binary.ts";
 import { PROTOCOL } from "./protocol.ts";
 import { mismatch, spoken } from "./versions.ts";
@@ -10,6 +8,10 @@ import { mismatch, spoken } from "./versions.ts";
 /** Restarts after crashes within so many ms; then the user decides. */
 const RESTARTS = 4;
 const WINDOW = 3 * 60 * 1000;
+
+/** The client library, loaded when the server starts: the editor's own start does not wait for it. */
+const library = () => import("vscode-languageclient/node");
+type Library = Awaited<ReturnType<typeof library>>;
 
 export type ServerState = "starting" | "ready" | "missing" | "stopped" | "restricted";
 
@@ -72,15 +74,14 @@ export class Server implements vscode.Disposable {
     const setting = vscode.workspace.getConfiguration("countersign").get<string>("server.path", "");
     const found = await findBinary(setting, process.env);
     if ("missing" in found) return this.#become("missing", found.missing);
-    const client = new LanguageClient(
-      "countersign", "countersign", { command: found.path, args: ["lsp"] }, this.#options(),
-    );
+    const lsp = await library();
+    const client = new lsp.LanguageClient("countersign", "countersign", { command: found.path, args: ["lsp"] }, this.#options(lsp));
     this.#client = client;
     this.#prepare(client);
     client.onDidChangeState(({ newState }) => {
       if (this.#client !== client) return;
-      if (newState === State.Running) void this.#greet(client);
-      else if (newState === State.Starting) this.#become("starting", "");
+      if (newState === lsp.State.Running) void this.#greet(client);
+      else if (newState === lsp.State.Starting) this.#become("starting", "");
     });
     try {
       await client.start();
@@ -104,7 +105,7 @@ export class Server implements vscode.Disposable {
       return undefined;
     }
     try {
-      return (await client.sendRequest(ExecuteCommandRequest.type, { command: `countersign.${name}`, arguments: [argument] })) as T;
+      return (await client.sendRequest("workspace/executeCommand", { command: `countersign.${name}`, arguments: [argument] })) as T;
     } catch (error) {
       void vscode.window.showErrorMessage(`countersign: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;
@@ -123,7 +124,7 @@ export class Server implements vscode.Disposable {
     this.#become("ready", "");
   }
 
-  #options(): LanguageClientOptions {
+  #options(lsp: Library): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file" }],
       outputChannel: this.#log,
@@ -134,8 +135,8 @@ export class Server implements vscode.Disposable {
         return { countersign: model === "" ? own : { ...own, model } };
       },
       errorHandler: {
-        error: () => ({ action: ErrorAction.Continue, handled: true }),
-        closed: () => this.#closed(),
+        error: () => ({ action: lsp.ErrorAction.Continue, handled: true }),
+        closed: () => this.#closed(lsp),
       },
       initializationFailedHandler: () => false,
       middleware: this.#middleware(),
@@ -156,12 +157,12 @@ export class Server implements vscode.Disposable {
     };
   }
 
-  #closed() {
+  #closed(lsp: Library) {
     const now = Date.now();
     this.#crashes = [...this.#crashes.filter((then) => now - then < WINDOW), now];
     if (this.#crashes.length <= RESTARTS) {
       this.#log.warn("the server ended unexpectedly and is started again");
-      return { action: CloseAction.Restart, handled: true };
+      return { action: lsp.CloseAction.Restart, handled: true };
     }
     const why = `the server ended ${this.#crashes.length} times within three minutes`;
     this.#become("stopped", why);
@@ -169,7 +170,7 @@ export class Server implements vscode.Disposable {
       if (choice === "Restart") void this.restart();
       if (choice === "Show Log") this.#log.show();
     });
-    return { action: CloseAction.DoNotRestart, handled: true };
+    return { action: lsp.CloseAction.DoNotRestart, handled: true };
   }
 
   #become(state: ServerState, why: string): void {

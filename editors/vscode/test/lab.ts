@@ -146,16 +146,14 @@ export class Lab {
 
   async command(title: string): Promise<void> {
     await this.#pick("F1", `>${title}`, title);
-    await this.page.keyboard.press("Enter");
   }
 
   async openFile(name: string): Promise<void> {
     await this.#pick("Control+P", name, name);
-    await this.page.keyboard.press("Enter");
     await this.page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
   }
 
-  /** Brings a list up and types into it. A busy editor loses keys, and finds files only a while after its start. */
+  /** Brings a list up, types into it and takes the row that is wanted. A busy editor loses keys, and finds files only a while after its start. */
   async #pick(key: string, text: string, wanted: string): Promise<void> {
     const input = this.page.locator(".quick-input-widget input");
     const row = this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: wanted }).first();
@@ -164,7 +162,7 @@ export class Lab {
         await this.page.keyboard.press(key);
         await input.waitFor({ timeout: 2500 });
         await input.fill(text);
-        return await row.waitFor({ timeout: 2500 });
+        return await row.click({ timeout: 2500 });
       } catch (error) {
         if (left === 0) throw error;
         await this.page.keyboard.press("Escape");
@@ -174,8 +172,7 @@ export class Lab {
 
   /** Puts the cursor at a place, counted from 1. */
   async go(line: number, column = 1): Promise<void> {
-    await this.#pick("Control+G", `:${line}:${column}`, "");
-    await this.page.keyboard.press("Enter");
+    await this.#pick("Control+G", `:${line}:${column}`, `line ${line}`);
     await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
 

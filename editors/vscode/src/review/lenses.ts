@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import type { Proposals } from "../proposals.ts";
 import { changes } from "../statusText.ts";
 import { size } from "./hunks.ts";
+import { LensEvent } from "./lensEvent.ts";
 
 /** What a command about a hunk or file is given. */
 export interface Chosen {
@@ -13,7 +14,7 @@ export interface Chosen {
 
 export class Lenses implements vscode.CodeLensProvider, vscode.Disposable {
   readonly #proposals: Proposals;
-  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #changed = new LensEvent();
   readonly #subscriptions: vscode.Disposable[];
   readonly onDidChangeCodeLenses = this.#changed.event;
 
