@@ -75,27 +75,19 @@ export class Questions implements vscode.Disposable {
   }
 
   async #present(question: Waiting): Promise<void> {
-    if (this.#reading.delete(question.approval)) {
-      return this.#toast(question, `${question.kind}: decide when you have read it.`, ["Decide..."]);
-    }
-    if (!isGrave(question.kind)) {
-      return this.#toast(question, question.line, question.titles);
-    }
+    // Nothing comes over what the user is reading; the lens above it, the status item and the tree lead back here.
+    if (this.#reading.delete(question.approval)) return;
+    if (!isGrave(question.kind)) return this.#toast(question);
     await this.#typing.pause();
     if (this.#isOpen(question) && !question.shown) await this.#modal(question);
   }
 
   /** A message that takes no key. Closing it answers nothing. */
-  async #toast(question: Waiting, line: string, titles: readonly string[]): Promise<void> {
-    const choice = await vscode.window.showInformationMessage(line, ...titles);
+  async #toast(question: Waiting): Promise<void> {
+    const choice = await vscode.window.showInformationMessage(question.line, ...question.titles);
     if (choice === undefined || question.shown) return;
-    if (!this.#isOpen(question)) {
-      void vscode.window.showInformationMessage("countersign: that question is no longer open; nothing was done.");
-    } else if (titles === question.titles) {
-      this.#choose(question, choice);
-    } else {
-      await this.#modal(question);
-    }
+    if (this.#isOpen(question)) return this.#choose(question, choice);
+    void vscode.window.showInformationMessage("countersign: that question is no longer open; nothing was done.");
   }
 
   async #modal(question: Waiting): Promise<void> {
