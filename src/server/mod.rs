@@ -1,5 +1,6 @@
 //! The language server: LSP on one side, tasks of the agent on the other. LSP types stand only here.
 
+mod accepting;
 mod actor;
 mod asking;
 mod backend;
@@ -14,6 +15,7 @@ mod editor;
 mod folders;
 pub mod framing;
 mod grants;
+mod hands;
 mod hooks;
 mod hover;
 mod input;

@@ -23,9 +23,8 @@ use super::{
 use crate::{
     config::TrustStore,
     event::{Actor as By, Event, ProposalId, SessionId, StopReason},
-    proposal::{Proposal, saved::SavedProposal},
+    proposal::{Beneath, Proposal, saved::SavedProposal},
     seams::Journal,
-    text::Text,
 };
 
 /// Pause between a change and its being written.
@@ -219,9 +218,11 @@ impl Actor {
             proposal.id = ProposalId(format!("p{}", self.counter));
         }
         let Some(folder) = self.folders.get_mut(index) else { return 0 };
-        let now = |path: &crate::path::WsPath| -> Option<Text> {
-            let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
-            folder.desk.buffer(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
+        let now = |path: &crate::path::WsPath| {
+            let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.clone());
+            let open = folder.desk.buffer(path).map(|buffer| buffer.text.clone());
+            let mode = || disk().and_then(|now| now.executable);
+            open.map(|text| Beneath { executable: mode(), ..Beneath::from(text) }).or_else(disk)
         };
         let found = match proposal.restore(now) {
             Ok(found) => found,

@@ -10,7 +10,6 @@ use super::{actor::Actor, input::Input, point};
 use crate::{
     event::{Actor as By, Event},
     path::WsPath,
-    seams::FileKind,
     text::Text,
     workspace::{
         self,
@@ -180,10 +179,9 @@ impl Actor {
     }
 }
 
-/// What the disk holds at a path; `None` when there is no file, or none that is text.
+/// What the disk holds at a path; `None` when there is no file, or none that can be read.
 pub fn beneath(folder: &workspace::Folder, path: &WsPath) -> Option<Beneath> {
-    let decoded = folder.read(path).ok()?.decode();
-    (decoded.kind == FileKind::Text).then_some(Beneath { text: decoded.text, bom: decoded.bom })
+    Some(folder.read(path).ok()?.beneath())
 }
 
 /// Small edits may complete an `agent:` comment letter by letter.

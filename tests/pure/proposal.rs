@@ -37,7 +37,7 @@ fn path(name: &str) -> WsPath {
 }
 
 fn disk(text: &str) -> Option<Beneath> {
-    Some(Beneath { text: Text::new(text), bom: false })
+    Some(Beneath::text(Text::new(text), false))
 }
 
 fn request(name: &str, op: StageOp) -> StageRequest {

@@ -4,15 +4,31 @@ use super::{Desk, undo::MOST_KEPT};
 use crate::{
     event::{HunkId, ProposalId, TaskId},
     path::WsPath,
+    proposal::{HunkKind, Record},
+    seams::Accepted,
 };
 
 /// What stands accepted and in no commit.
 #[derive(Clone, Debug, Default)]
 pub struct Uncommitted {
-    /// By file: whole texts before and after, in order of acceptance.
-    pub files: Vec<(WsPath, Vec<(String, String)>)>,
+    /// By file, in order of acceptance.
+    pub files: Vec<(WsPath, Vec<Accepted>)>,
     /// The hunks that these come from.
     pub hunks: Vec<(ProposalId, HunkId, WsPath)>,
+}
+
+/// An accepted hunk as a commit takes it.
+fn accepted(record: &Record) -> Accepted {
+    let (before, after) = &record.beside;
+    let mode = if record.kind == HunkKind::Mode { after.executable } else { None };
+    match (mode, &before.blob, &after.blob) {
+        (Some(executable), ..) => Accepted::Mode { executable },
+        (None, None, None) => Accepted::Text { before: record.before.to_string(), after: record.after.to_string() },
+        (None, before, after) => {
+            let sha256 = |blob: &Option<_>| blob.as_ref().map(|blob: &crate::proposal::Blob| blob.sha256.clone());
+            Accepted::Bytes { before: sha256(before), after: sha256(after) }
+        }
+    }
 }
 
 impl Desk {
@@ -26,7 +42,7 @@ impl Desk {
                 if record.forgotten || self.committed.contains(&hunk) {
                     continue;
                 }
-                let pair = (record.before.to_string(), record.after.to_string());
+                let pair = accepted(record);
                 match found.files.iter_mut().find(|(path, _)| *path == record.path) {
                     Some((_, pairs)) => pairs.push(pair),
                     None => found.files.push((record.path.clone(), vec![pair])),

@@ -11,7 +11,7 @@ use countersign::{
     vcs::{Git, GitSettings, HookOutcome, HookRun, HookRunner},
 };
 
-use super::lab::{Lab, STORY, path, spec};
+use super::lab::{Lab, STORY, pair, path, spec};
 
 #[tokio::test]
 async fn holds_the_accepted_text_only_and_leaves_the_rest_as_it_was() {
@@ -47,8 +47,8 @@ async fn a_change_that_stands_on_uncommitted_edits_is_left_out_with_a_word() {
     let lab = Lab::new();
     let before = STORY.replace("two\n", "deux\n");
     let mut both = spec("story.txt", &before, &before.replace("deux\n", "zwei\n"));
-    both.accepted.push((path("other.txt"), vec![("other\n".into(), "better\n".into())]));
-    both.accepted.push((path("never-committed.txt"), vec![("a\n".into(), "b\n".into())]));
+    both.accepted.push((path("other.txt"), vec![pair("other\n", "better\n")]));
+    both.accepted.push((path("never-committed.txt"), vec![pair("a\n", "b\n")]));
     let git = lab.open();
     let plan = git.plan_commit(both.clone()).await.unwrap();
     assert_eq!(plan.files, ["other.txt"]);
@@ -81,7 +81,7 @@ async fn changes_follow_each_other_and_files_come_go_and_keep_their_mode() {
     }
     lab.plain_ok(&["add", "run.sh"]);
     lab.plain_ok(&["commit", "-qm", "modes"]);
-    let pairs = |steps: &[&str]| steps.windows(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect::<Vec<_>>();
+    let pairs = |steps: &[&str]| steps.windows(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned()).into()).collect::<Vec<_>>();
     let odd = "-dir/na\nme \"ü\".txt";
     lab.write(odd, "strange\n");
     lab.write("empty.txt", "");

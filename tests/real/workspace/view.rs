@@ -61,7 +61,7 @@ impl Stand {
         let disk = self.tree.folder.read(&at(path)).unwrap().decode();
         self.desk.now(|desk| {
             desk.open(&at(path), version, text.into());
-            desk.disk_changed(&at(path), Some(Beneath { text: disk.text, bom: disk.bom }));
+            desk.disk_changed(&at(path), Some(Beneath::text(disk.text, disk.bom)));
         });
     }
 }
