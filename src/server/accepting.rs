@@ -19,7 +19,7 @@ use crate::{
     event::{Actor as By, Event, HunkId, ProposalId, TaskId},
     path::WsPath,
     proposal::{FileOp, HunkState},
-    seams::{Journal, JournalError},
+    seams::{Journal, JournalError, WorkspaceError},
     text::Text,
     workspace::{
         self,
@@ -470,14 +470,25 @@ fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
     paths
 }
 
-/// What the disk holds at these paths.
+/// What the disk holds at these paths. What cannot be read (a link that leads out, a pipe, a file that is too large) is not said
+/// to be gone: it is left out.
+pub(super) fn look(folder: &workspace::Folder, paths: Vec<WsPath>) -> Observed {
+    let row = |path: WsPath| match folder.read(&path) {
+        Ok(file) => Some((path, Some(file.beneath()))),
+        Err(WorkspaceError::NotFound { .. }) => Some((path, None)),
+        Err(_) => None,
+    };
+    paths.into_iter().filter_map(row).collect()
+}
+
+/// The same, read on a thread for that.
 pub(super) async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Observed {
     if paths.is_empty() {
         return Vec::new();
     }
     let look = move || {
         let Ok(folder) = workspace::Folder::open(&root) else { return Vec::new() };
-        paths.into_iter().map(|path| (super::text_sync::beneath(&folder, &path), path)).map(|(now, path)| (path, now)).collect()
+        look(&folder, paths)
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }

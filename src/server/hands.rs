@@ -6,7 +6,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{caps::Client, folders::Folder, review::Observed, text_sync::beneath};
+use super::{
+    accepting::{Observed, look},
+    caps::Client,
+    folders::Folder,
+};
 use crate::{
     event::{HunkId, ProposalId},
     path::WsPath,
@@ -228,7 +232,8 @@ pub async fn perform(root: PathBuf, deeds: Vec<Deed>) -> (Vec<Done>, Observed) {
         let mut paths: Vec<WsPath> = deeds.iter().flat_map(Deed::paths).collect();
         paths.sort();
         paths.dedup();
-        (done, paths.into_iter().map(|path| (path.clone(), beneath(&folder, &path))).collect())
+        let observed = look(&folder, paths);
+        (done, observed)
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
+mod modes;
 mod provenance;
 mod renewing;
 mod undo;
@@ -11,7 +12,7 @@ mod undo;
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{FileProposal, Hunk, HunkState, Ids, Origin},
+    proposal::{FileProposal, Hunk, HunkKind, HunkState, Ids, Origin},
     seams::{StageOp, StageRequest, Staged, WorkspaceError},
     text::{Text, seams_hold},
     workspace::desk::{Beneath, Desk, DeskEvent, What},
@@ -91,7 +92,9 @@ fn lives(file: &FileProposal) -> Vec<Hunk> {
 
 /// What must hold of every file at all times.
 fn assert_sound(file: &FileProposal) {
-    let live = lives(file);
+    let mut live = lives(file);
+    // A mode is about no place of the text.
+    live.retain(|hunk| hunk.kind != HunkKind::Mode);
     for hunk in &live {
         if hunk.state == HunkState::Pending {
             assert!(file.base.holds(&hunk.range, &hunk.old), "{hunk:?} does not stand in {:?}", file.base);

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hands;
 mod hostile;
 mod leaving;
 #[path = "../support/lsp.rs"]

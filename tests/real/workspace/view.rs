@@ -89,7 +89,7 @@ async fn the_disk_is_read_as_it_is() {
     assert_eq!(stand.read("empty").await.unwrap().kind, FileKind::Text);
     assert_eq!(stand.read("latin").await.unwrap().kind, FileKind::NotUtf8);
     let error = stand.modify("latin", "cafe").await.unwrap_err().to_string();
-    assert_eq!(error, "latin is not UTF-8 text; it can be read but not edited");
+    assert_eq!(error, "latin is not UTF-8 text; it can be read, moved and deleted, but not edited");
 }
 
 #[tokio::test]
