@@ -9,22 +9,19 @@ use tower_lsp::lsp_types::{ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse,
 use super::{
     actor::Actor,
     edit::workspace_edit,
-    folders::Folder,
     hands::{self, Done, Part},
     input::{Input, Reply},
+    observing::{Observed, closed_paths, observe},
     undo,
 };
 use crate::{
     config,
     event::{Actor as By, Event, HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{FileOp, HunkState},
-    seams::{Journal, JournalError, WorkspaceError},
+    proposal::HunkState,
+    seams::{Journal, JournalError},
     text::Text,
-    workspace::{
-        self,
-        desk::{Beneath, Plan, Settled, Taken, Undo},
-    },
+    workspace::desk::{Plan, Settled, Taken, Undo},
 };
 
 /// Longest wait for the client's text to show an accepted hunk, from the edit being sent; and where it is told only when idle.
@@ -43,8 +40,6 @@ pub enum Landed {
     /// What the disk holds of a task's files, so that its accepted hunks can be taken back.
     Looked { task: TaskId, observed: Observed, reply: Reply<Value> },
 }
-
-pub(super) type Observed = Vec<(WsPath, Option<Beneath>)>;
 
 /// One acceptance.
 struct Job {
@@ -455,42 +450,6 @@ impl Actor {
             self.out.message(MessageType::INFO, &format!("{what}; not saved yet: {}", names.join(", ")));
         }
     }
-}
-
-/// Paths of a plan that no document is open for, targets of moves included.
-fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
-    let mut paths = Vec::new();
-    for file in &plan.files {
-        paths.push(file.path.clone());
-        if let FileOp::Move { to } = &file.op {
-            paths.push(to.clone());
-        }
-    }
-    paths.retain(|path| folder.desk.buffer(path).is_none());
-    paths
-}
-
-/// What the disk holds at these paths. What cannot be read (a link that leads out, a pipe, a file that is too large) is not said
-/// to be gone: it is left out.
-pub(super) fn look(folder: &workspace::Folder, paths: Vec<WsPath>) -> Observed {
-    let row = |path: WsPath| match folder.read(&path) {
-        Ok(file) => Some((path, Some(file.beneath()))),
-        Err(WorkspaceError::NotFound { .. }) => Some((path, None)),
-        Err(_) => None,
-    };
-    paths.into_iter().filter_map(row).collect()
-}
-
-/// The same, read on a thread for that.
-pub(super) async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Observed {
-    if paths.is_empty() {
-        return Vec::new();
-    }
-    let look = move || {
-        let Ok(folder) = workspace::Folder::open(&root) else { return Vec::new() };
-        look(&folder, paths)
-    };
-    tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }
 
 /// `countersign/save`: rich clients save these files.

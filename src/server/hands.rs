@@ -7,9 +7,9 @@ use std::{path::PathBuf, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    accepting::{Observed, look},
     caps::Client,
     folders::Folder,
+    observing::{Observed, look},
 };
 use crate::{
     event::{HunkId, ProposalId},

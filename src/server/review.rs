@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tower_lsp::jsonrpc;
 
 pub use super::accepting::{Landed, Review};
-pub(super) use super::accepting::{Observed, observe};
+pub use super::observing::{Observed, observe};
 use super::{
     actor::{Actor, OpenPrompt, unknown},
     commands::{Explainable, Review as Args, ShowDiff, failed, invalid},

@@ -85,7 +85,7 @@ async fn a_bare_client_has_everything_done_and_taken_back() {
         write("tool.sh", "#!/bin/sh\n"),
         chmod("tool.sh", true),
     ]);
-    let editor = room.editor_with(&[wishes, say("Done.")], bare()).await;
+    let editor = room.editor_of(&[wishes, say("Done.")], bare(), Value::Null).await;
     let (task, proposal) = ask(&editor, "run.sh").await;
     assert_eq!(editor.hunks("run.sh")[0]["message"], "agent: old mode 100644 / new mode 100755");
     shows(&editor, "logo.png", 1).await;
@@ -142,7 +142,7 @@ async fn a_bare_client_has_everything_done_and_taken_back() {
 async fn documents_that_are_open_are_no_hindrance_when_they_are_saved() {
     let room = Room::with(&[("old.txt", TWO), ("from.txt", "from\n")]);
     let wishes = calls(&[op("delete", "old.txt"), rename("from.txt", "to.txt")]);
-    let editor = room.editor_with(&[wishes, say("Done.")], bare()).await;
+    let editor = room.editor_of(&[wishes, say("Done.")], bare(), Value::Null).await;
     editor.open("old.txt", TWO);
     editor.open("from.txt", "from\n");
     let (task, proposal) = ask(&editor, "old.txt").await;
@@ -190,7 +190,7 @@ async fn what_moved_on_the_disk_meanwhile_is_left_alone() {
         op("delete", "fine.txt"),
         write("new.txt", "mine\n"),
     ]);
-    let editor = room.editor_with(&[wishes, say("Done.")], bare()).await;
+    let editor = room.editor_of(&[wishes, say("Done.")], bare(), Value::Null).await;
     let (task, proposal) = ask(&editor, "a.txt").await;
     // Nobody tells the server: this client does not watch files.
     let outside = tempfile::tempdir().unwrap();
@@ -311,12 +311,8 @@ async fn modes_and_bytes_come_back_after_a_crash_where_they_fit() {
 async fn rich_clients_are_told_kinds_modes_and_bytes() {
     let room = Room::with(&[("run.sh", "r\n")]);
     fs::write(room.path("x.bin"), PNG).unwrap();
-    let script = room.home.path().join("rich.jsonl");
     let answers = [calls(&[chmod("run.sh", true), rename("x.bin", "y.bin")]), say("Done.")];
-    fs::write(&script, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
-    let model = format!("script:{}", script.display());
-    let editor = Editor::spawn(room.home.path(), &room.folder(), &["--model", &model], &[]).await;
-    editor.initialize(able(), json!({"countersign": {"rich": true}})).await;
+    let editor = room.editor_with(&answers, json!({"countersign": {"rich": true, "protocol": 1}})).await;
     editor.command("ask", json!({"prompt": "go"})).await.unwrap();
     let files = editor
         .until("both files", |seen| {

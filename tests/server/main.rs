@@ -12,6 +12,7 @@ mod lsp;
 mod proof;
 mod protocol;
 mod publishing;
+mod query;
 mod restart;
 mod room;
 mod storm;
