@@ -34,7 +34,7 @@ pub enum Part {
 /// Which part of an acceptance a hunk is of. Decided hunks are the editor's: its plan says why they are refused.
 pub fn part(folder: &Folder, proposal: &ProposalId, hunk: &HunkId, client: &Client) -> Part {
     let Ok((path, file, hunk)) = folder.desk.hunk(proposal, hunk) else { return Part::Editor };
-    let able = |ability: bool| if ability && client.document_changes { Part::Editor } else { Part::First };
+    let able = |ability: bool| if ability && client.document_changes && client.apply_edit { Part::Editor } else { Part::First };
     match hunk.kind {
         HunkKind::Lines => Part::Editor,
         HunkKind::Mode => Part::Last,

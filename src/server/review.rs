@@ -9,6 +9,7 @@ use super::{
     actor::{Actor, OpenPrompt, unknown},
     commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
     documents,
+    hands::{self, Part},
     input::Reply,
 };
 use crate::{
@@ -20,12 +21,6 @@ use crate::{
 impl Actor {
     /// `accept`
     pub fn on_accept(&mut self, args: Args, reply: Reply<Value>) {
-        if !self.client.apply_edit {
-            let _ = reply.send(Err(failed(
-                "your editor does not take edits from a server (workspace/applyEdit), so nothing can be accepted",
-            )));
-            return;
-        }
         let (folder, hunks) = match self.chosen(&args, true) {
             Ok(chosen) => chosen,
             Err(error) => {
@@ -33,6 +28,14 @@ impl Actor {
                 return;
             }
         };
+        let able = self.client.apply_edit;
+        if let Some(there) = self.folders.get(folder).filter(|_| !able)
+            && hunks.iter().any(|hunk| hands::part(there, &args.proposal, hunk, &self.client) == Part::Editor)
+        {
+            let why = "your editor does not take edits from a server (workspace/applyEdit), so no text can be accepted";
+            let _ = reply.send(Err(failed(why)));
+            return;
+        }
         self.line_up(folder, args.proposal, hunks, None, reply);
     }
 

@@ -245,6 +245,28 @@ async fn a_client_that_lies_about_files_changes_nothing_that_is_not_its_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_no_edits_at_all_has_files_but_no_text() {
+    let room = Room::with(&[("a.txt", TWO), ("old.txt", "old\n")]);
+    let mut none = bare();
+    none["workspace"]["applyEdit"] = json!(false);
+    let wishes = calls(&[edit("a.txt", &[("two\n", "TWO\n")]), op("delete", "old.txt"), write("new.txt", "new\n")]);
+    let editor = room.editor_of(&[wishes, say("Done.")], none, Value::Null).await;
+    let (_, proposal) = ask(&editor, "a.txt").await;
+    let refused = editor.command("accept", json!({"proposal": proposal})).await.expect_err("a text is among them");
+    assert!(refused.message.contains("applyEdit"), "{refused}");
+    assert!(room.path("old.txt").exists(), "and nothing of it is done");
+    for name in ["old.txt", "new.txt"] {
+        shows(&editor, name, 1).await;
+        let hunk = editor.hunks(name)[0]["data"]["hunk"].clone();
+        let answer = editor.command("accept", json!({"proposal": proposal, "hunks": [hunk]})).await.unwrap();
+        assert_eq!(answer["refused"], json!([]), "{answer}");
+    }
+    assert!(!room.path("old.txt").exists() && room.path("new.txt").exists());
+    assert_eq!(fs::read_to_string(room.path("a.txt")).unwrap(), TWO);
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mode_waits_until_the_file_is_on_the_disk() {
     let room = Room::with(&[]);
     let editor = room.editor(&[calls(&[write("new.sh", "#!/bin/sh\n"), chmod("new.sh", true)]), say("Done.")]).await;
