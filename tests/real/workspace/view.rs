@@ -90,7 +90,7 @@ async fn modes_and_files_that_are_no_text_are_proposals_that_commands_see() {
     let row = |path: &str| listing.entries.iter().find(|entry| entry.path == path).and_then(|entry| entry.note);
     assert_eq!((row("img/logo.png"), row("logo.png")), (Some("new"), Some("deleted")), "{listing:?}");
     let shadow = stand.workspace.shadow().await.unwrap().files;
-    let rows: Vec<(&str, Option<&[u8]>, Option<u32>)> =
+    let rows: Vec<_> =
         shadow.iter().map(|file| (file.path.as_str(), file.content.as_deref(), file.mode.map(|mode| mode & 0o111))).collect();
     let wanted = [
         ("img/logo.png", Some(PNG), Some(0)),
