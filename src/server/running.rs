@@ -71,29 +71,8 @@ impl Actor {
         let id = TaskId(format!("t{}-{}", self.counter, &session.0[session.0.len().saturating_sub(6)..]));
         let words = asked.ask.prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()).unwrap_or(&prompt.title);
         let title: String = words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-        let task = Task {
-            id: id.clone(),
-            session: session.clone(),
-            proposal: ProposalId(format!("p{}", self.counter)),
-            folder,
-            asked,
-            title,
-            mode,
-            state: State::Queued,
-            cancel: Default::default(),
-            steering: Default::default(),
-            started: Instant::now(),
-            iteration: 0,
-            iterations: 0,
-            usage: Default::default(),
-            cost_usd: None,
-            seq: 0,
-            progress: false,
-            line: String::new(),
-            reported: String::new(),
-            transcript: String::new(),
-            words: Default::default(),
-        };
+        let proposal = ProposalId(format!("p{}", self.counter));
+        let task = Task::new((id.clone(), session.clone(), proposal), folder, asked, title, mode);
         self.tasks.insert(id.clone(), task);
         if let Some(folder) = self.folders.get_mut(folder) {
             folder.queue.push_back(id.clone());

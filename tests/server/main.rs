@@ -5,6 +5,7 @@
 mod support;
 
 mod hostile;
+mod kept;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
