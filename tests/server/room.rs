@@ -18,15 +18,20 @@ impl Room {
         for (name, text) in files {
             fs::write(room.path(name), text).unwrap();
         }
+        room.trust();
+        room
+    }
+
+    /// Trusts the folder as it is now.
+    pub fn trust(&self) {
         let trust = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["trust", "add"])
-            .arg(room.folder())
-            .env("XDG_CONFIG_HOME", room.home.path().join("config"))
-            .env("XDG_STATE_HOME", room.home.path().join("state"))
+            .arg(self.folder())
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
             .output()
             .unwrap();
         assert!(trust.status.success());
-        room
     }
 
     pub fn folder(&self) -> PathBuf {
