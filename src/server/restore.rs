@@ -107,9 +107,8 @@ async fn write(shelf: Arc<Mutex<Shelf>>, mut work: mpsc::UnboundedReceiver<Work>
                     None => shelf.remove(&session, &proposal.id),
                 },
                 Work::PutAccepted { session, title, folder, proposal, committed, stories } => {
-                    let is_committed = |record: &Record| {
-                        committed.iter().any(|(hunk, path)| *hunk == record.hunk && *path == record.path)
-                    };
+                    let is_committed =
+                        |record: &Record| committed.iter().any(|(hunk, path)| *hunk == record.hunk && *path == record.path);
                     let (id, task, last) = (proposal.id.clone(), proposal.task.clone(), proposal.ids.last());
                     let about = SavedProposal { id, task, last, files: Vec::new() };
                     match SavedHistory::of(&proposal, is_committed) {

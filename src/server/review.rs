@@ -11,6 +11,7 @@ use tower_lsp::{
 use super::{
     actor::{Actor, OpenPrompt, unknown},
     commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
+    content::Document,
     documents,
     edit::workspace_edit,
     folders::Folder,
@@ -411,20 +412,21 @@ impl Actor {
         let folder = self.folders.get(index).ok_or_else(|| unknown("proposal", &show.proposal))?;
         let proposal = folder.desk.proposal(&show.proposal).ok_or_else(|| unknown("proposal", &show.proposal))?;
         let only = show.uri.as_ref().and_then(|uri| self.folders.find(uri)).map(|(_, path)| path);
-        let mut text = format!("# proposal {}, task {}\n", proposal.id, proposal.task);
-        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
-        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
-            text.push_str(&super::diff::of_file(path, file));
-        }
+        let document = Document::Diff(proposal.task.clone(), only.clone());
         let uri = self
-            .documents
             // Proposals are numbered by server, and several servers share the folder.
-            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
+            .place_document(&document, &format!("{}-{}.diff", proposal.task, proposal.id), || {
+                self.diff_text(folder, proposal, only.as_ref())
+            })
             .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
+        let mut answer = json!({"document": uri});
+        if let Some(path) = only.filter(|_| self.client.text_content) {
+            answer["proposed"] = json!(Document::Proposed(proposal.task.clone(), path).uri());
         }
-        Ok(json!({"document": uri}))
+        if self.client.show_document {
+            self.out.show_document(uri, true);
+        }
+        Ok(answer)
     }
 }
 

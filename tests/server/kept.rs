@@ -45,10 +45,9 @@ fn count(kept: Option<&Value>) -> usize {
 /// A room whose commits need no second of reading, with a repository around `a.txt`.
 fn repository() -> Room {
     let room = Room::with(&[("a.txt", TEXT)]);
-    for (name, text) in [
-        ("countersign", "[approval]\nmin_seconds = 0.0\n"),
-        ("git", "[user]\n\tname = Test\n\temail = test@example.org\n"),
-    ] {
+    for (name, text) in
+        [("countersign", "[approval]\nmin_seconds = 0.0\n"), ("git", "[user]\n\tname = Test\n\temail = test@example.org\n")]
+    {
         let folder = room.home.path().join("config").join(name);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(if name == "git" { "config" } else { "config.toml" }), text).unwrap();
@@ -85,11 +84,16 @@ async fn crashed(room: &Room, saved: bool) -> Value {
     assert_eq!(editor.text("a.txt"), ACCEPTED);
     until_kept(room, |kept| count(kept) == 2).await;
     // What is pending is written after what was accepted.
-    editor.bounded(async {
-        while !fs::read_dir(room.state("proposals")).unwrap().any(|entry| entry.unwrap().path().extension().is_some_and(|end| end == "json")) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }).await;
+    editor
+        .bounded(async {
+            while !fs::read_dir(room.state("proposals"))
+                .unwrap()
+                .any(|entry| entry.unwrap().path().extension().is_some_and(|end| end == "json"))
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
     if saved {
         fs::write(room.path("a.txt"), ACCEPTED).unwrap();
     }
@@ -247,7 +251,11 @@ async fn files_that_are_not_right_bring_nothing_back() {
             changed(&|value| value["accepted"]["history"]["records"][0]["did"][0]["range"]["end"] = json!(u64::MAX)),
             0o600,
         ),
-        ("a start beyond everything", changed(&|value| value["accepted"]["history"]["records"][0]["start"] = json!(u64::MAX)), 0o600),
+        (
+            "a start beyond everything",
+            changed(&|value| value["accepted"]["history"]["records"][0]["start"] = json!(u64::MAX)),
+            0o600,
+        ),
         ("ids out of order", changed(&|value| value["accepted"]["history"]["records"][0]["hunk"] = json!("h99")), 0o600),
         (
             "edits backwards",
