@@ -18,3 +18,4 @@ mod room;
 mod storm;
 mod story;
 mod undo;
+mod whims;
