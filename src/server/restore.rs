@@ -312,7 +312,11 @@ impl Actor {
         let ask = Ask { prompt: Some(title.clone()), ..Ask::default() };
         let asked = Asked { ask, prompt_name: "ask".to_owned(), mode: None, iterations: self.setup.max_iterations };
         let ids = (task.clone(), session.clone(), id.clone());
-        let mut restored = Task { state: State::Ended(StopReason::EndTurn), ..Task::new(ids, index, asked, title, Mode::Edit) };
+        let mut restored = Task {
+            state: State::Ended(StopReason::EndTurn),
+            summary: "restored after a restart of the server; what came before stands in the journal".to_owned(),
+            ..Task::new(ids, index, asked, title, Mode::Edit)
+        };
         restored.log("\n\nThe server was started anew; what came before stands in the journal.\n");
         for (path, hunk, why) in &found.dropped {
             restored.log(&format!("\nChange {hunk} of {path} could not be restored: {why}.\n"));

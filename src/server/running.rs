@@ -72,7 +72,8 @@ impl Actor {
         let words = asked.ask.prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()).unwrap_or(&prompt.title);
         let title: String = words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
         let proposal = ProposalId(format!("p{}", self.counter));
-        let task = Task::new((id.clone(), session.clone(), proposal), folder, asked, title, mode);
+        let ids = (id.clone(), session.clone(), proposal);
+        let task = Task { asked_at: self.setup.clock.utc(), ..Task::new(ids, folder, asked, title, mode) };
         self.tasks.insert(id.clone(), task);
         if let Some(folder) = self.folders.get_mut(folder) {
             folder.queue.push_back(id.clone());
@@ -169,6 +170,7 @@ impl Actor {
         self.refresh();
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.state = finished.state;
+        task.summary.clone_from(&finished.summary);
         if let Some(history) = finished.history
             && let Some(session) = self.sessions.get_mut(&task.session)
         {
@@ -186,7 +188,10 @@ impl Actor {
         let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
         let (progress, folder) = (task.progress, task.folder);
-        let mut data = json!({"state": task.state.word(), "title": task.title, "summary": finished.summary, "pending": pending});
+        let mut data = json!({
+            "state": task.state.word(), "title": task.title, "session": task.session, "proposal": task.proposal,
+            "summary": finished.summary, "pending": pending,
+        });
         match &task.state {
             State::Ended(stop) => data["stop"] = json!(stop),
             State::Failed(why) => {
@@ -238,6 +243,7 @@ impl Actor {
             } else {
                 self.dismiss_questions_of(&id);
                 self.report_progress(&id);
+                self.tell_state(&id, Some("stopping"));
             }
         }
     }

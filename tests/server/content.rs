@@ -35,7 +35,7 @@ fn files(room: &Room) -> usize {
 async fn documents_are_served_and_told_to_be_read_again() {
     let room = Room::with(&[("a.txt", TEXT)]);
     let model = [calls(&[edit("a.txt", &[("two\n", "TWO\n"), ("five\n", "FIVE\n")])]), say("Done.")];
-    let (editor, server) = room.editor_with(&model, capable()).await;
+    let (editor, server) = room.client(&model, capable(), Value::Null).await;
     assert_eq!(server["capabilities"]["workspace"]["textDocumentContent"], json!({"schemes": ["countersign"]}), "{server}");
     assert_eq!(server["capabilities"]["workspace"]["workspaceFolders"]["supported"], true, "the rest is as ever: {server}");
     editor.open("a.txt", TEXT);
@@ -83,7 +83,7 @@ async fn documents_are_served_and_told_to_be_read_again() {
 async fn others_keep_their_files() {
     let room = Room::with(&[("a.txt", TEXT)]);
     let model = [calls(&[edit("a.txt", &[("two\n", "TWO\n")])]), say("Done.")];
-    let (editor, server) = room.editor_with(&model, able()).await;
+    let (editor, server) = room.client(&model, able(), Value::Null).await;
     assert_eq!(server["capabilities"]["workspace"].get("textDocumentContent"), None, "{server}");
     let (_, proposal) = ask(&editor, "a.txt").await;
     let shown = editor.command("showDiff", json!({"proposal": proposal, "uri": editor.uri("a.txt")})).await.unwrap();
@@ -104,7 +104,7 @@ async fn no_uri_reaches_the_disk_and_errors_name_it() {
         ]),
         say("Done."),
     ];
-    let (editor, _) = room.editor_with(&model, capable()).await;
+    let (editor, _) = room.client(&model, capable(), Value::Null).await;
     let (task, _) = ask(&editor, "a b%é.txt").await;
     let task = task.as_str().unwrap();
     let secret = room.home.path().join("secret").display().to_string();

@@ -56,7 +56,7 @@ fn repository() -> Room {
     git(&room, &["add", "."]);
     git(&room, &["commit", "-q", "-m", "first"]);
     // Trust is about a folder with its repository, which was not there before.
-    room.trust();
+    room.trust("add");
     room
 }
 
