@@ -66,7 +66,7 @@ impl Folders {
 
     /// Adds a folder, or opens it again; what is no local folder is left alone.
     pub fn add(&mut self, uri: &Url) {
-        let Ok(root) = uri.to_file_path() else { return };
+        let Some(root) = local(uri) else { return };
         match self.0.iter_mut().find(|folder| folder.root == root) {
             Some(folder) => folder.open = true,
             None => self.0.push(Folder::new(root)),
@@ -75,7 +75,7 @@ impl Folders {
 
     /// The editor closed a folder: nothing new is asked there. Its number, tasks and proposals stay.
     pub fn remove(&mut self, uri: &Url) {
-        let root = uri.to_file_path().ok();
+        let root = local(uri);
         self.0.iter_mut().filter(|folder| Some(&folder.root) == root.as_ref()).for_each(|folder| folder.open = false);
     }
 
@@ -96,7 +96,7 @@ impl Folders {
 
     /// The folder and path of a document; the innermost folder where they nest, `None` outside all of them.
     pub fn find(&self, uri: &Url) -> Option<(usize, WsPath)> {
-        let file = uri.to_file_path().ok()?;
+        let file = local(uri)?;
         self.0
             .iter()
             .enumerate()
@@ -112,6 +112,11 @@ impl Folders {
     pub fn for_ask(&self, uri: Option<&Url>) -> Option<usize> {
         uri.and_then(|uri| self.find(uri)).map(|(index, _)| index).or_else(|| self.0.iter().position(|folder| folder.open))
     }
+}
+
+/// The path of a `file:` URI: `git:/x` is another document than the file `/x`.
+fn local(uri: &Url) -> Option<PathBuf> {
+    uri.to_file_path().ok().filter(|_| uri.scheme() == "file")
 }
 
 fn below(file: &Path, root: &Path) -> Option<WsPath> {

@@ -144,6 +144,10 @@ async fn no_uri_reaches_the_disk_and_errors_name_it() {
         let refused = editor.bounded(editor.peer.request("workspace/textDocumentContent", params.clone())).await;
         assert_eq!(refused.expect_err("no URI").code, -32602, "{params}");
     }
+    // A document of another scheme is another document, even with the path of a file that the server knows.
+    let git = editor.uri("a b%é.txt").replacen("file://", "git:", 1);
+    let document = json!({"uri": git, "languageId": "x", "version": 1, "text": "as it was in a commit\n"});
+    editor.peer.notify("textDocument/didOpen", json!({"textDocument": document}));
     // The positive controls, however a client escapes them.
     for (uri, text) in [
         (format!("countersign:/{task}/proposed/a%20b%25%C3%A9.txt"), TEXT.replace("two\n", "TWO\n")),
