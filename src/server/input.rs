@@ -13,7 +13,9 @@ use tower_lsp::{
     },
 };
 
-use super::{commands::Command, content::ContentResult, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed};
+use super::{
+    commands::Command, content::ContentResult, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed,
+};
 use crate::{
     event::{ApprovalId, Scope, TaskId},
     path::WsPath,

@@ -57,12 +57,15 @@ enum Work {
         folder: PathBuf,
         proposal: Box<Proposal>,
         committed: Vec<(HunkId, WsPath)>,
-        stories: Vec<(HunkId, Story)>,
+        stories: Told,
     },
     Remove(SessionId, ProposalId),
     /// Everything before is done.
     Flush(oneshot::Sender<()>),
 }
+
+/// What is told about accepted hunks.
+type Told = Vec<(HunkId, Story)>;
 
 /// What changes whenever accepted hunks do.
 type Stamp = (usize, Option<HunkId>, usize);
@@ -339,7 +342,7 @@ impl Actor {
 }
 
 /// The accepted hunks of a file, each with whether a commit holds it, and what is told about them.
-fn records(accepted: Option<Accepted>, last: u32) -> (Vec<(Record, bool)>, Vec<(HunkId, Story)>) {
+fn records(accepted: Option<Accepted>, last: u32) -> (Vec<(Record, bool)>, Told) {
     let Some(Accepted { history, stories, .. }) = accepted else { return Default::default() };
     match history.restore(last) {
         Ok(records) => (records, stories),
