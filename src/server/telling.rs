@@ -155,7 +155,7 @@ impl Actor {
     /// `status`
     pub fn status(&self) -> Value {
         let mut tasks: Vec<&Task> = self.tasks.values().collect();
-        tasks.sort_by(|a, b| a.started.cmp(&b.started));
+        tasks.sort_by_key(|task| task.started);
         let rows: Vec<Value> = tasks.into_iter().map(|task| self.status_of(task)).collect();
         let queued = self.tasks.values().filter(|task| task.state == State::Queued).count();
         let model = self.client.model.clone().or_else(|| self.setup.model.clone());
