@@ -4,6 +4,7 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
+mod laws;
 mod provenance;
 mod renewing;
 mod undo;
