@@ -238,7 +238,7 @@ proptest! {
         let (mut file, mut ids) = file(&texts.base, &texts.to);
         let hunks = lives(&file);
         prop_assert!(hunks.iter().all(|hunk| !hunk.old.is_empty()));
-        let (mut undo, mut redo): (Vec<(Edit, Edit)>, Vec<(Edit, Edit)>) = (Vec::new(), Vec::new());
+        let (mut undo, mut redo) = (Vec::<(Edit, Edit)>::new(), Vec::<(Edit, Edit)>::new());
         let mut log = Vec::new();
         for (n, (at, length, piece, kind)) in history.into_iter().enumerate() {
             let before = file.base.to_string();
