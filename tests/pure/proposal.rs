@@ -5,6 +5,7 @@ mod desk;
 mod files;
 mod following;
 mod history;
+mod laws;
 mod provenance;
 mod renewing;
 mod undo;

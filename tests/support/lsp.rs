@@ -243,7 +243,8 @@ impl Editor {
     /// Opens a document with this text.
     pub fn open(&self, path: &str, text: &str) {
         let uri = uri(&self.folder.join(path));
-        self.state.lock().unwrap().docs.insert(uri.clone(), (1, Text::new(text)));
+        let mut state = self.state.lock().unwrap();
+        state.docs.insert(uri.clone(), (1, Text::new(text)));
         self.peer
             .notify("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "x", "version": 1, "text": text}}));
     }
@@ -254,26 +255,34 @@ impl Editor {
         self.state.lock().unwrap().docs.get(&uri).map(|(_, text)| text.to_string()).expect("the document is open")
     }
 
-    /// Types: replaces the only occurrence of `old` by `new`.
+    /// Types: replaces the first occurrence of `old` by `new`.
     pub fn replace(&self, path: &str, old: &str, new: &str) {
-        let text = self.text(path);
-        let at = text.find(old).unwrap_or_else(|| panic!("{old:?} is not in {path}"));
-        self.edit(path, Edit { range: at..at + old.len(), new: new.to_owned() });
+        self.types(path, |text| {
+            let at = text.find(old).unwrap_or_else(|| panic!("{old:?} is not in {path}"));
+            Edit { range: at..at + old.len(), new: new.to_owned() }
+        });
     }
 
     /// Types an edit in byte offsets.
     pub fn edit(&self, path: &str, edit: Edit) {
+        self.types(path, |_| edit);
+    }
+
+    /// Types what `choose` makes of the text of that moment. No edit of the server comes in between, and the server hears of
+    /// the changes in the order in which they were made: an editor has one thread for both.
+    pub fn types(&self, path: &str, choose: impl FnOnce(&str) -> Edit) {
         let uri = uri(&self.folder.join(path));
         let mut state = self.state.lock().unwrap();
-        let notification = state.change(&uri, &[edit]);
-        drop(state);
+        let text = state.docs.get(&uri).expect("the document is open").1.to_string();
+        let notification = state.change(&uri, &[choose(&text)]);
         self.peer.notify("textDocument/didChange", notification);
     }
 
     /// Closes a document.
     pub fn close(&self, path: &str) {
         let uri = uri(&self.folder.join(path));
-        self.state.lock().unwrap().docs.remove(&uri);
+        let mut state = self.state.lock().unwrap();
+        state.docs.remove(&uri);
         self.peer.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
     }
 
@@ -495,7 +504,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
             }
         }
     }
-    drop(state);
+    // The lock is held until the changes are told, so that nobody types in between.
     if !fine {
         return peer.respond(id, applied(false));
     }
