@@ -19,6 +19,7 @@ mod hover;
 mod input;
 mod kept;
 mod life;
+mod neighbours;
 mod offers;
 mod outbox;
 mod outgoing;

@@ -458,7 +458,7 @@ pub(super) async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Obs
     }
     let look = move || {
         let Ok(folder) = workspace::Folder::open(&root) else { return Vec::new() };
-        paths.into_iter().map(|path| (super::text_sync::beneath(&folder, &path), path)).map(|(now, path)| (path, now)).collect()
+        paths.into_iter().map(|path| (workspace::beneath(&folder, &path), path)).map(|(now, path)| (path, now)).collect()
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }

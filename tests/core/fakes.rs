@@ -484,6 +484,7 @@ impl World {
             clock: self.clock.clone(),
             policy: self.policy.clone(),
             around: Arc::new(Lexical),
+            grounds: Default::default(),
         }
     }
 
