@@ -39,6 +39,7 @@ mod text_sync;
 mod transport;
 mod undo;
 mod versioning;
+mod whole;
 
 use std::{
     path::PathBuf,

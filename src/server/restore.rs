@@ -231,13 +231,19 @@ impl Actor {
             }
         };
         let (id, task, count) = (found.proposal.id.clone(), found.proposal.task.clone(), found.hunks);
-        if self.tasks.contains_key(&task) || !folder.desk.restore(found.proposal) {
+        // The same task may have proposed in another folder too.
+        let sibling = self.tasks.get(&task).is_some_and(|known| known.session == session && known.folder != index);
+        if (self.tasks.contains_key(&task) && !sibling) || !folder.desk.restore(found.proposal) {
             return 0;
         }
         // What is written from now on replaces what was there, or removes it.
         self.keeper.seen.insert(id.clone(), u64::MAX);
         if id != before {
             self.keeper.send(Work::Remove(session.clone(), before));
+        }
+        if sibling {
+            self.after_text(index);
+            return count;
         }
         let ask = Ask { prompt: Some(title.clone()), ..Ask::default() };
         let mut restored = Task {

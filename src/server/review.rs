@@ -36,13 +36,14 @@ const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
     /// The intent is on disk, or could not be written.
-    Intent { job: u64, written: Result<(), JournalError> },
+    /// What the disk holds of its files that are not open was read meanwhile.
+    Intent { job: u64, written: Result<(), JournalError>, observed: Observed },
     /// The client answered, or will not. What the disk holds where no document is open was read after that.
     Answered { job: u64, answer: Result<ApplyWorkspaceEditResponse, String>, observed: Observed },
     /// The wait is over.
     Deadline { job: u64, observed: Observed },
     /// What the disk holds of a task's files, so that its accepted hunks can be taken back.
-    Looked { task: TaskId, observed: Observed, reply: Reply<Value> },
+    Looked { folder: usize, task: TaskId, observed: Observed, reply: Reply<Value> },
 }
 
 pub(super) type Observed = Vec<(WsPath, Option<Beneath>)>;
@@ -99,6 +100,10 @@ impl Actor {
             )));
             return;
         }
+        let whole = self.whole(&args);
+        if !whole.is_empty() {
+            return self.accept_whole(whole, reply);
+        }
         let (folder, hunks) = match self.chosen(&args, true) {
             Ok(chosen) => chosen,
             Err(error) => {
@@ -138,7 +143,7 @@ impl Actor {
     }
 
     /// The folder of a proposal, and the hunks that an accept or reject means. Accepting many leaves out those that stand apart.
-    fn chosen(&self, args: &Args, accepting: bool) -> jsonrpc::Result<(usize, Vec<HunkId>)> {
+    pub(super) fn chosen(&self, args: &Args, accepting: bool) -> jsonrpc::Result<(usize, Vec<HunkId>)> {
         let (folder, proposal) = self
             .folders
             .iter()
@@ -147,8 +152,8 @@ impl Actor {
         let path = match &args.uri {
             None => None,
             Some(uri) => {
-                let found = self.folders.find(uri).filter(|(index, path)| *index == folder && proposal.files.contains_key(path));
-                Some(found.ok_or_else(|| invalid(format!("`uri`: proposal {} has no hunks in {uri}", args.proposal)))?.1)
+                let found = self.folders.path_in(folder, uri).filter(|path| proposal.files.contains_key(path));
+                Some(found.ok_or_else(|| invalid(format!("`uri`: proposal {} has no hunks in {uri}", args.proposal)))?)
             }
         };
         let hunks = match &args.hunks {
@@ -175,9 +180,10 @@ impl Actor {
         let digest = Text::new(&detail.to_string()).sha256();
         let event = Event::EffectStart { effect: effect.to_owned(), digest, detail };
         let (journal, mailbox, id) = (self.journal.clone(), self.mailbox.clone(), job.id);
+        let (root, unopened) = (folder.canonical.clone(), unopened_of(folder, &job.proposal));
         tokio::spawn(async move {
-            let written = journal.append_durable(By::Human, &scope, event).await;
-            let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written }));
+            let (written, observed) = tokio::join!(journal.append_durable(By::Human, &scope, event), observe(root, unopened));
+            let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written, observed }));
         });
     }
 
@@ -185,15 +191,29 @@ impl Actor {
     pub fn on_landed(&mut self, landed: Landed) {
         let current = self.review.jobs.front().map(|job| job.id);
         match landed {
-            Landed::Intent { job, written } if current == Some(job) => match written {
-                Ok(()) => self.send_edit(),
+            Landed::Intent { job, written, observed } if current == Some(job) => match written {
+                Ok(()) => {
+                    self.take_disk(observed);
+                    self.send_edit();
+                }
                 Err(error) => self.finish(Vec::new(), Some(&error.to_string())),
             },
             Landed::Answered { job, answer, observed } if current == Some(job) => self.on_answer(answer, observed),
             Landed::Deadline { job, observed } if current == Some(job) => self.finish(observed, None),
-            Landed::Looked { task, observed, reply } => self.on_looked(&task, observed, reply),
+            Landed::Looked { folder, task, observed, reply } => self.on_looked(folder, &task, observed, reply),
             Landed::Intent { .. } | Landed::Answered { .. } | Landed::Deadline { .. } => {}
         }
+    }
+
+    /// Nobody need have told what another program did to a file that is not open: an edit is planned on what stands there now.
+    fn take_disk(&mut self, observed: Observed) {
+        let Some(folder) = self.review.jobs.front().and_then(|job| self.folders.get_mut(job.folder)) else { return };
+        for (path, now) in observed {
+            if folder.desk.buffer(&path).is_none() {
+                folder.desk.disk_changed(&path, now);
+            }
+        }
+        self.after_text_of_current();
     }
 
     /// Second step: plan on the text as it is now, and send.
@@ -357,10 +377,10 @@ impl Actor {
     }
 
     /// Saves what the client can save; others are told once which files are not saved.
-    fn after_acceptance(&mut self, folder: usize, settled: &Settled, clean: &[WsPath], what: &str) {
+    fn after_acceptance(&mut self, index: usize, settled: &Settled, clean: &[WsPath], what: &str) {
         let mut paths: Vec<&WsPath> = settled.accepted.iter().map(|taken| &taken.path).collect();
         paths.dedup();
-        let Some(folder) = self.folders.get(folder) else { return };
+        let Some(folder) = self.folders.get(index) else { return };
         let wanted: Vec<&WsPath> = match self.setup.config.review.save {
             config::Save::Never => Vec::new(),
             config::Save::Clean => paths.iter().copied().filter(|path| clean.contains(path)).collect(),
@@ -372,13 +392,18 @@ impl Actor {
                 drop(self.out.request::<SaveRequest>(json!({"uris": uris})));
             }
         } else if !paths.is_empty() {
-            let names: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+            let place = if self.folders.beside(index).is_empty() { String::new() } else { format!("{}/", folder.name) };
+            let names: Vec<String> = paths.iter().map(|path| format!("{place}{path}")).collect();
             self.out.message(MessageType::INFO, &format!("{what}; not saved yet: {}", names.join(", ")));
         }
     }
 
     /// `reject`
     pub fn on_reject(&mut self, args: Args) -> jsonrpc::Result<Value> {
+        let whole = self.whole(&args);
+        if !whole.is_empty() {
+            return self.reject_whole(whole, args.reason.as_deref());
+        }
         let (index, hunks) = self.chosen(&args, false)?;
         let folder = self.folders.get_mut(index).ok_or_else(|| unknown("proposal", &args.proposal))?;
         let rejection =
@@ -404,25 +429,37 @@ impl Actor {
 
     /// `showDiff`: the proposal, or one file of it, as a document.
     pub fn on_show_diff(&mut self, show: ShowDiff) -> jsonrpc::Result<Value> {
-        let (index, _) =
-            self.chosen(&Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None }, false)?;
-        let folder = self.folders.get(index).ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let proposal = folder.desk.proposal(&show.proposal).ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let only = show.uri.as_ref().and_then(|uri| self.folders.find(uri)).map(|(_, path)| path);
-        let mut text = format!("# proposal {}, task {}\n", proposal.id, proposal.task);
-        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
-        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
-            text.push_str(&super::diff::of_file(path, file));
-        }
+        self.chosen(&Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None }, false)?;
+        let shown = if show.uri.is_some() { vec![show.proposal.clone()] } else { self.siblings(&show.proposal) };
+        let texts: String = shown.iter().map(|id| self.diff_text(id, show.uri.as_ref(), shown.len() > 1)).collect();
+        let task =
+            self.folders.iter().find_map(|(_, folder)| folder.desk.proposal(&show.proposal)).map(|found| found.task.clone());
+        let task = task.ok_or_else(|| unknown("proposal", &show.proposal))?;
         let uri = self
             .documents
             // Proposals are numbered by server, and several servers share the folder.
-            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
+            .write_read_only(&format!("{task}-{}.diff", show.proposal), &texts)
             .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
         if self.client.show_document {
             self.out.show_document(uri.clone(), true);
         }
         Ok(json!({"document": uri}))
+    }
+}
+
+impl Actor {
+    /// A proposal, or one file of it, as a diff; with the folder's name where there are others beside it.
+    fn diff_text(&self, id: &ProposalId, uri: Option<&Url>, named: bool) -> String {
+        let found = self.folders.iter().find_map(|(index, folder)| Some((index, folder, folder.desk.proposal(id)?)));
+        let Some((index, folder, proposal)) = found else { return String::new() };
+        let only = uri.and_then(|uri| self.folders.path_in(index, uri));
+        let place = if named { format!(", folder {}", folder.name) } else { String::new() };
+        let mut text = format!("# proposal {}, task {}{place}\n", proposal.id, proposal.task);
+        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
+        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
+            text.push_str(&super::diff::of_file(path, file));
+        }
+        text
     }
 }
 
@@ -436,6 +473,12 @@ fn many(proposal: &Proposal, path: Option<&WsPath>, accepting: bool) -> Vec<Hunk
         .filter(|hunk| !accepting || (!hunk.apart && hunk.state == HunkState::Pending))
         .map(|hunk| hunk.id.clone())
         .collect()
+}
+
+/// Paths of a proposal that no document is open for.
+fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
+    let files = folder.desk.proposal(id).into_iter().flat_map(|proposal| proposal.files.keys());
+    files.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
 }
 
 /// Paths of a plan that no document is open for, targets of moves included.
