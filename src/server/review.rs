@@ -500,8 +500,10 @@ pub(super) async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Obs
         return Vec::new();
     }
     let look = move || {
-        let Ok(folder) = workspace::Folder::open(&root) else { return Vec::new() };
-        paths.into_iter().map(|path| (workspace::beneath(&folder, &path), path)).map(|(now, path)| (path, now)).collect()
+        // Without its folder no file is there.
+        let folder = workspace::Folder::open(&root).ok();
+        let now = |path: &WsPath| workspace::beneath(folder.as_ref()?, path);
+        paths.into_iter().map(|path| (now(&path), path)).map(|(now, path)| (path, now)).collect()
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind;
+mod folders;
 mod hostile;
 mod leaving;
 #[path = "../support/lsp.rs"]

@@ -43,11 +43,16 @@ impl Room {
 
     /// An initialized client of a server whose model gives these answers.
     pub async fn editor(&self, answers: &[Value]) -> Editor {
+        self.editor_with(answers, able()).await
+    }
+
+    /// The same with these capabilities.
+    pub async fn editor_with(&self, answers: &[Value], capabilities: Value) -> Editor {
         let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
         fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
         let editor =
             Editor::spawn(self.home.path(), &self.folder(), &["--model", &format!("script:{}", path.display())], &[]).await;
-        editor.initialize(able(), Value::Null).await;
+        editor.initialize(capabilities, Value::Null).await;
         editor
     }
 
