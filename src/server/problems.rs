@@ -101,6 +101,7 @@ impl Actor {
         let wanted = self
             .folders
             .iter()
+            .filter(|(_, folder)| folder.is_open())
             .map(|(_, folder)| folder.canonical.clone())
             .find(|root| !store.is_trusted(root).unwrap_or(false))
             .ok_or_else(|| failed("every open folder is trusted already"))?;

@@ -25,6 +25,12 @@ impl Lab {
         for (name, text) in files {
             lab.write(name, text);
         }
+        // Tests answer faster than people.
+        let config = lab.home.path().join("config");
+        fs::create_dir_all(config.join("countersign")).unwrap();
+        fs::write(config.join("countersign/config.toml"), "[approval]\nmin_seconds = 0.0\n").unwrap();
+        fs::create_dir_all(config.join("git")).unwrap();
+        fs::write(config.join("git/config"), "[user]\n\tname = Test\n\temail = test@example.org\n").unwrap();
         lab
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::lab::{Case, Lab, ask, edit, judge, proposal, turns};
 use crate::{
-    lsp::Editor,
+    lsp::{Choice, Editor, Seen},
     support::model_double::{ModelDouble, Turn},
 };
 
@@ -110,4 +110,45 @@ async fn pending_hunks_of_all_folders_outlive_the_server() {
     let texts = ["api/a.txt", "web/b.txt", "web/n.txt"].map(|path| editor.text(path));
     assert_eq!(texts, ["ALPHA\n", "BETA\n", "new\n"]);
     assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_folder_gets_a_commit_of_its_own() {
+    let (lab, mut cases) = (lab(), both());
+    cases.push(("git", json!({"op": "log"}), Ok("first of api")));
+    for folder in ["api", "web"] {
+        git(&lab, folder, &["init", "-q", "-b", "work", "."]);
+        git(&lab, folder, &["add", "."]);
+        git(&lab, folder, &["commit", "-q", "-m", &format!("first of {folder}")]);
+    }
+    let double = ModelDouble::start(turns(&cases));
+    let editor = lab.rich(&double, &["api", "web"]).await;
+    editor.answer_all(Choice::Title("Commit"));
+    ask(&editor, "api/a.txt").await;
+    judge(&double, 1, &cases);
+    let (api, _) = proposals(&editor).await;
+    editor.command("accept", json!({"proposal": api["proposal"]})).await.unwrap();
+    for (count, folder) in [(1, "api"), (2, "web")] {
+        editor.command("commit", json!({"message": format!("second of {folder}")})).await.unwrap();
+        let done = |seen: &Seen| {
+            let said: Vec<String> = seen.messages().into_iter().filter(|said| said.starts_with("countersign: ")).collect();
+            (said.len() == count).then_some(said)
+        };
+        let said = editor.until("the commit", done).await;
+        assert!(said[count - 1].contains("commit"), "{said:?}");
+        assert!(git(&lab, folder, &["log", "--format=%s"]).starts_with(&format!("second of {folder}\n")), "{said:?}");
+    }
+    assert_eq!(git(&lab, "api", &["show", "HEAD:a.txt"]), "ALPHA\n");
+    assert_eq!(git(&lab, "web", &["show", "HEAD:b.txt", "HEAD:n.txt"]), "BETA\nnew\n");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+fn git(lab: &Lab, folder: &str, arguments: &[&str]) -> String {
+    let who = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
+    let mut command = std::process::Command::new("git");
+    command.args(arguments).current_dir(lab.path(folder)).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    who.iter().for_each(|name| drop(command.env(name, "test@example.org")));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
