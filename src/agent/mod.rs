@@ -23,7 +23,7 @@ pub use grounds::{Ground, Grounds};
 pub use guard::{Guard, Repeat};
 pub use history::{History, OpenCall};
 pub use progress::progress_line;
-pub use prompt::{PromptError, system_prompt};
+pub use prompt::{PromptError, system_prompt, system_prompt_in};
 pub use publish::Publisher;
 pub use shown::{brief, plain};
 pub use task::{Ending, Seams, TaskEnd, TaskError, TaskSpec, run_task};

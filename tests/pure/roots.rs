@@ -40,7 +40,10 @@ fn a_folder_that_is_closed_makes_two_as_well() {
     assert!(roots.are_several());
     assert_eq!(roots.split(&path("app/a")), Ok(Place::In(0, path("a"))));
     let error = roots.split(&path("lib/a")).unwrap_err();
-    assert_eq!(error.to_string(), "the folder lib is not there, so lib/a is closed to you; go on without it and name it in finish");
+    assert_eq!(
+        error.to_string(),
+        "the folder lib is not there, so lib/a is closed to you; go on without it and name it in finish"
+    );
 }
 
 #[test]
