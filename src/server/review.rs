@@ -207,9 +207,12 @@ impl Actor {
 
     /// Nobody need have told what another program did to a file that is not open: an edit is planned on what stands there now.
     fn take_disk(&mut self, observed: Observed) {
-        let Some(folder) = self.review.jobs.front().and_then(|job| self.folders.get_mut(job.folder)) else { return };
+        let Some(job) = self.review.jobs.front() else { return };
+        let Some(folder) = self.folders.get_mut(job.folder) else { return };
         for (path, now) in observed {
-            if folder.desk.buffer(&path).is_none() {
+            // The target of a move only matters when something stands there.
+            let known = folder.desk.proposal(&job.proposal).is_some_and(|proposal| proposal.files.contains_key(&path));
+            if folder.desk.buffer(&path).is_none() && (known || now.is_some()) {
                 folder.desk.disk_changed(&path, now);
             }
         }
@@ -477,8 +480,12 @@ fn many(proposal: &Proposal, path: Option<&WsPath>, accepting: bool) -> Vec<Hunk
 
 /// Paths of a proposal that no document is open for.
 fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
-    let files = folder.desk.proposal(id).into_iter().flat_map(|proposal| proposal.files.keys());
-    files.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
+    let files = folder.desk.proposal(id).into_iter().flat_map(|proposal| proposal.files.iter());
+    let paths = files.flat_map(|(path, file)| {
+        let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+        target.into_iter().chain([path])
+    });
+    paths.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
 }
 
 /// Paths of a plan that no document is open for, targets of moves included.

@@ -123,7 +123,10 @@ impl Actor {
             Some((folder, _)) if folder != of_session => Err(invalid(format!(
                 "countersign.ask at `session`: {session} is a conversation in another folder; leave it out to begin one here"
             ))),
-            _ => Ok(of_session),
+            _ => match self.folders.get(of_session).filter(|folder| !folder.is_open()) {
+                Some(folder) => Err(failed(format!("the folder {} of this conversation is closed; open it again", folder.name))),
+                None => Ok(of_session),
+            },
         }
     }
 

@@ -72,6 +72,27 @@ async fn what_is_no_file_any_more_takes_no_hunk_and_one_that_is_back_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_to_stand_where_a_file_was_to_go_is_not_written_over() {
+    let room = Room::with(&[("a.txt", TEXT), ("b.txt", "b\n")]);
+    let made = ("write_file", json!({"path": "new.txt", "content": "proposed\n"}));
+    let moved = ("file_op", json!({"op": "move", "path": "b.txt", "to": "c.txt"}));
+    let script = [calls(&[edit("a.txt", &[("two\n", "TWO\n")]), made, moved]), say("Done.")];
+    let editor = room.editor(&script).await;
+    let (_, proposal) = ask(&editor, "a.txt").await;
+    fs::write(room.path("new.txt"), "somebody's\n").unwrap();
+    fs::write(room.path("c.txt"), "somebody's too\n").unwrap();
+    let answer = editor.command("accept", json!({"proposal": proposal})).await.unwrap();
+    assert_eq!(answer["accepted"], json!(["h1"]), "{answer}");
+    assert_eq!(answer["refused"].as_array().unwrap().len(), 2, "{answer}");
+    assert!(why(&answer).matches("stale").count() == 2, "{answer}");
+    assert_eq!(editor.text("a.txt"), TEXT.replace("two", "TWO"));
+    assert_eq!(fs::read_to_string(room.path("new.txt")).unwrap(), "somebody's\n");
+    assert_eq!(fs::read_to_string(room.path("c.txt")).unwrap(), "somebody's too\n");
+    assert_eq!(fs::read_to_string(room.path("b.txt")).unwrap(), "b\n");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_opened_with_another_text_than_the_proposals_moves_its_hunks() {
     let room = Room::with(&[("a.txt", TEXT)]);
     let (editor, proposal) = pending(&room).await;

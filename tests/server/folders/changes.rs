@@ -44,6 +44,9 @@ async fn a_task_whose_folder_goes_away_ends_in_words_and_its_hunks_stay() {
     let status = editor.command("status", json!({})).await.unwrap();
     assert_eq!((&status["tasks"][0]["task"], &status["tasks"][0]["state"]), (&asked["task"], &json!("cancelled")));
     // Nothing new begins there; with the folder the hunk is back.
+    let more = json!({"task": asked["task"], "message": "Go on."});
+    let error = editor.command("queue", more).await.expect_err("the folder is closed");
+    assert!(error.message.contains("the folder web of this conversation is closed"), "{error}");
     lab.change(&editor, &["web"], &[]);
     let answer = editor.command("accept", json!({"proposal": shown["proposal"]})).await.unwrap();
     assert_eq!(answer["accepted"], json!(["h1"]), "{answer}");
