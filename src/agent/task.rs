@@ -192,8 +192,13 @@ impl Task {
                 .with_grounds(seams.grounds.clone()),
             guard: Guard::default(),
             budget,
-            registry: Registry::new(spec.mode, policy.tools().unwrap_or_default(), &spec.folder.to_string_lossy())
-                .with_roots(seams.grounds.roots().clone()),
+            registry: Registry::new(
+                spec.mode,
+                policy.tools().unwrap_or_default(),
+                &spec.folder.to_string_lossy(),
+                seams.editor.insight(),
+            )
+            .with_roots(seams.grounds.roots().clone()),
             shell: Shell::new(seams.sandbox.clone(), SandboxSpec::under(spec.folder.clone(), policy.run())),
             outputs: Outputs::default(),
             system: "".into(),
@@ -231,7 +236,10 @@ impl Task {
             tools_sha: tools_sha(&self.registry.specs()),
         };
         self.record_durable(Actor::Human, None, event).await?;
-        self.show(UpdateKind::State, json!({"state": "running", "message": self.progress("starting")}));
+        self.show(
+            UpdateKind::State,
+            json!({"state": "running", "message": self.progress("starting"), "model": self.seams.model.name()}),
+        );
         Ok(())
     }
 

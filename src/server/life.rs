@@ -18,6 +18,7 @@ use super::{
     grants::FolderGrants,
     input::Input,
     neighbours::{self, Neighbour, Own, Surroundings, Whole},
+    query::EditorInsight,
     task::{Asked, State},
     versioning::{self, ActorDesk},
 };
@@ -94,6 +95,7 @@ pub struct Job {
     /// What the user did since the session's last task.
     notes: Vec<String>,
     scripts: Scripts,
+    insight: Option<EditorInsight>,
     /// Path, text (of the buffer, if open) and encoding of what the ask is about.
     about: Option<(WsPath, Option<Text>)>,
 }
@@ -130,6 +132,7 @@ impl Job {
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
             scripts: actor.scripts.clone(),
+            insight: EditorInsight::of(actor, id),
             about,
         })
     }
@@ -167,8 +170,10 @@ impl Job {
             self.record(start);
         }
         let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
-        let editor: Arc<dyn Editor> =
-            Arc::new(TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout));
+        let editor: Arc<dyn Editor> = Arc::new(
+            TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout)
+                .with_insight(self.insight.take()),
+        );
         let spec = TaskSpec {
             session: self.session.clone(),
             task: self.task.clone(),

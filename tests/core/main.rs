@@ -9,6 +9,7 @@ mod checks;
 mod faults;
 mod grounds;
 mod history;
+mod insight;
 mod looping;
 mod publishing;
 mod tools;

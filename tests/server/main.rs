@@ -13,6 +13,7 @@ mod lsp;
 mod proof;
 mod protocol;
 mod publishing;
+mod query;
 mod restart;
 mod room;
 mod storm;
