@@ -103,7 +103,7 @@ pub struct Job {
 impl Job {
     /// The job of a task.
     pub fn of(actor: &mut Actor, id: &TaskId) -> Option<Job> {
-        let neighbours = actor.neighbours(actor.tasks.get(id)?.folder);
+        let neighbours = actor.neighbours(id, actor.tasks.get(id)?.folder);
         let task = actor.tasks.get(id)?;
         let folder = actor.folders.get(task.folder)?;
         let about = task.asked.ask.uri.as_ref().and_then(|uri| actor.folders.path_in(task.folder, uri)).map(|path| {
@@ -132,7 +132,7 @@ impl Job {
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
             scripts: actor.scripts.clone(),
-            insight: EditorInsight::of(actor, id),
+            insight: EditorInsight::of(actor, id, task.folder),
             about,
         })
     }
@@ -155,11 +155,11 @@ impl Job {
         let disk = workspace::Folder::open(&self.canonical).map_err(|error| Finished::failed(error.to_string()))?;
         let world = Arc::new(World::new(disk, self.setup.environment.home(), self.setup.environment.folder("XDG_CONFIG_HOME")));
         let (name, canonical) = (self.name.clone(), self.canonical.clone());
-        let own = Own { name, canonical, policy: policy.clone(), world: world.clone() };
+        let own = Own { name, canonical, policy: policy.clone(), world: world.clone(), insight: self.insight.take() };
         let neighbours = std::mem::take(&mut self.neighbours);
         let around = Surroundings { setup: &self.setup, mailbox: &self.mailbox, task: &self.task, trusted: self.client.trusted };
         let door = ActorDesk::new(self.mailbox.clone(), self.folder);
-        let Whole { own: view, all, grounds } = around.workspace(own, door, neighbours);
+        let Whole { own: view, all, grounds, insight } = around.workspace(own, door, neighbours);
         let prompt = self.prompt(&view, &policy, &world, grounds.roots()).await?;
         if self.new_session {
             let start = Event::SessionStart {
@@ -171,8 +171,7 @@ impl Job {
         }
         let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
         let editor: Arc<dyn Editor> = Arc::new(
-            TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout)
-                .with_insight(self.insight.take()),
+            TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout).with_insight(insight),
         );
         let spec = TaskSpec {
             session: self.session.clone(),

@@ -18,6 +18,7 @@ mod grants;
 mod hooks;
 mod hover;
 mod input;
+mod insights;
 mod kept;
 mod life;
 mod neighbours;

@@ -12,7 +12,9 @@ use super::{
     Setup,
     actor::Actor,
     input::Input,
+    insights::ManyInsights,
     life::{Effective, effective_policy},
+    query::EditorInsight,
     versioning::ActorDesk,
 };
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
         roots::{Closed, Root, Roots},
     },
     policy::Policy,
-    seams::Workspace,
+    seams::{Insight, Workspace},
     workspace::{self, ManyFolders, Secrecy, TaskWorkspace, World},
 };
 
@@ -36,25 +38,27 @@ pub struct Neighbour {
     open: Arc<AtomicBool>,
     /// What the task proposes there gets this id.
     proposal: ProposalId,
+    insight: Option<EditorInsight>,
 }
 
 impl Actor {
     /// The folders beside this one.
-    pub fn neighbours(&mut self, own: usize) -> Vec<Neighbour> {
+    pub fn neighbours(&mut self, task: &TaskId, own: usize) -> Vec<Neighbour> {
         let found = self.folders.beside(own);
-        let folders = found.into_iter().filter_map(|index| Some((index, self.folders.get(index)?)));
-        folders
-            .map(|(folder, about)| {
-                self.counter += 1;
-                Neighbour {
-                    folder,
-                    name: about.name.clone(),
-                    canonical: about.canonical.clone(),
-                    open: about.openness(),
-                    proposal: ProposalId(format!("p{}", self.counter)),
-                }
+        let first = self.counter + 1;
+        self.counter += found.len() as u64;
+        let folders = found.into_iter().zip(first..).filter_map(|(folder, number)| {
+            let about = self.folders.get(folder)?;
+            Some(Neighbour {
+                folder,
+                name: about.name.clone(),
+                canonical: about.canonical.clone(),
+                open: about.openness(),
+                proposal: ProposalId(format!("p{number}")),
+                insight: EditorInsight::of(self, task, folder),
             })
-            .collect()
+        });
+        folders.collect()
     }
 }
 
@@ -64,6 +68,7 @@ pub struct Own {
     pub canonical: PathBuf,
     pub policy: Arc<Policy>,
     pub world: Arc<World>,
+    pub insight: Option<EditorInsight>,
 }
 
 /// The folders of a task.
@@ -82,6 +87,8 @@ pub struct Whole {
     /// All folders, where there are several; else the same.
     pub all: Arc<dyn Workspace>,
     pub grounds: Grounds,
+    /// What the editor knows.
+    pub insight: Option<Box<dyn Insight>>,
 }
 
 /// A neighbour that may be used.
@@ -92,6 +99,7 @@ struct Reached {
     folder: usize,
     open: Arc<AtomicBool>,
     proposal: ProposalId,
+    insight: Option<EditorInsight>,
 }
 
 impl Surroundings<'_> {
@@ -111,7 +119,8 @@ impl Surroundings<'_> {
         let desk = Arc::new(own_desk);
         let view = TaskWorkspace::new(self.task.clone(), desk, own.world, secrecy);
         if !roots.are_several() {
-            return Whole { all: Arc::new(view.clone()), own: view, grounds: Grounds::default() };
+            let insight = own.insight.map(|insight| Box::new(insight) as Box<dyn Insight>);
+            return Whole { all: Arc::new(view.clone()), own: view, grounds: Grounds::default(), insight };
         }
         let others = reached.iter().map(|folder| {
             let desk = ActorDesk::new(self.mailbox.clone(), folder.folder).while_open(folder.open.clone());
@@ -120,13 +129,18 @@ impl Surroundings<'_> {
                 .proposing(folder.proposal.clone())
         });
         let many = ManyFolders::new(roots.clone(), view.clone(), others.collect());
-        let grounds = reached.into_iter().map(|folder| Ground { policy: folder.policy, around: folder.world }).collect();
-        Whole { own: view, all: Arc::new(many), grounds: Grounds::new(roots, grounds) }
+        let (mut grounds, mut insights) = (Vec::new(), Vec::new());
+        for folder in reached {
+            grounds.push(Ground { policy: folder.policy, around: folder.world });
+            insights.extend(folder.insight);
+        }
+        let insight = own.insight.map(|own| Box::new(ManyInsights::new(roots.clone(), own, insights)) as Box<dyn Insight>);
+        Whole { own: view, all: Arc::new(many), grounds: Grounds::new(roots, grounds), insight }
     }
 
     /// Opens a neighbour, or says why not.
     fn reach(&self, neighbour: Neighbour) -> Result<Reached, String> {
-        let Neighbour { folder, name, canonical, open, proposal } = neighbour;
+        let Neighbour { folder, name, canonical, open, proposal, insight } = neighbour;
         let Some(path) = canonical.to_str().map(str::to_owned) else {
             return Err("has a path that is not UTF-8".to_owned());
         };
@@ -140,7 +154,7 @@ impl Surroundings<'_> {
         }
         let environment = &self.setup.environment;
         let world = Arc::new(World::new(disk, environment.home(), environment.folder("XDG_CONFIG_HOME")));
-        Ok(Reached { root: Root { name, path }, policy, world, folder, open, proposal })
+        Ok(Reached { root: Root { name, path }, policy, world, folder, open, proposal, insight })
     }
 }
 
