@@ -2,6 +2,7 @@
 //! come, go, nest and vanish.
 
 mod changes;
+mod knowledge;
 mod lab;
 mod nested;
 mod paths;
