@@ -15,6 +15,7 @@ use super::{
     actor::Actor,
     caps::Client,
     editor::{Steering, TaskEditor, ask},
+    effective::{Effective, effective_policy},
     grants::FolderGrants,
     input::Input,
     neighbours::{self, Neighbour, Own, Surroundings, Whole},
@@ -451,31 +452,6 @@ pub fn trust_question(folder: &std::path::Path, timeout: Duration) -> Question {
         ),
         digest: sha(&shown),
         timeout,
-    }
-}
-
-/// A policy and where it comes from.
-pub struct Effective {
-    pub policy: Arc<Policy>,
-    /// The files of its layers.
-    pub layers: Vec<String>,
-    /// Why it is the read-only one.
-    pub problem: Option<ConfigError>,
-}
-
-/// The policy of a folder, and what is wrong with it if it is the read-only one.
-pub fn effective_policy(setup: &Setup, folder: &std::path::Path, trusted: bool) -> Effective {
-    let mut names = Vec::new();
-    let loaded = match &setup.broken_config {
-        Some(error) => Err(error.clone()),
-        None => config::policy_layers(&setup.folders, Some(folder), trusted, setup.policy.as_deref()).and_then(|layers| {
-            names = layers.iter().map(|layer| layer.name.clone()).collect();
-            setup.policies.effective(&layers)
-        }),
-    };
-    match loaded {
-        Ok(policy) => Effective { policy: Arc::new(policy), layers: names, problem: None },
-        Err(error) => Effective { policy: Arc::new(Policy::read_only()), layers: names, problem: Some(error) },
     }
 }
 

@@ -12,6 +12,7 @@ mod display;
 mod documents;
 mod edit;
 mod editor;
+mod effective;
 mod folders;
 pub mod framing;
 mod grants;

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use super::{
     Setup,
     actor::Actor,
+    effective::{Effective, effective_policy},
     input::Input,
     insights::ManyInsights,
-    life::{Effective, effective_policy},
     query::EditorInsight,
     versioning::ActorDesk,
 };

@@ -13,8 +13,8 @@ use super::{
     actor::Actor,
     commands::{CommitArgs, failed},
     editor::TaskEditor,
+    effective::{Effective, effective_policy},
     input::Input,
-    life::{Effective, effective_policy},
     task::Task,
     versioning::{self, ActorDesk},
 };

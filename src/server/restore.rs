@@ -14,9 +14,9 @@ use tower_lsp::lsp_types::MessageType;
 use super::{
     actor::Actor,
     commands::{Ask, Mode},
+    effective::effective_policy,
     input::Input,
     kept::{Kept, Shelf, number},
-    life::effective_policy,
     review::{Observed, observe},
     task::{Asked, State, Task},
 };

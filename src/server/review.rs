@@ -10,7 +10,7 @@ use tower_lsp::{
 
 use super::{
     actor::{Actor, OpenPrompt, unknown},
-    commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
+    commands::{Explainable, Review as Args, failed, invalid},
     documents,
     edit::workspace_edit,
     folders::Folder,
@@ -428,41 +428,6 @@ impl Actor {
             .open_prompt("reason", &text, prompt)
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
-    }
-
-    /// `showDiff`: the proposal, or one file of it, as a document.
-    pub fn on_show_diff(&mut self, show: ShowDiff) -> jsonrpc::Result<Value> {
-        self.chosen(&Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None }, false)?;
-        let shown = if show.uri.is_some() { vec![show.proposal.clone()] } else { self.siblings(&show.proposal) };
-        let texts: String = shown.iter().map(|id| self.diff_text(id, show.uri.as_ref(), shown.len() > 1)).collect();
-        let task =
-            self.folders.iter().find_map(|(_, folder)| folder.desk.proposal(&show.proposal)).map(|found| found.task.clone());
-        let task = task.ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let uri = self
-            .documents
-            // Proposals are numbered by server, and several servers share the folder.
-            .write_read_only(&format!("{task}-{}.diff", show.proposal), &texts)
-            .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
-        }
-        Ok(json!({"document": uri}))
-    }
-}
-
-impl Actor {
-    /// A proposal, or one file of it, as a diff; with the folder's name where there are others beside it.
-    fn diff_text(&self, id: &ProposalId, uri: Option<&Url>, named: bool) -> String {
-        let found = self.folders.iter().find_map(|(index, folder)| Some((index, folder, folder.desk.proposal(id)?)));
-        let Some((index, folder, proposal)) = found else { return String::new() };
-        let only = uri.and_then(|uri| self.folders.path_in(index, uri));
-        let place = if named { format!(", folder {}", folder.name) } else { String::new() };
-        let mut text = format!("# proposal {}, task {}{place}\n", proposal.id, proposal.task);
-        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
-        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
-            text.push_str(&super::diff::of_file(path, file));
-        }
-        text
     }
 }
 

@@ -58,5 +58,5 @@ fn look(folder: &Folder, path: &WsPath) -> Look {
     let real = folder.resolve(path).ok()?;
     let Stat { st_dev, st_ino, st_size, st_mtime, st_mtime_nsec, st_ctime_nsec, .. } = folder.stat(&real).ok()??;
     let bits = |number: i64| number.cast_unsigned();
-    Some([st_dev, st_ino, bits(st_size), bits(st_mtime), st_mtime_nsec as u64, st_ctime_nsec as u64])
+    Some([st_dev, st_ino, bits(st_size), bits(st_mtime), st_mtime_nsec, st_ctime_nsec])
 }

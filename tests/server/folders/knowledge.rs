@@ -11,13 +11,22 @@ fn range(line: u32) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_editors_knowledge_is_told_by_the_names_of_the_folders() {
-    let lab = Lab::with(&[("api/a.txt", "name\nuse\n"), ("web/b.txt", "one\nname\n"), ("web/.env", "name\n"), ("outside/o.txt", "x\n")]);
+    let lab = Lab::with(&[
+        ("api/a.txt", "name\nuse\n"),
+        ("web/b.txt", "one\nname\n"),
+        ("web/.env", "name\n"),
+        ("outside/o.txt", "x\n"),
+    ]);
     let cases: Vec<Case> = vec![
         ("diagnostics", json!({}), Ok("web/b.txt")),
         ("diagnostics", json!({"path": "web/b.txt"}), Ok("web/b.txt")),
         ("diagnostics", json!({"path": "b.txt"}), Err("begins with no workspace folder's name")),
         ("symbols", json!({"op": "outline", "path": "web/b.txt"}), Ok("web/b.txt: 1 symbols")),
-        ("symbols", json!({"op": "references", "path": "api/a.txt", "line": 1, "symbol": "name"}), Ok("api/a.txt\n1|name\nweb/b.txt\n2|name")),
+        (
+            "symbols",
+            json!({"op": "references", "path": "api/a.txt", "line": 1, "symbol": "name"}),
+            Ok("api/a.txt\n1|name\nweb/b.txt\n2|name"),
+        ),
         ("editor", json!({"op": "selection"}), Ok("web/b.txt")),
         ("editor", json!({"op": "open_buffers"}), Ok("web/b.txt")),
         ("editor", json!({"op": "recent_edits"}), Ok("web/b.txt")),
@@ -28,7 +37,11 @@ async fn the_editors_knowledge_is_told_by_the_names_of_the_folders() {
     let found = |path: &str, message: &str| json!({"uri": uri(path), "range": range(1), "severity": 1, "message": message});
     editor.knows(
         "diagnostics",
-        Known::Tells(json!([found("api/a.txt", "bad api"), found("web/b.txt", "bad web"), found("outside/o.txt", "bad outside")])),
+        Known::Tells(json!([
+            found("api/a.txt", "bad api"),
+            found("web/b.txt", "bad web"),
+            found("outside/o.txt", "bad outside")
+        ])),
     );
     editor.knows("outline", Known::Tells(json!([{"name": "name", "kind": 12, "range": range(1), "selectionRange": range(1)}])));
     let places = ["api/a.txt", "web/b.txt", "web/.env", "outside/o.txt"];

@@ -147,7 +147,7 @@ fn git(lab: &Lab, folder: &str, arguments: &[&str]) -> String {
     let who = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
     let mut command = std::process::Command::new("git");
     command.args(arguments).current_dir(lab.path(folder)).env("GIT_CONFIG_GLOBAL", "/dev/null");
-    who.iter().for_each(|name| drop(command.env(name, "test@example.org")));
+    command.envs(who.map(|name| (name, "test@example.org")));
     let output = command.output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
