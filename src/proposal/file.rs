@@ -146,7 +146,8 @@ impl FileProposal {
         for hunk in mem::take(&mut self.hunks) {
             match hunk.kind {
                 HunkKind::Create => self.hunks.push(hunk),
-                HunkKind::Delete if hunk.state == HunkState::Applying => {
+                // However late: the editor was told to.
+                HunkKind::Delete if hunk.state == HunkState::Applying || hunk.sent => {
                     let before = self.base.clone();
                     self.base = Text::default();
                     self.land(hunk, before, out);

@@ -1,11 +1,12 @@
 //! Proposals as unified diffs, and the document that shows them.
 
 use serde_json::{Value, json};
-use tower_lsp::{jsonrpc, lsp_types::Url};
+use tower_lsp::jsonrpc;
 
 use super::{
     actor::{Actor, unknown},
     commands::{Review as Args, ShowDiff, failed},
+    content::Document,
 };
 use crate::{
     event::ProposalId,
@@ -30,34 +31,39 @@ pub fn of_file(path: &WsPath, file: &FileProposal) -> String {
 impl Actor {
     /// `showDiff`: the proposal, or one file of it, as a document.
     pub fn on_show_diff(&mut self, show: ShowDiff) -> jsonrpc::Result<Value> {
-        self.chosen(&Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None }, false)?;
-        let shown = if show.uri.is_some() { vec![show.proposal.clone()] } else { self.siblings(&show.proposal) };
-        let texts: String = shown.iter().map(|id| self.diff_text(id, show.uri.as_ref(), shown.len() > 1)).collect();
-        let task =
-            self.folders.iter().find_map(|(_, folder)| folder.desk.proposal(&show.proposal)).map(|found| found.task.clone());
-        let task = task.ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let uri = self
-            .documents
-            // Proposals are numbered by server, and several servers share the folder.
-            .write_read_only(&format!("{task}-{}.diff", show.proposal), &texts)
-            .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
+        let args = Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None };
+        let (index, _) = self.chosen(&args, false)?;
+        let folder = self.folders.get(index).ok_or_else(|| unknown("proposal", &show.proposal))?;
+        let proposal = folder.desk.proposal(&show.proposal).ok_or_else(|| unknown("proposal", &show.proposal))?;
+        let only = show.uri.as_ref().and_then(|uri| self.folders.path_in(index, uri));
+        let document = Document::Diff(proposal.task.clone(), only.clone());
+        // Proposals are numbered by server, and several servers share the folder.
+        let name = format!("{}-{}.diff", proposal.task, proposal.id);
+        let siblings = if show.uri.is_some() { Vec::new() } else { self.siblings(&show.proposal) };
+        // A document without a file is about the task's own folder.
+        let own = self.tasks.get(&proposal.task).is_some_and(|task| task.folder == index) && siblings.len() < 2;
+        let uri = if own {
+            self.place_document(&document, &name, || self.diff_text(folder, proposal, only.as_ref()))
+        } else if siblings.len() < 2 {
+            self.documents.write_read_only(&name, &self.diff_text(folder, proposal, only.as_ref()))
+        } else {
+            self.documents.write_read_only(&name, &siblings.iter().map(|id| self.diff_in(id)).collect::<String>())
+        };
+        let uri = uri.map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
+        let mut answer = json!({"document": uri});
+        if let Some(path) = only.filter(|_| own && self.client.text_content) {
+            answer["proposed"] = json!(Document::Proposed(proposal.task.clone(), path).uri());
         }
-        Ok(json!({"document": uri}))
+        if self.client.show_document {
+            self.out.show_document(uri, true);
+        }
+        Ok(answer)
     }
 
-    /// A proposal, or one file of it, as a diff; with the folder's name where there are others beside it.
-    fn diff_text(&self, id: &ProposalId, uri: Option<&Url>, named: bool) -> String {
-        let found = self.folders.iter().find_map(|(index, folder)| Some((index, folder, folder.desk.proposal(id)?)));
-        let Some((index, folder, proposal)) = found else { return String::new() };
-        let only = uri.and_then(|uri| self.folders.path_in(index, uri));
-        let place = if named { format!(", folder {}", folder.name) } else { String::new() };
-        let mut text = format!("# proposal {}, task {}{place}\n", proposal.id, proposal.task);
-        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
-        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
-            text.push_str(&of_file(path, file));
-        }
-        text
+    /// A proposal as a diff, with the name of its folder.
+    fn diff_in(&self, id: &ProposalId) -> String {
+        let found = self.folders.iter().find_map(|(_, folder)| Some((folder, folder.desk.proposal(id)?)));
+        let Some((folder, proposal)) = found else { return String::new() };
+        format!("# folder {}\n{}", folder.name, self.diff_text(folder, proposal, None))
     }
 }

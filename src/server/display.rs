@@ -84,6 +84,7 @@ impl Actor {
             drop(self.out.request::<CodeLensRefresh>(()));
         }
         self.display.revisions = revisions;
+        self.refresh_contents();
     }
 
     fn publish(&mut self) {

@@ -86,7 +86,7 @@ impl Folders {
     /// Adds a folder, or opens it again; what is no local folder is left alone. Documents that are open there are known at
     /// once, from the folders around it.
     pub fn add(&mut self, uri: &Url) {
-        let Ok(root) = uri.to_file_path() else { return };
+        let Some(root) = local(uri) else { return };
         if let Some(folder) = self.0.iter().find(|folder| folder.root == root) {
             folder.open.store(true, Ordering::Relaxed);
             return;
@@ -107,7 +107,7 @@ impl Folders {
     /// The editor closed a folder: nothing new is asked there. Its number, name, texts and proposals stay. The numbers of the
     /// folders that were closed.
     pub fn remove(&mut self, uri: &Url) -> Vec<usize> {
-        let root = uri.to_file_path().ok();
+        let root = local(uri);
         let that = |folder: &Folder| Some(&folder.root) == root.as_ref() && folder.open.swap(false, Ordering::Relaxed);
         self.0.iter().enumerate().filter(|(_, folder)| that(folder)).map(|(index, _)| index).collect()
     }
@@ -149,7 +149,7 @@ impl Folders {
 
     /// Every folder that a document lies in, with its path there, the one that it belongs to first.
     pub fn find_all(&self, uri: &Url) -> Vec<(usize, WsPath)> {
-        let Ok(file) = uri.to_file_path() else { return Vec::new() };
+        let Some(file) = local(uri) else { return Vec::new() };
         let real = self.real(&file);
         let length = |folder: &Folder| folder.root.as_os_str().len();
         let mut found: Vec<(usize, WsPath)> =
@@ -163,7 +163,7 @@ impl Folders {
 
     /// The path of a document in the folder of this number.
     pub fn path_in(&self, index: usize, uri: &Url) -> Option<WsPath> {
-        let file = uri.to_file_path().ok()?;
+        let file = local(uri)?;
         self.get(index)?.path_of(&file, &self.real(&file))
     }
 
@@ -191,6 +191,11 @@ impl Folders {
         let numbered = (2..).map(|number: usize| format!("{last}-{number}"));
         std::iter::once(last.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(last)
     }
+}
+
+/// The path of a `file:` URI: `git:/x` is another document than the file `/x`.
+fn local(uri: &Url) -> Option<PathBuf> {
+    uri.to_file_path().ok().filter(|_| uri.scheme() == "file")
 }
 
 fn below(file: &Path, root: &Path) -> Option<WsPath> {

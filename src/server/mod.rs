@@ -4,9 +4,11 @@ mod actor;
 mod answers;
 mod asking;
 mod backend;
+mod beyond;
 mod caps;
 mod clock;
 pub mod commands;
+mod content;
 mod diff;
 mod display;
 mod documents;
@@ -118,6 +120,7 @@ where
     };
     let editor_gone = Arc::new(Notify::new());
     let inputs = Mutex::new(Some(inputs));
+    let beyond = beyond::Beyond::default();
     let (service, socket) = LspService::build(|client| {
         let out = outgoing::Outgoing::new(client, outbox.clone());
         let (setup, journal, to_actor, gone) = (setup.clone(), journal.clone(), mailbox.clone(), editor_gone.clone());
@@ -138,10 +141,12 @@ where
             let actor = actor::Actor::new(setup.clone(), to_actor.clone(), out.clone(), journal.clone(), client, &folders);
             tokio::spawn(actor.run(inputs));
         });
-        backend::Backend::new(mailbox.clone(), start)
+        backend::Backend::new(mailbox.clone(), beyond.clone(), start)
     })
     .custom_method("window/workDoneProgress/cancel", backend::Backend::cancel_progress)
+    .custom_method("workspace/textDocumentContent", backend::Backend::text_document_content)
     .finish();
+    let service = beyond::Extended { inner: service, beyond };
     let serving = transport::serve(BufReader::new(input), service, socket, outbox.clone());
     let ending = tokio::select! {
         ending = serving => ending,

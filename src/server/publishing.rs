@@ -60,7 +60,7 @@ impl Actor {
         let own = self.publishing_folder()?;
         let waits = |index: &usize| {
             let folder = self.folders.get(*index);
-            folder.is_some_and(|folder| !folder.desk.uncommitted(None).hunks.is_empty())
+            folder.is_some_and(|folder| !folder.desk.uncommitted(None, &[]).hunks.is_empty())
         };
         let all = self.folders.iter().map(|(index, _)| index);
         Ok(std::iter::once(own).chain(all).find(waits).unwrap_or(own))

@@ -364,6 +364,8 @@ impl Actor {
         let scope = task.map(|task| self.scope(&task)).unwrap_or_default();
         self.after_text(job.folder);
         self.record(By::Server, &scope, result);
+        // Not a moment later: what was accepted must be there to be taken back after a crash.
+        self.keep_now();
         self.after_acceptance(job.folder, &settled, &job.clean, if job.undo.is_some() { "Taken back" } else { "Accepted" });
         if job.undo.is_some() {
             self.say_undone(&answer);

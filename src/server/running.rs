@@ -71,31 +71,9 @@ impl Actor {
         let id = TaskId(format!("t{}-{}", self.counter, &session.0[session.0.len().saturating_sub(6)..]));
         let words = asked.ask.prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()).unwrap_or(&prompt.title);
         let title: String = words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-        let task = Task {
-            id: id.clone(),
-            session: session.clone(),
-            proposal: ProposalId(format!("p{}", self.counter)),
-            folder,
-            asked,
-            title,
-            mode,
-            state: State::Queued,
-            cancel: Default::default(),
-            steering: Default::default(),
-            started: Instant::now(),
-            iteration: 0,
-            iterations: 0,
-            usage: Default::default(),
-            cost_usd: None,
-            seq: 0,
-            progress: false,
-            line: String::new(),
-            reported: String::new(),
-            transcript: String::new(),
-            words: Default::default(),
-            asked_at: self.setup.clock.utc(),
-            summary: String::new(),
-        };
+        let proposal = ProposalId(format!("p{}", self.counter));
+        let ids = (id.clone(), session.clone(), proposal);
+        let task = Task { asked_at: self.setup.clock.utc(), ..Task::new(ids, folder, asked, title, mode) };
         self.tasks.insert(id.clone(), task);
         if let Some(folder) = self.folders.get_mut(folder) {
             folder.queue.push_back(id.clone());

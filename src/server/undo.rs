@@ -90,10 +90,16 @@ impl Actor {
 }
 
 fn place(row: &Value) -> String {
-    match (row["lines"][0].as_u64(), row["lines"][1].as_u64()) {
-        (Some(first), Some(last)) if first == last => format!(", line {first}"),
-        (Some(first), Some(last)) => format!(", lines {first}-{last}"),
-        _ => String::new(),
+    let line = |at: usize| row["lines"][at].as_u64().and_then(|line| usize::try_from(line).ok());
+    at_lines(line(0).zip(line(1)))
+}
+
+/// `, lines 3-5`, to go on a sentence; one-based.
+pub fn at_lines(lines: Option<(usize, usize)>) -> String {
+    match lines {
+        Some((first, last)) if first == last => format!(", line {first}"),
+        Some((first, last)) => format!(", lines {first}-{last}"),
+        None => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
+mod history;
 mod provenance;
 mod renewing;
 mod undo;

@@ -5,8 +5,10 @@
 mod support;
 
 mod behind;
+mod content;
 mod folders;
 mod hostile;
+mod kept;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
@@ -19,3 +21,4 @@ mod room;
 mod storm;
 mod story;
 mod undo;
+mod whims;

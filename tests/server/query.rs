@@ -193,7 +193,8 @@ async fn an_editor_that_cannot_tell_is_told_so_to_the_model() {
         .editor_with(
             &[
                 calls(&[("diagnostics", json!({})), ask("outline"), ask("definition"), ask("hover")]),
-                calls(&[ask("references"), ("editor", json!({"op": "selection"}))]),
+                calls(&[ask("references")]),
+                calls(&[("editor", json!({"op": "selection"}))]),
                 calls(&[("editor", json!({"op": "open_buffers"})), ("diagnostics", json!({}))]),
                 say("Done."),
                 calls(&[("diagnostics", json!({})), ("editor", json!({"op": "open_buffers"}))]),

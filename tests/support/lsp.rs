@@ -386,7 +386,10 @@ async fn pump(
                         state.lock().unwrap().documents.push(params["uri"].as_str().unwrap_or_default().to_owned());
                         peer.respond(id, Ok(json!({"success": true})));
                     }
-                    "window/workDoneProgress/create" | "client/registerCapability" | "workspace/codeLens/refresh" => {
+                    "window/workDoneProgress/create"
+                    | "client/registerCapability"
+                    | "workspace/codeLens/refresh"
+                    | "workspace/textDocumentContent/refresh" => {
                         peer.respond(id, Ok(Value::Null));
                     }
                     "countersign/query" if query(&peer, &id, &params, &state) => {}

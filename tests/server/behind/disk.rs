@@ -146,7 +146,7 @@ async fn a_client_that_watches_is_asked_to_and_believed_about_where_not_what() {
     let script = [calls(&[edit("a.txt", &[("six\n", "SIX\n")]), edit("src/c.txt", &[("c\n", "C\n")])]), say("Done.")];
     let mut can = able();
     can["workspace"]["didChangeWatchedFiles"] = json!({"dynamicRegistration": true});
-    let editor = room.editor_as(&script, can, Value::Null).await;
+    let editor = room.client(&script, can, Value::Null).await.0;
     let (_, proposal) = ask(&editor, "a.txt").await;
     let asked = |seen: &crate::lsp::Seen| {
         let asked = seen.requests.iter().find(|(method, _)| method == "client/registerCapability")?;
