@@ -6,15 +6,16 @@
 use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
+use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind, TextDocumentPositionParams};
 
 use super::actor::Actor;
 use crate::{
     event::{CallId, HunkId, ProposalId},
     journal,
+    path::WsPath,
     proposal::Receipt,
     seams::{Update, UpdateKind},
-    workspace::desk::{DeskEvent, What},
+    workspace::desk::{Desk, DeskEvent, What},
 };
 
 /// Acceptances that are remembered; the oldest is forgotten first.
@@ -131,13 +132,16 @@ impl Actor {
     /// `textDocument/hover`; nothing for lines that the agent did not write or that the user changed since.
     pub fn hover(&self, params: &HoverParams) -> Option<Hover> {
         let at = &params.text_document_position_params;
-        let (index, path) = self.folders.find(&at.text_document.uri)?;
-        let desk = &self.folders.get(index)?.desk;
-        let (text, line) = (&desk.buffer(&path)?.text, at.position.line as usize);
+        let places = self.folders.find_all(&at.text_document.uri);
+        places.into_iter().find_map(|(index, path)| self.hover_in(&self.folders.get(index)?.desk, &path, at))
+    }
+
+    fn hover_in(&self, desk: &Desk, path: &WsPath, at: &TextDocumentPositionParams) -> Option<Hover> {
+        let (text, line) = (&desk.buffer(path)?.text, at.position.line as usize);
         if line >= text.lines() {
             return None;
         }
-        let origin = desk.origin(&path, text.line_start(line))?;
+        let origin = desk.origin(path, text.line_start(line))?;
         let story = self.stories.known.get(&(origin.proposal.clone(), origin.hunk.clone()))?;
         let (now, fresh) = desk.receipts(&origin.proposal);
         let markdown = self.client.hover_markdown;

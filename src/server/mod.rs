@@ -14,14 +14,17 @@ mod display;
 mod documents;
 mod edit;
 mod editor;
+mod effective;
 mod folders;
 pub mod framing;
 mod grants;
 mod hooks;
 mod hover;
 mod input;
+mod insights;
 mod kept;
 mod life;
+mod neighbours;
 mod offers;
 mod outbox;
 mod outgoing;
@@ -44,6 +47,7 @@ mod text_sync;
 mod transport;
 mod undo;
 mod versioning;
+mod whole;
 
 use std::{
     path::PathBuf,

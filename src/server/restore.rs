@@ -14,10 +14,10 @@ use tower_lsp::lsp_types::MessageType;
 use super::{
     actor::Actor,
     commands::{Ask, Mode},
+    effective::effective_policy,
     hover::Story,
     input::Input,
     kept::{Accepted, Kept, Shelf, number},
-    life::effective_policy,
     review::{Observed, observe},
     task::{Asked, State, Task},
 };
@@ -300,7 +300,9 @@ impl Actor {
         let committed: Vec<(HunkId, WsPath)> =
             records.iter().filter(|(_, committed)| *committed).map(|(one, _)| (one.hunk.clone(), one.path.clone())).collect();
         records.into_iter().for_each(|(record, _)| found.proposal.remember(record));
-        if self.tasks.contains_key(&task) || !folder.desk.restore(found.proposal) {
+        // The same task may have proposed in another folder too.
+        let sibling = self.tasks.get(&task).is_some_and(|known| known.session == session && known.folder != index);
+        if (self.tasks.contains_key(&task) && !sibling) || !folder.desk.restore(found.proposal) {
             return 0;
         }
         folder.desk.accepted_before(&id, &committed, &observed);
@@ -311,6 +313,10 @@ impl Actor {
             self.keeper.send(Work::Remove(session.clone(), before));
         } else if let Some(proposal) = folder.desk.proposal(&id) {
             self.keeper.accepted.insert(id.clone(), folder.desk.accepted_stamp(proposal));
+        }
+        if sibling {
+            self.after_text(index);
+            return count;
         }
         let ask = Ask { prompt: Some(title.clone()), ..Ask::default() };
         let asked = Asked { ask, prompt_name: "ask".to_owned(), mode: None, iterations: self.setup.max_iterations };

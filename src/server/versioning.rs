@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::mpsc;
@@ -23,18 +26,29 @@ use crate::{
 pub struct ActorDesk {
     mailbox: mpsc::UnboundedSender<Input>,
     folder: usize,
+    /// Where it is false the door is closed.
+    open: Option<Arc<AtomicBool>>,
 }
 
 impl ActorDesk {
     /// The desk of this folder.
     pub fn new(mailbox: mpsc::UnboundedSender<Input>, folder: usize) -> Self {
-        ActorDesk { mailbox, folder }
+        ActorDesk { mailbox, folder, open: None }
+    }
+
+    /// The same only as long as the editor has the folder.
+    #[must_use]
+    pub fn while_open(self, open: Arc<AtomicBool>) -> Self {
+        ActorDesk { open: Some(open), ..self }
     }
 }
 
 #[async_trait::async_trait]
 impl DeskDoor for ActorDesk {
     async fn with(&self, work: DeskWork) -> Result<(), WorkspaceError> {
+        if self.open.as_ref().is_some_and(|open| !open.load(Ordering::Relaxed)) {
+            return Err(WorkspaceError::Closed);
+        }
         self.mailbox.send(Input::Desk { folder: self.folder, op: work }).map_err(|_| WorkspaceError::Closed)
     }
 }

@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind;
 mod content;
+mod folders;
 mod hostile;
 mod kept;
 mod leaving;

@@ -23,7 +23,7 @@ pub use commits::Uncommitted;
 pub use provenance::Origin;
 pub use renew::RenewError;
 pub use undo::{Kept, Undo};
-pub use view::{Overlay, Seen};
+pub use view::{Overlay, Seen, Unopened};
 
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
