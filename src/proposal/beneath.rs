@@ -74,7 +74,8 @@ impl From<Text> for Beneath {
 }
 
 /// What a file is beside its text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Beside {
     pub blob: Option<Blob>,
     pub executable: Option<bool>,

@@ -7,6 +7,7 @@
 mod beneath;
 mod compose;
 mod file;
+pub mod history;
 mod hunk;
 mod landing;
 mod plan;

@@ -11,7 +11,7 @@ use super::{
     edit::workspace_edit,
     hands::{self, Done, Part},
     input::{Input, Reply},
-    observing::{Observed, closed_paths, observe},
+    observing::{Observed, closed_paths, observe, unopened_of},
     undo,
 };
 use crate::{
@@ -30,7 +30,8 @@ const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
     /// The intent is on disk, or could not be written.
-    Intent { job: u64, written: Result<(), JournalError> },
+    /// What the disk holds of its files that are not open was read meanwhile.
+    Intent { job: u64, written: Result<(), JournalError>, observed: Observed },
     /// The client answered, or will not. What the disk holds where no document is open was read after that.
     Answered { job: u64, answer: Result<ApplyWorkspaceEditResponse, String>, observed: Observed },
     /// The wait is over.
@@ -38,7 +39,7 @@ pub enum Landed {
     /// What the server did itself, and what the disk holds since.
     Performed { job: u64, part: Part, digest: String, done: Vec<Done>, observed: Observed },
     /// What the disk holds of a task's files, so that its accepted hunks can be taken back.
-    Looked { task: TaskId, observed: Observed, reply: Reply<Value> },
+    Looked { folder: usize, task: TaskId, observed: Observed, reply: Reply<Value> },
 }
 
 /// One acceptance.
@@ -153,9 +154,10 @@ impl Actor {
         let digest = Text::new(&detail.to_string()).sha256();
         let event = Event::EffectStart { effect: effect.to_owned(), digest, detail };
         let (journal, mailbox, id) = (self.journal.clone(), self.mailbox.clone(), job.id);
+        let (root, unopened) = (folder.canonical.clone(), unopened_of(folder, &job.proposal));
         tokio::spawn(async move {
-            let written = journal.append_durable(By::Human, &scope, event).await;
-            let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written }));
+            let (written, observed) = tokio::join!(journal.append_durable(By::Human, &scope, event), observe(root, unopened));
+            let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written, observed }));
         });
     }
 
@@ -164,8 +166,11 @@ impl Actor {
         let current = self.review.jobs.front().map(|job| job.id);
         let sent = self.review.jobs.front().filter(|job| job.sent).map(|job| job.id);
         match landed {
-            Landed::Intent { job, written } if current == Some(job) => match written {
-                Ok(()) => self.use_hands(Part::First),
+            Landed::Intent { job, written, observed } if current == Some(job) => match written {
+                Ok(()) => {
+                    self.take_disk(observed);
+                    self.use_hands(Part::First);
+                }
                 Err(error) => self.end(Some(&error.to_string())),
             },
             Landed::Performed { job, part, digest, done, observed } if current == Some(job) => {
@@ -173,9 +178,23 @@ impl Actor {
             }
             Landed::Answered { job, answer, observed } if sent == Some(job) => self.on_answer(answer, observed),
             Landed::Deadline { job, observed } if sent == Some(job) => self.edited(observed, None),
-            Landed::Looked { task, observed, reply } => self.on_looked(&task, observed, reply),
+            Landed::Looked { folder, task, observed, reply } => self.on_looked(folder, &task, observed, reply),
             Landed::Intent { .. } | Landed::Performed { .. } | Landed::Answered { .. } | Landed::Deadline { .. } => {}
         }
+    }
+
+    /// Nobody need have told what another program did to a file that is not open: an edit is planned on what stands there now.
+    fn take_disk(&mut self, observed: Observed) {
+        let Some(job) = self.review.jobs.front() else { return };
+        let Some(folder) = self.folders.get_mut(job.folder) else { return };
+        for (path, now) in observed {
+            // The target of a move only matters when something stands there.
+            let known = folder.desk.proposal(&job.proposal).is_some_and(|proposal| proposal.files.contains_key(&path));
+            if folder.desk.buffer(&path).is_none() && (known || now.is_some()) {
+                folder.desk.disk_changed(&path, now);
+            }
+        }
+        self.after_text_of_current();
     }
 
     /// Before and after the editor's part: what the server does itself. Its intent is on disk first, too.
@@ -412,6 +431,8 @@ impl Actor {
         let scope = task.map(|task| self.scope(&task)).unwrap_or_default();
         self.after_text(job.folder);
         self.record(By::Server, &scope, result);
+        // Not a moment later: what was accepted must be there to be taken back after a crash.
+        self.keep_now();
         self.after_acceptance(&job, if job.undo.is_some() { "Taken back" } else { "Accepted" });
         if job.undo.is_some() {
             self.say_undone(&answer);
@@ -446,7 +467,8 @@ impl Actor {
                 drop(self.out.request::<SaveRequest>(json!({"uris": uris})));
             }
         } else if !paths.is_empty() {
-            let names: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+            let place = if self.folders.beside(job.folder).is_empty() { String::new() } else { format!("{}/", folder.name) };
+            let names: Vec<String> = paths.iter().map(|path| format!("{place}{path}")).collect();
             self.out.message(MessageType::INFO, &format!("{what}; not saved yet: {}", names.join(", ")));
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::folders::Folder;
 use crate::{
+    event::ProposalId,
     path::WsPath,
     proposal::FileOp,
     seams::WorkspaceError,
@@ -15,6 +16,16 @@ use crate::{
 
 /// By path; `None` where there is no file.
 pub type Observed = Vec<(WsPath, Option<Beneath>)>;
+
+/// Paths of a proposal that no document is open for.
+pub fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
+    let files = folder.desk.proposal(id).into_iter().flat_map(|proposal| proposal.files.iter());
+    let paths = files.flat_map(|(path, file)| {
+        let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+        target.into_iter().chain([path])
+    });
+    paths.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
+}
 
 /// Paths of a plan that no document is open for, targets of moves included.
 pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
@@ -46,7 +57,8 @@ pub async fn observe(root: PathBuf, paths: Vec<WsPath>) -> Observed {
         return Vec::new();
     }
     let look = move || {
-        let Ok(folder) = workspace::Folder::open(&root) else { return Vec::new() };
+        // Without its folder no file is there.
+        let Ok(folder) = workspace::Folder::open(&root) else { return paths.into_iter().map(|path| (path, None)).collect() };
         look(&folder, paths)
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()

@@ -7,13 +7,13 @@ pub use super::accepting::{Landed, Review};
 pub use super::observing::{Observed, observe};
 use super::{
     actor::{Actor, OpenPrompt, unknown},
-    commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
+    commands::{Explainable, Review as Args, failed, invalid},
     documents,
     hands::{self, Part},
     input::Reply,
 };
 use crate::{
-    event::HunkId,
+    event::{HunkId, ProposalId},
     path::WsPath,
     proposal::{HunkState, Proposal},
 };
@@ -21,6 +21,10 @@ use crate::{
 impl Actor {
     /// `accept`
     pub fn on_accept(&mut self, args: Args, reply: Reply<Value>) {
+        let whole = self.whole(&args);
+        if !whole.is_empty() {
+            return self.accept_whole(whole, reply);
+        }
         let (folder, hunks) = match self.chosen(&args, true) {
             Ok(chosen) => chosen,
             Err(error) => {
@@ -28,19 +32,23 @@ impl Actor {
                 return;
             }
         };
-        let able = self.client.apply_edit;
-        if let Some(there) = self.folders.get(folder).filter(|_| !able)
-            && hunks.iter().any(|hunk| hands::part(there, &args.proposal, hunk, &self.client) == Part::Editor)
-        {
-            let why = "your editor does not take edits from a server (workspace/applyEdit), so no text can be accepted";
+        if let Some(why) = self.no_editor(folder, &args.proposal, &hunks) {
             let _ = reply.send(Err(failed(why)));
             return;
         }
         self.line_up(folder, args.proposal, hunks, None, reply);
     }
 
+    /// Why the client cannot take these hunks over, if it has no part in any acceptance and one of them is an editor's.
+    pub(super) fn no_editor(&self, folder: usize, proposal: &ProposalId, hunks: &[HunkId]) -> Option<&'static str> {
+        let folder = self.folders.get(folder).filter(|_| !self.client.apply_edit)?;
+        let editors = |hunk: &HunkId| hands::part(folder, proposal, hunk, &self.client) == Part::Editor;
+        let why = "your editor does not take edits from a server (workspace/applyEdit), so no text can be accepted";
+        hunks.iter().any(editors).then_some(why)
+    }
+
     /// The folder of a proposal, and the hunks that an accept or reject means. Accepting many leaves out those that stand apart.
-    fn chosen(&self, args: &Args, accepting: bool) -> jsonrpc::Result<(usize, Vec<HunkId>)> {
+    pub(super) fn chosen(&self, args: &Args, accepting: bool) -> jsonrpc::Result<(usize, Vec<HunkId>)> {
         let (folder, proposal) = self
             .folders
             .iter()
@@ -49,8 +57,8 @@ impl Actor {
         let path = match &args.uri {
             None => None,
             Some(uri) => {
-                let found = self.folders.find(uri).filter(|(index, path)| *index == folder && proposal.files.contains_key(path));
-                Some(found.ok_or_else(|| invalid(format!("`uri`: proposal {} has no hunks in {uri}", args.proposal)))?.1)
+                let found = self.folders.path_in(folder, uri).filter(|path| proposal.files.contains_key(path));
+                Some(found.ok_or_else(|| invalid(format!("`uri`: proposal {} has no hunks in {uri}", args.proposal)))?)
             }
         };
         let hunks = match &args.hunks {
@@ -69,6 +77,10 @@ impl Actor {
 
     /// `reject`
     pub fn on_reject(&mut self, args: Args) -> jsonrpc::Result<Value> {
+        let whole = self.whole(&args);
+        if !whole.is_empty() {
+            return self.reject_whole(whole, args.reason.as_deref());
+        }
         let (index, hunks) = self.chosen(&args, false)?;
         let folder = self.folders.get_mut(index).ok_or_else(|| unknown("proposal", &args.proposal))?;
         let rejection =
@@ -89,29 +101,6 @@ impl Actor {
         let uri = self
             .open_prompt("reason", &text, prompt)
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
-        Ok(json!({"document": uri}))
-    }
-
-    /// `showDiff`: the proposal, or one file of it, as a document.
-    pub fn on_show_diff(&mut self, show: ShowDiff) -> jsonrpc::Result<Value> {
-        let (index, _) =
-            self.chosen(&Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None }, false)?;
-        let folder = self.folders.get(index).ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let proposal = folder.desk.proposal(&show.proposal).ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let only = show.uri.as_ref().and_then(|uri| self.folders.find(uri)).map(|(_, path)| path);
-        let mut text = format!("# proposal {}, task {}\n", proposal.id, proposal.task);
-        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
-        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
-            text.push_str(&super::diff::of_file(path, file));
-        }
-        let uri = self
-            .documents
-            // Proposals are numbered by server, and several servers share the folder.
-            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
-            .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
-        }
         Ok(json!({"document": uri}))
     }
 }

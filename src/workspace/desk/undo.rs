@@ -41,7 +41,7 @@ pub struct Undo {
 }
 
 /// A file on the way back.
-struct Past {
+pub(super) struct Past {
     /// Where it stands now, and its text; `None` when there is no file.
     origin: WsPath,
     now: Option<Beneath>,
@@ -66,6 +66,19 @@ enum Touch {
 }
 
 impl Past {
+    pub(super) fn of(path: &WsPath, now: Option<Beneath>) -> Past {
+        Past {
+            origin: path.clone(),
+            text: now.as_ref().map(|now| now.text.clone()),
+            blob: now.as_ref().and_then(|now| now.blob.clone()),
+            image: None,
+            executable: now.as_ref().and_then(|now| now.executable),
+            now,
+            edits: Vec::new(),
+            takes: Vec::new(),
+        }
+    }
+
     /// A range of `text` in `now`.
     fn in_now(&self, range: Range<usize>) -> Range<usize> {
         self.edits.iter().rev().fold(range, |range, (edit, replaced)| {
@@ -86,9 +99,7 @@ impl Desk {
     /// The files of a task's accepted hunks of which the disk is to be known: read them for [`Desk::undo`].
     pub fn closed_accepted(&self, task: &TaskId) -> Vec<WsPath> {
         let records = self.proposal_of(task).into_iter().flat_map(|proposal| &proposal.accepted);
-        // A document has no mode, and may still be shown when its file is gone; what the disk holds tells.
-        let of_disk = |kind: HunkKind| matches!(kind, HunkKind::Mode | HunkKind::Delete | HunkKind::Move);
-        let wanted = records.filter(|record| of_disk(record.kind) || !self.buffers.contains_key(&record.path));
+        let wanted = records.filter(|record| self.needs_disk(record));
         let mut paths: Vec<WsPath> = wanted.map(|record| record.path.clone()).collect();
         paths.sort();
         paths.dedup();
@@ -107,56 +118,19 @@ impl Desk {
             committed: Vec::new(),
         };
         let Some(of) = self.proposal_of(task) else { return undo };
-        // A move is on record for both of its names, the new one first.
-        let mut moves: BTreeMap<HunkId, WsPath> = BTreeMap::new();
-        for record in of.accepted.iter().filter(|record| record.kind == HunkKind::Move) {
-            moves.entry(record.hunk.clone()).or_insert_with(|| record.path.clone());
-        }
-        let went = |path: &WsPath| {
-            let last = of.accepted.iter().rev().find(|record| record.path == *path);
-            last.is_some_and(|last| match last.kind {
-                HunkKind::Delete => true,
-                HunkKind::Move => moves.get(&last.hunk) != Some(path),
-                _ => false,
-            })
-        };
-        let now = |path: &WsPath| {
-            let disk = observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.clone());
-            match self.buffers.get(path) {
-                // The server deleted or moved it, and the editor still shows it.
-                Some(_) if disk.is_none() && went(path) => None,
-                Some(buffer) => {
-                    let executable = disk.and_then(|now| now.executable);
-                    Some(Beneath { executable, ..Beneath::from(buffer.text.clone()) })
-                }
-                None => disk,
-            }
-        };
         let mut files: BTreeMap<WsPath, Past> = BTreeMap::new();
         for record in &of.accepted {
-            let fresh = || {
-                let now = now(&record.path);
-                Past {
-                    origin: record.path.clone(),
-                    text: now.as_ref().map(|now| now.text.clone()),
-                    blob: now.as_ref().and_then(|now| now.blob.clone()),
-                    image: None,
-                    executable: now.as_ref().and_then(|now| now.executable),
-                    now,
-                    edits: Vec::new(),
-                    takes: Vec::new(),
-                }
-            };
-            files.entry(record.path.clone()).or_insert_with(fresh);
+            files.entry(record.path.clone()).or_insert_with(|| Past::of(&record.path, self.file_now(&record.path, observed)));
         }
         let mut records: Vec<&Record> = of.accepted.iter().rev().collect();
-        // One of a move's two records tells all.
+        let moves = moves_of(&of.accepted);
         records.retain(|record| record.kind != HunkKind::Move || moves.get(&record.hunk) != Some(&record.path));
         for record in records {
             let taken = Taken { hunk: record.hunk.clone(), path: record.path.clone() };
-            if let Err((lines, why)) = step_back(&mut files, record, moves.get(&record.hunk)) {
+            let key = (of.id.clone(), record.hunk.clone(), record.path.clone());
+            if let Err((lines, why)) = step_back(&mut files, record, moves.get(&record.hunk), self.restored.contains(&key)) {
                 undo.kept.push(Kept { hunk: taken.hunk, path: taken.path, lines, why });
-            } else if self.committed.contains(&(of.id.clone(), record.hunk.clone(), record.path.clone())) {
+            } else if self.committed.contains(&key) {
                 undo.committed.push(record.hunk.clone());
             }
         }
@@ -167,6 +141,44 @@ impl Desk {
         }
         self.proposals.insert(undo.proposal.clone(), reverse);
         undo
+    }
+
+    /// The user's text of a file: its document's, else what was read from the disk.
+    pub(super) fn text_now(&self, path: &WsPath, observed: &[(WsPath, Option<Beneath>)]) -> Option<Text> {
+        self.file_now(path, observed).map(|now| now.text)
+    }
+
+    /// The same with all that is known of the file.
+    pub(super) fn file_now(&self, path: &WsPath, observed: &[(WsPath, Option<Beneath>)]) -> Option<Beneath> {
+        let seen = observed.iter().find(|(seen, _)| seen == path).map(|(_, now)| now);
+        match self.buffers.get(path) {
+            // The server deleted or moved it, and the editor still shows it.
+            Some(_) if seen == Some(&None) && self.went(path) => None,
+            Some(buffer) => {
+                let executable = seen.and_then(|now| now.as_ref()?.executable);
+                Some(Beneath { executable, ..Beneath::from(buffer.text.clone()) })
+            }
+            None => seen.cloned().flatten(),
+        }
+    }
+
+    /// Whether the last that was accepted about this name took the file away.
+    fn went(&self, path: &WsPath) -> bool {
+        self.proposals().any(|proposal| {
+            let last = proposal.accepted.iter().rfind(|record| record.path == *path);
+            last.is_some_and(|last| match last.kind {
+                HunkKind::Delete => true,
+                HunkKind::Move => moves_of(&proposal.accepted).get(&last.hunk) != Some(path),
+                _ => false,
+            })
+        })
+    }
+
+    /// Whether what the disk holds counts for an accepted hunk. A document has no mode, and may still be shown when its file
+    /// is gone.
+    pub(super) fn needs_disk(&self, record: &Record) -> bool {
+        let of_disk = matches!(record.kind, HunkKind::Mode | HunkKind::Delete | HunkKind::Move);
+        of_disk || !self.buffers.contains_key(&record.path)
     }
 
     /// Ends an undo once its hunks are settled: forgets its proposal, and the accepted hunks that are taken back. The answer
@@ -188,11 +200,22 @@ impl Desk {
     }
 }
 
-/// Takes one record back in `files`; else the lines in the way, and why.
-fn step_back(
+/// Where moved files went. A move is on record for both of its names, the new one first; one of the two tells all.
+pub(super) fn moves_of(records: &[Record]) -> BTreeMap<HunkId, WsPath> {
+    let mut moves: BTreeMap<HunkId, WsPath> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.kind == HunkKind::Move) {
+        moves.entry(record.hunk.clone()).or_insert_with(|| record.path.clone());
+    }
+    moves
+}
+
+/// Takes one record back in `files`; else the lines in the way, and why. Of one from before a restart nobody knows who
+/// changed the lines since, or whether they were ever saved.
+pub(super) fn step_back(
     files: &mut BTreeMap<WsPath, Past>,
     record: &Record,
     moved_to: Option<&WsPath>,
+    restored: bool,
 ) -> Result<(), (Option<(usize, usize)>, String)> {
     let path = &record.path;
     let taken = Taken { hunk: record.hunk.clone(), path: path.clone() };
@@ -218,7 +241,9 @@ fn step_back(
             if before.blob.is_some() && record.image.is_none() {
                 return Err((
                     None,
-                    format!("{path} was too large for its bytes to be kept; git has them if they were committed"),
+                    format!(
+                        "{path} was too large, or deleted before a restart, and its bytes are not kept; git has them if they were committed"
+                    ),
                 ));
             }
             past.text = Some(record.before.clone());
@@ -247,7 +272,11 @@ fn step_back(
             let hull =
                 hull.map(|(first, last)| first.range.start..last.range.end.saturating_add_signed(grown).max(first.range.start));
             let lines = hull.and_then(|hull| past.lines(hull));
-            return Err((lines, format!("you edited {path} since, so the file is not deleted")));
+            let why = match restored {
+                true => format!("{path} is not as it was accepted before the restart"),
+                false => format!("you edited {path} since, so the file is not deleted"),
+            };
+            return Err((lines, why));
         }
         (HunkKind::Create, Some(_)) => (past.text, past.blob) = (None, None),
         (_, Some(text)) => match taken_back(record, text) {
@@ -257,6 +286,10 @@ fn step_back(
                 past.text = Some(reverse.after);
                 past.takes.push((taken, Touch::Lines(touched)));
                 return Ok(());
+            }
+            Err(range) if restored => {
+                let why = format!("these lines of {path} are not as they were accepted before the restart");
+                return Err((past.lines(range), why));
             }
             Err(range) => return Err((past.lines(range), format!("you edited these lines of {path} since"))),
         },

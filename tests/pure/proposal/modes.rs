@@ -130,7 +130,7 @@ fn a_mode_is_a_hunk_beside_the_text() {
 
     accept(&mut desk, &mut disk, &proposal(), std::slice::from_ref(mode));
     assert_eq!(disk["run.sh"], File { executable: true, ..before }, "the mode alone");
-    assert_eq!(desk.uncommitted(None).files, [(path("run.sh"), vec![Accepted::Mode { executable: true }])]);
+    assert_eq!(desk.uncommitted(None, &[]).files, [(path("run.sh"), vec![Accepted::Mode { executable: true }])]);
     accept(&mut desk, &mut disk, &proposal(), std::slice::from_ref(lines));
     assert_eq!(pending(&desk), []);
     assert!(desk.news(&task()).contains(&format!("the user accepted hunk {mode}: run.sh is executable")));
@@ -201,7 +201,7 @@ fn what_is_no_text_moves_and_goes_and_is_never_edited() {
     let name = Blob::of(PNG).sha256;
     let comes = vec![Accepted::Bytes { before: None, after: Some(name.clone()) }];
     let goes = vec![Accepted::Bytes { before: Some(name), after: None }];
-    assert_eq!(desk.uncommitted(None).files, [(to.clone(), comes), (path("logo.png"), goes)]);
+    assert_eq!(desk.uncommitted(None, &[]).files, [(to.clone(), comes), (path("logo.png"), goes)]);
 
     let staged = stage_on(&mut desk, &disk, "img/logo.png", StageOp::Delete).unwrap();
     disk.get_mut("img/logo.png").unwrap().bytes.push(0);
