@@ -58,6 +58,8 @@ fn proposal_of(seed: u64) -> Proposal {
             lengths: if forgotten { (0, 0) } else { (edit.range.len(), edit.new.len()) },
             before: keep(before),
             after: keep(after),
+            beside: Default::default(),
+            image: None,
             forgotten,
         });
     }
