@@ -225,8 +225,9 @@ impl FileProposal {
 
     /// The file is there, with this text: it came back, or changed as a whole.
     pub fn appear(&mut self, text: &Text, out: &mut Vec<Happened>) {
-        let returned = !mem::replace(&mut self.exists, true);
+        let mut returned = !mem::replace(&mut self.exists, true);
         if self.blob.take().is_some() {
+            returned = true;
             // Another file altogether, whatever the lengths of the texts say.
             self.drop_text_hunks(out);
         }

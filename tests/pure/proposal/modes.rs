@@ -224,6 +224,7 @@ fn a_text_that_becomes_something_else_takes_its_hunks_along() {
     assert_eq!((state(&desk, "h1"), state(&desk, "h2")), (HunkState::Stale, HunkState::Pending));
     disk.get_mut("run.sh").unwrap().bytes = text.into_bytes();
     desk.disk_changed(&path("run.sh"), beneath(&disk, "run.sh"));
+    assert_eq!(state(&desk, "h1"), HunkState::Pending, "the text is back");
     for file in desk.proposal(&proposal()).unwrap().files.values() {
         assert_sound(file);
     }
