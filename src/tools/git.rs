@@ -41,8 +41,8 @@ impl Op {
     }
 }
 
-/// Asks git about the disk, or publishes. commit takes exactly what the user accepted; commit and push are shown to the user,
-/// who decides. Publish only when the task asks for it.
+/// Asks git about the disk, or publishes what the user accepted; they see and decide about each commit and push. Publish only
+/// when the task asks for it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Git {
@@ -57,7 +57,7 @@ pub(super) struct Git {
     rev: Option<String>,
     #[serde(default)]
     message: Option<String>,
-    /// A new one to make, or the one to commit to or push.
+    /// To make, commit to or push.
     #[serde(default, alias = "name")]
     branch: Option<String>,
     #[serde(default)]
@@ -118,7 +118,8 @@ impl Tool for Git {
         let Some(vcs) = cx.vcs else {
             return Err(ToolResult::error("this folder is in no git repository"));
         };
-        let text = vcs.look(self.op.name(), &self.paths, self.rev.as_deref()).await.map_err(|error| {
+        let paths: Result<Vec<WsPath>, _> = self.paths.iter().map(|path| cx.roots.own(path, "git works")).collect();
+        let text = vcs.look(self.op.name(), &paths?, self.rev.as_deref()).await.map_err(|error| {
             let hint = error.hint.map_or_else(String::new, |hint| format!("; {hint}"));
             ToolResult::error(format!("{}{hint}", error.message))
         })?;

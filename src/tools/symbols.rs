@@ -47,7 +47,7 @@ pub(super) struct Symbols {
     #[serde(alias = "file_path", alias = "filename", alias = "file", deserialize_with = "lenient::path")]
     #[schemars(with = "String")]
     path: WsPath,
-    /// Where symbol stands; its first place in the file if absent.
+    /// Default: the first with symbol.
     #[serde(default, alias = "start_line", deserialize_with = "lenient::number")]
     line: Option<u64>,
     #[serde(default, alias = "name")]

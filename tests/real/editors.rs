@@ -7,4 +7,5 @@ mod emacs;
 mod helix;
 pub mod lab;
 mod neovim;
+mod storm;
 mod vscode;

@@ -4,15 +4,22 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind;
+mod content;
+mod folders;
+mod hands;
 mod hostile;
+mod kept;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
 mod proof;
 mod protocol;
 mod publishing;
+mod query;
 mod restart;
 mod room;
 mod storm;
 mod story;
 mod undo;
+mod whims;

@@ -4,7 +4,7 @@ use super::{Beneath, Desk, DeskError};
 use crate::{
     event::ProposalId,
     path::WsPath,
-    proposal::{FileOp, FileProposal, Happened, HunkKind, HunkState, Step, Why},
+    proposal::{Blob, FileOp, FileProposal, Happened, HunkKind, HunkState, Step, Why},
     text::{self, Edit, Encoding, Point, Text},
 };
 
@@ -60,6 +60,12 @@ impl Desk {
         self.compare_checked(path, None, None);
     }
 
+    /// A document that another folder around the same file knows already.
+    pub fn adopt(&mut self, path: &WsPath, buffer: &Buffer) {
+        self.open(path, buffer.version, buffer.text.clone());
+        self.buffers.insert(path.clone(), buffer.clone());
+    }
+
     /// A document changed by these changes, one after the other. Nothing changes on error.
     ///
     /// # Errors
@@ -110,6 +116,20 @@ impl Desk {
         self.revision += 1;
     }
 
+    /// Something happened on disk at `path`, nobody knows what: the files there whose text matters here. With a folder they
+    /// are those in it.
+    pub fn touched(&mut self, path: &WsPath) -> Vec<WsPath> {
+        self.revision += 1;
+        let hunks = self.proposals.values().flat_map(|proposal| proposal.files.iter());
+        let hunks = hunks.flat_map(|(path, file)| {
+            let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+            target.into_iter().chain([path])
+        });
+        let read = self.watches.values().flat_map(|watch| watch.paths());
+        let known: std::collections::BTreeSet<&WsPath> = self.buffers.keys().chain(hunks).chain(read).collect();
+        known.into_iter().filter(|known| known.is_within(path)).cloned().collect()
+    }
+
     /// What the disk holds at `path`; `None` when there is no file. Hunks over a file that is not open follow.
     pub fn disk_changed(&mut self, path: &WsPath, now: Option<Beneath>) {
         self.revision += 1;
@@ -118,18 +138,52 @@ impl Desk {
                 file.bom = Some(now.bom);
             }
         }
+        let executable = now.as_ref().and_then(|now| now.executable);
         if let Some(buffer) = self.buffers.get_mut(path) {
-            buffer.touched |= now.is_none();
-            buffer.bom = now.as_ref().map(|now| now.bom);
-            let on_disk = now.map(|now| now.text);
+            let text = now.filter(|now| now.blob.is_none());
+            buffer.touched |= text.is_none();
+            buffer.bom = text.as_ref().map(|now| now.bom);
+            let on_disk = text.map(|now| now.text);
             buffer.disk.clone_from(&on_disk);
             self.compare_checked(path, Some(on_disk.as_ref()), None);
+            self.follow_mode(path, executable);
             return;
         }
-        self.replace(path, now.as_ref().map(|now| &now.text), false);
+        match now.as_ref().and_then(|now| now.blob.as_ref()) {
+            Some(blob) => self.replace_bytes(path, blob),
+            None => self.replace(path, now.as_ref().map(|now| &now.text), false),
+        }
         self.compare_checked(path, None, Some(now.as_ref().map(|now| &now.text)));
+        self.follow_mode(path, executable);
         if now.is_some() {
             self.block_moves(path);
+        }
+    }
+
+    /// The disk holds a file there that is not text.
+    fn replace_bytes(&mut self, path: &WsPath, blob: &Blob) {
+        self.provenance.replace(path, None, None);
+        for id in self.over(path) {
+            let Some(file) = self.file_mut(&id, path).filter(|file| !file.exists || file.blob.as_ref() != Some(blob)) else {
+                continue;
+            };
+            let mut happened = Vec::new();
+            file.appear_bytes(blob, &mut happened);
+            self.book(&id, path, happened);
+        }
+        self.note_whole(path, None, Some(&Text::default()), false);
+    }
+
+    /// The mode that the disk's file has; `None` when there is none, or it was not looked at.
+    fn follow_mode(&mut self, path: &WsPath, executable: Option<bool>) {
+        let Some(executable) = executable else { return };
+        for id in self.over(path) {
+            let Some(file) = self.file_mut(&id, path).filter(|file| file.executable != Some(executable)) else { continue };
+            let mut happened = Vec::new();
+            file.follow_mode(executable, &mut happened);
+            if !happened.is_empty() {
+                self.book(&id, path, happened);
+            }
         }
     }
 
@@ -191,7 +245,7 @@ impl Desk {
             let known = file.exists.then(|| file.base.clone());
             let mut happened = Vec::new();
             match now {
-                _ if known.as_ref() == now => {}
+                _ if known.as_ref() == now && file.blob.is_none() => {}
                 Some(text) => file.appear(text, &mut happened),
                 None => file.vanish(&mut happened),
             }
@@ -200,7 +254,7 @@ impl Desk {
             }
             let landed = happened.iter().rev().find_map(after_landing);
             before = landed.or(before).or(Some(known.clone()));
-            if known.as_ref() != now {
+            if known.as_ref() != now || !happened.is_empty() {
                 self.book(&id, path, happened);
             }
         }

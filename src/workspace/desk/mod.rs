@@ -17,29 +17,20 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use crate::proposal::Beneath;
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
 pub use provenance::Origin;
 pub use renew::RenewError;
 pub use undo::{Kept, Undo};
-pub use view::{Overlay, Seen};
+pub use view::{Overlay, Seen, Unopened};
 
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
     proposal::{FileProposal, Happened, Hunk, Proposal, Why},
-    text::Text,
 };
-
-/// A file's text as it was read from the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beneath {
-    /// Without the byte order mark.
-    pub text: Text,
-    /// Whether the file begins with one.
-    pub bom: bool,
-}
 
 /// Something that the server journals or shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +88,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    /// Accepted before a restart: a commit looks whether they still stand.
+    restored: BTreeSet<(ProposalId, HunkId, WsPath)>,
     provenance: provenance::Provenance,
     rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,
