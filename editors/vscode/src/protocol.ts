@@ -18,6 +18,10 @@ export type HunkState = "pending" | "applying" | "accepted" | "rejected" | "stal
 /** One change that waits for the user. The range is that of the old text as it stands in the editor now. */
 export interface Hunk {
   readonly id: string;
+  /** Lines of a text, or the file as a whole. */
+  readonly kind: "lines" | "create" | "delete" | "move" | "mode";
+  /** The file's modes as git writes them, of a hunk of that kind. */
+  readonly mode?: { readonly old: string; readonly new: string };
   readonly range: Range;
   readonly old_text: string;
   readonly new_text: string;
@@ -36,6 +40,8 @@ export interface ProposedFile {
   readonly path: string;
   readonly op: "edit" | "create" | "delete" | "move";
   readonly to?: string;
+  /** The file is no text. */
+  readonly binary?: { readonly words: string };
   readonly hunks: readonly Hunk[];
 }
 
@@ -52,6 +58,8 @@ export interface Receipt {
 export interface Proposal {
   readonly proposal: string;
   readonly task: string;
+  /** Name of the workspace folder; a task has a proposal in each that it changes. */
+  readonly folder?: string;
   readonly revision: number;
   readonly files: readonly ProposedFile[];
   readonly receipts: readonly Receipt[];

@@ -1,7 +1,7 @@
 // Pending changes over the text: old lines marked, new text beside them, the whole of it in the hover.
 import * as vscode from "vscode";
 import type { HunkOf, Proposals } from "../proposals.ts";
-import { diff, preview, size } from "./hunks.ts";
+import { diff, preview, what } from "./hunks.ts";
 
 export class Decorations implements vscode.Disposable {
   readonly #proposals: Proposals;
@@ -92,18 +92,18 @@ function after(text: string): vscode.ThemableDecorationAttachmentRenderOptions {
 }
 
 /** The change as a diff. Fenced by more backticks than the text has, so that nothing in it is markup. */
-function hover({ hunk, proposal }: HunkOf): vscode.MarkdownString {
+function hover({ hunk, file, proposal }: HunkOf): vscode.MarkdownString {
   const text = diff(hunk);
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
   const fence = "`".repeat(longest + 1);
   const markdown = new vscode.MarkdownString(undefined, true);
   const why = hunk.state === "stale" ? ` · stale: ${hunk.why ?? "you changed these lines"}` : hunk.steering ? " · steers tools: accepted on its own" : "";
-  markdown.appendMarkdown(`**Agent** ${size(hunk)} · task `);
-  markdown.appendText(`${proposal.task}${why}`);
+  markdown.appendMarkdown("**Agent** ");
+  markdown.appendText(`${what(hunk, file)} · task ${proposal.task}${why}`);
   if (hunk.reason) {
     markdown.appendMarkdown("\n\n");
     markdown.appendText(`“${hunk.reason}”`);
   }
-  markdown.appendMarkdown(`\n\n${fence}diff\n${text}\n${fence}\n`);
+  if (text !== "") markdown.appendMarkdown(`\n\n${fence}diff\n${text}\n${fence}\n`);
   return markdown;
 }

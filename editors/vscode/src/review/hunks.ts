@@ -12,7 +12,7 @@ export function open(file: ProposedFile): readonly Hunk[] {
 
 /** The text as it would be with all pending hunks accepted. Positions count UTF-16 units, as in the editor. */
 export function proposed(text: string, file: ProposedFile): string {
-  if (file.op === "delete") return "";
+  if (file.op === "delete" || file.binary) return "";
   const starts = lineStarts(text);
   const at = (position: Position): number => {
     const start = starts[position.line];
@@ -45,6 +45,22 @@ export function lines(text: string): string[] {
   return all;
 }
 
+/** What accepting a hunk does, in a few words: `−2 +5`, `move to src/b.rs`. */
+export function what(hunk: Pick<Hunk, "kind" | "mode" | "old_text" | "new_text">, file: Pick<ProposedFile, "to" | "binary">): string {
+  switch (hunk.kind) {
+    case "create":
+      return file.binary ? `new file (${file.binary.words})` : `new file, +${lines(hunk.new_text).length}`;
+    case "delete":
+      return "delete this file";
+    case "move":
+      return `move to ${decodeURIComponent(file.to?.split("/").at(-1) ?? "?")}`;
+    case "mode":
+      return `mode ${hunk.mode?.old ?? "?"} → ${hunk.mode?.new ?? "?"}`;
+    default:
+      return file.binary ? file.binary.words : size(hunk);
+  }
+}
+
 /** `−2 +5` */
 export function size(hunk: Pick<Hunk, "old_text" | "new_text">): string {
   return `−${lines(hunk.old_text).length} +${lines(hunk.new_text).length}`;
@@ -67,6 +83,8 @@ export function preview(hunk: Hunk): Preview {
   const old = lines(hunk.old_text);
   const fresh = lines(hunk.new_text);
   const first = hunk.range.start.line;
+  // What is about the file as a whole is said in the lens, not over its text.
+  if (hunk.kind !== "lines" || (old.length === 0 && fresh.length === 0)) return { removed: undefined, ghosts: [] };
   if (old.length === 0) {
     // An insertion stands behind the line before it; at the very top there is none.
     return { removed: undefined, ghosts: [{ line: Math.max(first - 1, 0), text: `+ ${joined(fresh)}` }] };

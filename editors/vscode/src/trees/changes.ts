@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { FileOf, HunkOf, Proposals } from "../proposals.ts";
 import type { Proposal, Receipt } from "../protocol.ts";
-import { diff, lines, open, size } from "../review/hunks.ts";
+import { diff, lines, open, what } from "../review/hunks.ts";
 import type { Chosen } from "../review/lenses.ts";
 import type { Runs } from "../runs/runs.ts";
 import { changes } from "../statusText.ts";
@@ -71,6 +71,8 @@ export class ChangesTree implements vscode.TreeDataProvider<Row>, vscode.Disposa
     const item = new vscode.TreeItem(title, vscode.TreeItemCollapsibleState.Expanded);
     item.id = proposal.proposal;
     item.contextValue = "proposal";
+    // Said only where there is a choice of folders.
+    if ((vscode.workspace.workspaceFolders?.length ?? 0) > 1) item.description = proposal.folder ?? "";
     item.tooltip = title;
     return item;
   }
@@ -105,17 +107,18 @@ function fileItem({ proposal, file }: FileOf): vscode.TreeItem {
 
 function hunkItem({ proposal, file, hunk }: HunkOf): vscode.TreeItem {
   const first = lines(hunk.new_text).find((line) => line.trim() !== "") ?? lines(hunk.old_text)[0] ?? "";
-  const label = file.op === "delete" ? "delete this file" : first.trim() || "(blank lines)";
+  const label = hunk.kind === "lines" && !file.binary ? first.trim() || "(blank lines)" : what(hunk, file);
   const item = new vscode.TreeItem(label);
   item.id = `${proposal.proposal} ${hunk.id}`;
   item.contextValue = hunk.state;
-  item.description = `line ${hunk.range.start.line + 1} · ${size(hunk)}${hunk.state === "stale" ? " · stale" : ""}`;
-  item.tooltip = diff(hunk);
+  const place = hunk.kind === "lines" ? `line ${hunk.range.start.line + 1} · ${what(hunk, file)}` : "";
+  item.description = `${place}${hunk.state === "stale" ? ` · stale: ${hunk.why ?? "you changed these lines"}` : ""}`;
+  item.tooltip = diff(hunk) || label;
   const icon = hunk.state === "stale" ? "warning" : hunk.steering ? "shield" : hunk.old_text === "" ? "diff-added" : "diff-modified";
   item.iconPath = new vscode.ThemeIcon(hunk.new_text === "" && icon === "diff-modified" ? "diff-removed" : icon);
-  const place = new vscode.Range(hunk.range.start.line, 0, hunk.range.start.line, 0);
+  const selection = new vscode.Range(hunk.range.start.line, 0, hunk.range.start.line, 0);
   item.command = file.op === "edit"
-    ? { title: "Show", command: "vscode.open", arguments: [vscode.Uri.parse(file.uri), { selection: place, preview: true }] }
+    ? { title: "Show", command: "vscode.open", arguments: [vscode.Uri.parse(file.uri), { selection, preview: true }] }
     : { title: "Show", command: "countersign.diffAll", arguments: [{ proposal: proposal.proposal }] };
   return item;
 }

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Hunk, ProposedFile } from "../../src/protocol.ts";
-import { covers, diff, lines, nextPlace, preview, proposed, size } from "../../src/review/hunks.ts";
+import { covers, diff, lines, nextPlace, preview, proposed, size, what } from "../../src/review/hunks.ts";
 
 function hunk(from: [number, number], to: [number, number], old_text: string, new_text: string, state: Hunk["state"] = "pending"): Hunk {
   const range = { start: { line: from[0], character: from[1] }, end: { line: to[0], character: to[1] } };
-  return { id: `h${from[0]}`, range, old_text, new_text, state, steering: false };
+  return { id: `h${from[0]}`, kind: "lines", range, old_text, new_text, state, steering: false };
 }
 
 function file(hunks: Hunk[], op: ProposedFile["op"] = "edit"): ProposedFile {
@@ -81,4 +81,14 @@ test("next and previous go round over files", () => {
   assert.deepEqual(nextPlace(places, { file: "b", line: 2 }, 1), { file: "a", line: 3 });
   assert.deepEqual(nextPlace(places, { file: "a", line: 3 }, -1), { file: "b", line: 2 });
   assert.equal(nextPlace([], { file: "a", line: 0 }, 1), undefined);
+});
+
+test("what concerns a whole file is said in words, and has no text beside it", () => {
+  const one = hunk([0, 0], [0, 0], "", "");
+  assert.equal(what({ ...one, kind: "move" }, { to: "file:///a/b%20c.rs" }), "move to b c.rs");
+  assert.equal(what({ ...one, kind: "mode", mode: { old: "100644", new: "100755" } }, {}), "mode 100644 → 100755");
+  assert.equal(what({ ...one, kind: "delete" }, {}), "delete this file");
+  assert.equal(what({ ...one, kind: "create", new_text: "a\nb\n" }, {}), "new file, +2");
+  assert.equal(what(one, { binary: { words: "binary, 12 KiB" } }), "binary, 12 KiB");
+  assert.deepEqual(preview({ ...one, kind: "mode" }), { removed: undefined, ghosts: [] });
 });
