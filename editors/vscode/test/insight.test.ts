@@ -1,7 +1,9 @@
 // What the editor and its other language servers know, asked by the agent.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { at, step, type Lab } from "./lab.ts";
+import { at, step, until, type Lab } from "./lab.ts";
 
 const CODE = `/** Adds. */
 export function add(a: number, b: number): number {
@@ -45,6 +47,20 @@ test("what the editor knows", () => at({ files: { "math.ts": CODE, "note.md": "#
   await step("open buffers and selection", async () => {
     assert.match(await told(lab, "editor", { op: "open_buffers" }), /math\.ts/);
     assert.match(await told(lab, "editor", { op: "selection" }), /7/);
+  });
+  await step("accepted files, a new one too, are saved where nothing unsaved stood", async () => {
+    lab.answer(
+      { type: "tool_use", id: "w", name: "write_file", input: { path: "sub/new.md", content: "# New\n" } },
+      { type: "tool_use", id: "e", name: "edit_file", input: { path: "math.ts", edits: [{ old: "wrong: number = \"three\"", new: "right: number = 3" }] } },
+    );
+    await lab.asked();
+    await lab.command("countersign: Show Run");
+    await lab.row("new.md").waitFor();
+    assert.ok(!existsSync(join(lab.work, "sub")), "nothing is on disk before it is accepted");
+    await lab.command("countersign: Accept All Changes");
+    await until("the new file", () => "", () => existsSync(join(lab.work, "sub/new.md")) && lab.read("sub/new.md") === "# New\n");
+    await until("the saved text", () => lab.read("math.ts"), () => lab.read("math.ts").includes("right: number = 3"));
+    await page.locator(".squiggly-error").first().waitFor({ state: "hidden" });
   });
   lab.answer({ type: "text", text: "A string is no number." });
   await lab.toast("A string is no number").waitFor();
