@@ -77,7 +77,6 @@ export function activate(context: vscode.ExtensionContext): void {
 
   function serverChanged(): void {
     if (server.state === "ready") return void learn();
-    if (server.state === "restricted") return;
     runs.lost("The server ended before the task did. Pending changes come back; ask again for the rest.");
     questions.clear();
     proposals.clear();

@@ -87,7 +87,7 @@ export class Questions implements vscode.Disposable {
     const choice = await vscode.window.showInformationMessage(question.line, ...question.titles);
     if (choice === undefined || question.shown) return;
     if (this.#isOpen(question)) return this.#choose(question, choice);
-    void vscode.window.showInformationMessage("countersign: that question is no longer open; nothing was done.");
+    tooLate();
   }
 
   async #modal(question: Waiting): Promise<void> {
@@ -100,10 +100,14 @@ export class Questions implements vscode.Disposable {
     for (;;) {
       const since = Date.now();
       const choice = await vscode.window.showWarningMessage(head, { modal: true, detail }, ...items, later);
-      if (!this.#isOpen(question)) return;
-      if (choice && choice !== later && Date.now() - since < STRAY) continue;
+      const chose = choice !== undefined && choice !== later;
+      if (!this.#isOpen(question)) {
+        if (chose) tooLate();
+        return;
+      }
+      if (chose && Date.now() - since < STRAY) continue;
       question.shown = false;
-      if (choice && choice !== later) this.#choose(question, choice.means);
+      if (chose) this.#choose(question, choice.means);
       return;
     }
   }
@@ -123,6 +127,10 @@ export class Questions implements vscode.Disposable {
     this.clear();
     this.#changed.dispose();
   }
+}
+
+function tooLate(): void {
+  void vscode.window.showInformationMessage("countersign: that question is no longer open; nothing was done.");
 }
 
 /** The question itself, and the rest of the line as a paragraph. */

@@ -41,7 +41,7 @@ export class Server implements vscode.Disposable {
   }
 
   get state(): ServerState {
-    return this.#state === "ready" && !vscode.workspace.isTrusted ? "restricted" : this.#state;
+    return this.#state;
   }
 
   /** Why it is missing or stopped. */
@@ -70,6 +70,8 @@ export class Server implements vscode.Disposable {
 
   async #begin(): Promise<void> {
     await this.#stop();
+    // Without trust there is nothing to serve: no document of the folder even reaches the server.
+    if (!vscode.workspace.isTrusted) return this.#become("restricted", "");
     this.#become("starting", "");
     const setting = vscode.workspace.getConfiguration("countersign").get<string>("server.path", "");
     const found = await findBinary(setting, process.env);

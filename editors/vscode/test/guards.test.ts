@@ -13,7 +13,6 @@ test("an untrusted folder", () => at({
   untrusted: true,
   files: {
     "list.txt": "line 1\n",
-    "evil.sh": "#!/bin/sh\ntouch \"$HOME/evil\"\n",
     ".vscode/settings.json": JSON.stringify({ "countersign.server.path": "/bin/false", "countersign.model": "script:/nowhere" }),
   },
 }, async (lab) => {
@@ -24,7 +23,7 @@ test("an untrusted folder", () => at({
     await lab.command("countersign: Ask Agent...");
     await lab.toast("Restricted Mode").waitFor();
     await lab.shot("restricted");
-    assert.doesNotMatch(lab.journal(), /"kind":"(session|task).start"/);
+    assert.deepEqual(lab.processes("countersign lsp"), [], "not even the server runs");
     assert.ok(!existsSync(join(lab.model, "1.request.json")));
   });
 
@@ -38,6 +37,7 @@ test("an untrusted folder", () => at({
     await lab.asked();
     lab.answer({ type: "text", text: "Hello." });
     assert.match(lab.journal(), /"kind":"task.start"/);
+    assert.equal(lab.processes("countersign lsp").length, 1);
   });
 
   await step("the package is small", async () => {
