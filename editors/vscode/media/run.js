@@ -8,6 +8,8 @@
   const box = /** @type {HTMLTextAreaElement} */ (at("box"));
   /** @type {Map<number, HTMLElement>} */
   const shown = new Map();
+  /** The end of the log is kept in view until the user scrolls away from it. */
+  let stuck = true;
   let over = true;
   let any = false;
 
@@ -74,7 +76,6 @@
 
   /** @param {[number, any][]} list */
   function put(list) {
-    const follow = entries.scrollHeight - entries.scrollTop - entries.clientHeight < 40;
     for (const [number, entry] of list) {
       if (!entry) continue;
       const before = shown.get(number);
@@ -86,9 +87,13 @@
       if (pre) pre.scrollTop = !inner || inner.scrollHeight - inner.scrollTop - inner.clientHeight < 20 ? pre.scrollHeight : inner.scrollTop;
       shown.set(number, node);
     }
-    if (follow) entries.scrollTop = entries.scrollHeight;
     entries.hidden = shown.size === 0;
     at("empty").hidden = shown.size > 0;
+    stick();
+  }
+
+  function stick() {
+    if (stuck) entries.scrollTop = entries.scrollHeight;
   }
 
   /** @param {any} message */
@@ -132,6 +137,14 @@
     editor.setState({ draft: "" });
   }
 
+  entries.addEventListener("wheel", () => requestAnimationFrame(look), { passive: true });
+  entries.addEventListener("keyup", look);
+  entries.addEventListener("pointerup", look);
+  new ResizeObserver(stick).observe(entries);
+  function look() {
+    stuck = entries.scrollHeight - entries.scrollTop - entries.clientHeight < 40;
+  }
+
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -145,6 +158,7 @@
   window.addEventListener("message", ({ data }) => {
     switch (data.type) {
       case "run":
+        stuck = true;
         shown.clear();
         entries.replaceChildren();
         put(data.entries);

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const MOST = 150_000;
-const NAMES = ["ask", "run", "review", "commit", "diff"];
+const NAMES = ["run", "diff", "commit"];
 const from = process.argv[2] ?? "../../target/tmp/vscode/shots";
 const into = "../../docs/images";
 

@@ -145,18 +145,18 @@ export class Lab {
   // The editor -----------------------------------------------------------------------------------------------------------------
 
   async command(title: string): Promise<void> {
-    await this.#pick("F1", `>${title}`, title);
+    await this.#pick("F1", `>${title}`, `[aria-label^="${title}"]`);
   }
 
   async openFile(name: string): Promise<void> {
-    await this.#pick("Control+P", name, name);
+    await this.#pick("Control+P", name, `[aria-label^="${name}"]`);
     await this.page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
   }
 
-  /** Brings a list up, types into it and takes the row that is wanted. A busy editor loses keys, and finds files only a while after its start. */
+  /** Brings a list up, types into it and takes the row with this attribute. A busy editor loses keys, and finds files only a while after its start. */
   async #pick(key: string, text: string, wanted: string): Promise<void> {
     const input = this.page.locator(".quick-input-widget input");
-    const row = this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: wanted }).first();
+    const row = this.page.locator(`.quick-input-list .monaco-list-row${wanted}`).first();
     for (let left = 8; ; left -= 1) {
       try {
         await this.page.keyboard.press(key);
@@ -172,7 +172,7 @@ export class Lab {
 
   /** Puts the cursor at a place, counted from 1. */
   async go(line: number, column = 1): Promise<void> {
-    await this.#pick("Control+G", `:${line}:${column}`, `line ${line}`);
+    await this.#pick("Control+G", `:${line}:${column}`, `[aria-label*="line ${line}"]`);
     await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
 

@@ -99,6 +99,8 @@ test("a first task", () => at(DESK, async (lab) => {
     lab.answer({ type: "tool_use", id: "r1", name: "run", input: { command } });
     await lab.run().locator(".tool pre").filter({ hasText: "part 2" }).waitFor();
     await lab.statusShows(/agent \d+\/20/);
+    const log = lab.run().locator("#entries");
+    assert.ok(await log.evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight < 2), "the end of the log is in view");
     await lab.shot("run");
     await lab.asked();
     await lab.run().locator(".said .mark.seen").filter({ hasText: "sent → seen" }).waitFor();
