@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{input::Input, questions};
 use crate::{
     agent::brief,
     event::{ApprovalId, Scope, TaskId},
-    seams::{Answer, AnswerKind, Editor, Question, QuestionKind, Update},
+    seams::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind},
 };
 
 /// Most options of a question, and most characters of one and of the question in a dialog.
@@ -93,6 +94,11 @@ impl Editor for TaskEditor {
     }
 
     fn steering(&self) -> Vec<String> {
-        std::mem::take(&mut *self.steering.lock().unwrap_or_else(PoisonError::into_inner))
+        let heard = std::mem::take(&mut *self.steering.lock().unwrap_or_else(PoisonError::into_inner));
+        if !heard.is_empty() {
+            // Whoever said it sees that it arrived.
+            self.show(Update { kind: UpdateKind::State, data: json!({"state": "running", "heard": heard}) });
+        }
+        heard
     }
 }

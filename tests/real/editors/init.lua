@@ -1,7 +1,7 @@
 -- The user's configuration in the tests: the plugin as a user has it, and a few questions that the tests ask from outside.
 vim.opt.runtimepath:prepend(vim.env.LAB_PLUGIN)
 vim.opt.swapfile = false
-vim.g.countersign = { cmd = { vim.env.LAB_SERVER, 'lsp', '--model', vim.env.LAB_MODEL } }
+vim.g.countersign = { cmd = { vim.env.LAB_SERVER, 'lsp', '--model', vim.env.LAB_MODEL }, rich = vim.env.LAB_PLAIN == nil }
 vim.cmd.runtime('plugin/countersign.lua')
 
 local lab = {}
@@ -40,9 +40,7 @@ end
 
 --- The pending hunks of the buffer, by line.
 function lab.hunks()
-  local all = vim.tbl_filter(function(diagnostic)
-    return diagnostic.source == 'countersign'
-  end, vim.diagnostic.get(0))
+  local all = require('countersign').hunks(0)
   table.sort(all, function(a, b)
     return a.lnum < b.lnum
   end)

@@ -12,7 +12,10 @@ const NEW: &str = "nvim-0.12";
 
 /// Runs a test in headless Neovim; it fails with what it says.
 fn headless(desk: &Desk, version: &str, test: &str) {
-    let mut command = desk.command(editor(version));
+    headless_with(desk.command(editor(version)), test);
+}
+
+fn headless_with(mut command: Command, test: &str) {
     command.args(["--headless", "-u"]).arg(repository("tests/real/editors/init.lua"));
     run(command.arg("-l").arg(repository(&format!("tests/real/editors/{test}.lua"))), test);
 }
@@ -36,9 +39,13 @@ pub fn three_hunks() -> [Value; 2] {
     [json!({"content": [edit, create]}), json!({"content": [{"type": "text", "text": "Marked."}]})]
 }
 
-fn review(version: &str) {
+fn review(version: &str, rich: bool) {
     let desk = Desk::scripted(&three_hunks());
-    headless(&desk, version, "review");
+    let mut command = desk.command(editor(version));
+    if !rich {
+        command.env("LAB_PLAIN", "1");
+    }
+    headless_with(command, "review");
     let journal = desk.journal();
     for part in ["\"kind\":\"hunk.accepted\"", "\"kind\":\"hunk.rejected\"", "keep line 3 as it was", "\"client\":\"Neovim"] {
         assert!(journal.contains(part), "{part} is not in the journal");
@@ -46,15 +53,18 @@ fn review(version: &str) {
 }
 
 #[test]
-/// Three hunks in one file, and a new file.
-pub fn three_hunks_are_reviewed_while_typing_in_0_10() {
-    review(OLD);
+fn three_hunks_are_reviewed_while_typing_in_0_10() {
+    review(OLD, true);
 }
 
 #[test]
-/// Three hunks in one file, and a new file.
-pub fn three_hunks_are_reviewed_while_typing_in_0_12() {
-    review(NEW);
+fn three_hunks_are_reviewed_while_typing_in_0_12() {
+    review(NEW, true);
+}
+
+#[test]
+fn three_hunks_are_reviewed_by_diagnostics_when_the_user_wants_that() {
+    review(NEW, false);
 }
 
 #[test]

@@ -16,6 +16,9 @@ local function is_file(buffer)
   return vim.bo[buffer].buftype == '' and name ~= '' and not name:match('^%a[%w+.-]*://')
 end
 
+--- client -> its root and the buffers that were attached to it
+local attached = {}
+
 --- Starts the server for a buffer, or attaches it to the one of its root.
 ---@param buffer integer
 ---@param root? string in place of the buffer's own root
@@ -27,10 +30,77 @@ local function start(buffer, root)
     return nil
   end
   if type(config.cmd) == 'table' and vim.fn.executable(config.cmd[1]) == 0 then
-    vim.notify_once(config.cmd[1] .. ' is not on PATH; see :checkhealth countersign', vim.log.levels.WARN)
+    vim.notify_once(M.missing(config.cmd[1]), vim.log.levels.WARN)
     return nil
   end
-  return vim.lsp.start(config, { bufnr = buffer })
+  local id = vim.lsp.start(config, { bufnr = buffer })
+  if id then
+    attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
+    attached[id].buffers[buffer] = true
+  end
+  return id
+end
+
+--- How to get the program, in one sentence.
+function M.missing(program)
+  return program .. ' is not on PATH: install it with `cargo install --path .` in its repository, or name it in vim.g.countersign.cmd'
+end
+
+--- The buffers and the root of a client that has ended; once.
+---@return integer[] buffers, string? root
+function M.left(id)
+  local mine = attached[id]
+  attached[id] = nil
+  return mine and vim.tbl_keys(mine.buffers) or {}, mine and mine.root
+end
+
+--- Attaches buffers to the server of a root.
+function M.attach_all(buffers, root)
+  for _, buffer in ipairs(buffers) do
+    if vim.api.nvim_buf_is_loaded(buffer) then
+      start(buffer, root)
+    end
+  end
+end
+
+--- Ends the servers and starts them anew.
+function M.restart()
+  local all = {}
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'countersign' })) do
+    local mine = attached[client.id]
+    if mine then
+      table.insert(all, { buffers = vim.tbl_keys(mine.buffers), root = mine.root, client = client })
+    end
+  end
+  if #all == 0 then
+    return M.find(vim.api.nvim_get_current_buf())
+  end
+  for _, one in ipairs(all) do
+    local id = one.client.id
+    local function stop(force)
+      if vim.fn.has('nvim-0.11') == 1 then
+        one.client:stop(force)
+      else
+        one.client.stop(force)
+      end
+    end
+    -- Once it is asked to end, once it is made to.
+    local function wait(left, force)
+      if not vim.lsp.get_client_by_id(id) then
+        return M.attach_all(one.buffers, one.root)
+      elseif left > 0 then
+        return vim.defer_fn(function()
+          wait(left - 1, force)
+        end, 20)
+      elseif not force then
+        stop(true)
+        return wait(100, true)
+      end
+      notify('countersign does not end; see :checkhealth countersign')
+    end
+    stop(false)
+    wait(250, false)
+  end
 end
 
 --- Attaches a file inside a workspace root. Does nothing elsewhere, or when the user wants to start by hand.

@@ -205,6 +205,7 @@ local function write_text(step)
   -- Setting the option, even to its own value, ends the undo step of what the user typed.
   vim.bo[buffer].undolevels = vim.bo[buffer].undolevels
   vim.bo[buffer].buflisted = true
+  require('countersign.hunks').taking(buffer, step.edits)
   if #step.lines == 0 then
     vim.api.nvim_buf_set_lines(buffer, 0, -1, false, step.wanted)
   else
