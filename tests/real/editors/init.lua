@@ -47,6 +47,36 @@ function lab.hunks()
   return all
 end
 
+--- Our extmarks in the buffer, those that have this detail.
+function lab.marks(detail)
+  local space = vim.api.nvim_get_namespaces().countersign
+  local all = space and vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true }) or {}
+  return vim.tbl_filter(function(mark)
+    return not detail or mark[4][detail] ~= nil
+  end, all)
+end
+
+--- What is drawn: `{row, 'old', group, behind}` for marked lines, `{row, 'above' or 'below', text...}` for virtual ones.
+function lab.drawn()
+  local all = {}
+  for _, mark in ipairs(lab.marks()) do
+    local details = mark[4]
+    if details.virt_lines then
+      local one = { mark[2], details.virt_lines_above and 'above' or 'below' }
+      for _, row in ipairs(details.virt_lines) do
+        local text = table.concat(vim.tbl_map(function(chunk)
+          return type(chunk[2]) == 'string' and chunk[1] or ''
+        end, row))
+        table.insert(one, vim.trim(text))
+      end
+      table.insert(all, one)
+    elseif details.hl_group and details.hl_eol then
+      table.insert(all, { mark[2], 'old', details.hl_group, details.end_row })
+    end
+  end
+  return all
+end
+
 --- A message of the server that contains these words.
 function lab.said(words)
   for _, message in ipairs(require('countersign.show').messages()) do

@@ -103,10 +103,48 @@ function M.restart()
   end
 end
 
+--- Buffers that are attached later; see below.
+local later = {}
+
+--- Whether a buffer is nothing but the name of a file that the agent wants to create. To the server it would be a file that
+--- exists, and looking at the change would end it.
+local function only_proposed(buffer)
+  local name = vim.api.nvim_buf_get_name(buffer)
+  local lines = vim.api.nvim_buf_get_lines(buffer, 0, 2, false)
+  if #lines > 1 or lines[1] ~= '' or vim.uv.fs_stat(name) then
+    return false
+  end
+  for _, item in ipairs(require('countersign.state').items(name)) do
+    if item.file.op == 'create' then
+      return true
+    end
+  end
+  return false
+end
+
 --- Attaches a file inside a workspace root. Does nothing elsewhere, or when the user wants to start by hand.
 function M.attach(buffer)
-  if vim.api.nvim_buf_is_valid(buffer) and is_file(buffer) and require('countersign.config').get().autostart then
+  if not vim.api.nvim_buf_is_valid(buffer) or not is_file(buffer) or not require('countersign.config').get().autostart then
+    return
+  elseif not only_proposed(buffer) then
+    later[buffer] = nil
     start(buffer)
+  elseif not later[buffer] then
+    later[buffer] = true
+    vim.api.nvim_create_autocmd({ 'TextChanged', 'TextChangedI', 'BufWritePost' }, {
+      buffer = buffer,
+      callback = function()
+        M.attach_now(buffer)
+        return not later[buffer]
+      end,
+    })
+  end
+end
+
+--- Attaches a buffer that waited, if it need not wait any longer.
+function M.attach_now(buffer)
+  if later[buffer] then
+    M.attach(buffer)
   end
 end
 

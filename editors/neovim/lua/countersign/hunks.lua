@@ -276,6 +276,7 @@ function M.schedule(buffer, wait)
       return
     end
     local had = drawn[buffer] ~= nil
+    require('countersign.client').attach_now(buffer)
     local again = draw(buffer)
     tries[buffer] = again and (tries[buffer] or 0) + 1 or nil
     if again then

@@ -318,9 +318,8 @@ end
 
 local function save(uri)
   local buffer = buffer_of(uri)
-  if not buffer then
-    return 'it is not open in this editor'
-  elseif not vim.bo[buffer].modified then
+  if not buffer or not vim.bo[buffer].modified then
+    -- Nothing of it is unsaved: the acceptance deleted, moved or only created it.
     return nil
   elseif vim.bo[buffer].readonly then
     return 'it is read-only in this editor'
@@ -328,6 +327,7 @@ local function save(uri)
     return 'it was changed on the disk since it was read'
   end
   local ok, why = pcall(vim.api.nvim_buf_call, buffer, function()
+    vim.fn.mkdir(vim.fs.dirname(vim.api.nvim_buf_get_name(buffer)), 'p')
     vim.cmd('silent write')
   end)
   if not ok then
