@@ -47,6 +47,16 @@ function lab.hunks()
   return all
 end
 
+--- What the model says to its n-th request, where the test plays it.
+function lab.answer(n, content)
+  local path = vim.env.LAB_MODEL:match('^manual:(.*)') .. ('/%d.'):format(n)
+  lab.wait('request ' .. n, function()
+    return vim.uv.fs_stat(path .. 'request.json')
+  end)
+  vim.fn.writefile({ vim.json.encode({ content = content }) }, path .. 'new')
+  vim.uv.fs_rename(path .. 'new', path .. 'answer.json')
+end
+
 --- Our extmarks in the buffer, those that have this detail.
 function lab.marks(detail)
   local space = vim.api.nvim_get_namespaces().countersign

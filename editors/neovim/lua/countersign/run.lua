@@ -79,7 +79,8 @@ local function flush()
   local empty = count == 1 and vim.api.nvim_buf_get_lines(buffer, 0, 1, false)[1] == ''
   -- All parts as lines to append: the first goes on in the last line of the buffer.
   local first = count - 1
-  local lines = { empty and '' or vim.api.nvim_buf_get_lines(buffer, first, count, false)[1] }
+  local last = vim.api.nvim_buf_get_lines(buffer, first, count, false)[1]
+  local lines = { last }
   local colours, saids = {}, {}
   for _, part in ipairs(parts) do
     if part.new and not (#lines == 1 and lines[1] == '' and (empty or first == 0)) then
@@ -97,9 +98,12 @@ local function flush()
     end
   end
   vim.bo[buffer].modifiable = true
-  vim.api.nvim_buf_set_lines(buffer, first, -1, false, lines)
+  -- Only behind what is there: a line that is set anew loses its marks.
+  lines[1] = lines[1]:sub(#last + 1)
+  vim.api.nvim_buf_set_text(buffer, first, #last, first, #last, lines)
   for _, colour in ipairs(colours) do
-    vim.api.nvim_buf_set_extmark(buffer, space, colour[1], 0, { end_row = colour[2] + 1, end_col = 0, hl_group = colour[3], strict = false })
+    local behind = { end_row = colour[2], end_col = #lines[colour[2] - first + 1] + (colour[2] == first and #last or 0) }
+    vim.api.nvim_buf_set_extmark(buffer, space, colour[1], 0, vim.tbl_extend('force', behind, { hl_group = colour[3] }))
   end
   for _, said in ipairs(saids) do
     mark(said[1], said[2])
