@@ -84,6 +84,10 @@ function lab.drawn()
       table.insert(all, { mark[2], 'old', details.hl_group, details.end_row })
     end
   end
+  local order = { above = 0, old = 1, below = 2 }
+  table.sort(all, function(a, b)
+    return a[1] * 3 + order[a[2]] < b[1] * 3 + order[b[2]]
+  end)
   return all
 end
 

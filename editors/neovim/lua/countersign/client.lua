@@ -16,6 +16,29 @@ local function is_file(buffer)
   return vim.bo[buffer].buftype == '' and name ~= '' and not name:match('^%a[%w+.-]*://')
 end
 
+--- Neovim tells the end of a killed server in a message so long that it waits for a key, and takes what the user types. So it
+--- is told of an orderly end, and what really happened goes to who starts the server again.
+local function quiet(config)
+  local command, on_exit, how = config.cmd, config.on_exit, {}
+  if type(command) == 'table' then
+    config.cmd = function(dispatchers)
+      local heard = vim.tbl_extend('force', {}, dispatchers)
+      heard.on_exit = function(code, signal)
+        how.code, how.signal = code, signal
+        return dispatchers.on_exit(0, 0)
+      end
+      return vim.lsp.rpc.start(command, heard, { cwd = config.cmd_cwd, env = config.cmd_env, detached = config.detached })
+    end
+  end
+  config.on_exit = function(code, signal, id)
+    require('countersign.rich').ended(how.code or code, how.signal or signal, id)
+    for _, also in ipairs(type(on_exit) == 'table' and on_exit or { on_exit }) do
+      also(how.code or code, how.signal or signal, id)
+    end
+  end
+  return config
+end
+
 --- client -> its root and the buffers that were attached to it
 local attached = {}
 
@@ -24,7 +47,7 @@ local attached = {}
 ---@param root? string in place of the buffer's own root
 ---@return integer? client its id
 local function start(buffer, root)
-  local config = configuration()
+  local config = vim.tbl_extend('force', {}, configuration())
   config.root_dir = root or vim.fs.root(buffer, config.root_markers)
   if not config.root_dir then
     return nil
@@ -33,7 +56,7 @@ local function start(buffer, root)
     vim.notify_once(M.missing(config.cmd[1]), vim.log.levels.WARN)
     return nil
   end
-  local id = vim.lsp.start(config, { bufnr = buffer })
+  local id = vim.lsp.start(quiet(config), { bufnr = buffer })
   if id then
     attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
     attached[id].buffers[buffer] = true

@@ -90,9 +90,6 @@ function M.client()
     on_init = function(...)
       require('countersign.rich').started(...)
     end,
-    on_exit = function(...)
-      require('countersign.rich').ended(...)
-    end,
   }
 end
 

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use super::super::lab::{Desk, Screen, editor, repository, until};
@@ -65,15 +65,22 @@ impl<'a> Seat<'a> {
         self.until("vim.api.nvim_get_mode().mode", "n");
     }
 
+    /// An editor that waits for a key answers nobody, so nobody waits for it long.
+    fn ask(&self) -> Command {
+        let mut command = self.desk.command("timeout");
+        command.arg("10").arg(editor(self.version));
+        command
+    }
+
     fn remote(&self, how: &str, what: &str) {
-        let mut command = self.desk.command(editor(self.version));
+        let mut command = self.ask();
         let done = command.arg("--server").arg(self.desk.home("nvim.sock")).args([how, what]).output().unwrap();
         assert!(done.status.success(), "{how} {what}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Evaluates Lua in the editor, without a key.
     pub fn lua(&self, expression: &str) -> String {
-        let mut command = self.desk.command(editor(self.version));
+        let mut command = self.ask();
         let wrapped = format!("luaeval({:?})", format!("tostring({expression})"));
         let done = command.arg("--server").arg(self.desk.home("nvim.sock")).args(["--remote-expr", &wrapped]).output().unwrap();
         String::from_utf8_lossy(&done.stdout).trim_end().to_owned()

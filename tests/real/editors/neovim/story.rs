@@ -168,12 +168,12 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     hunks(1);
     desk.answer(3, &json!([call("f", "finish", json!({"summary": "The sums are plain."}))]));
     seat.until("lab.said('The sums are plain.') ~= nil", "true");
-    assert!(desk.request(3).contains("callers rely on the zero"), "the model reads the reason");
     let journal = desk.journal();
     assert!(journal.contains("\"kind\":\"check.result\"") && journal.contains("return sum"), "the checks ran");
 
     // A commit that is approved, and holds what was accepted and nothing else.
     seat.command("Countersign queue Commit and push.");
+    assert!(desk.request(4).contains("callers rely on the zero"), "the model reads the reason");
     desk.answer(4, &json!([call("c", "git", json!({"op": "commit", "message": "Sum plainly"}))]));
     question("Commit");
     if pictures {
@@ -219,6 +219,7 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     std::thread::sleep(Duration::from_millis(400));
     seat.command("lua for _, p in ipairs(vim.api.nvim_get_proc_children(vim.fn.getpid())) do if vim.api.nvim_get_proc(p).name == 'countersign' then vim.uv.kill(p, 'sigkill') end end");
     seat.until("(vim.lsp.get_clients({name = 'countersign'})[1] or {}).id", "2");
+    assert!(pending.contains("{item.price:.2f}"), "{pending}");
     seat.until(drawn, &pending);
     seat.command("16");
     seat.command("Countersign accept");
