@@ -88,12 +88,14 @@ pub enum Command {
     Push,
     OpenPullRequest,
     TrustWorkspace,
-    Status,
+    Status(StatusArgs),
     Transcript(OfTask),
     Dashboard,
 }
 
 args! {
+    /// `status`; `proposals` sends every proposal again.
+    StatusArgs { proposals: Option<bool> }
     /// `commit` by the user.
     CommitArgs { message: Option<String> }
 }
@@ -158,7 +160,7 @@ impl Command {
             "push" => read::<Nothing>(id, argument).map(|_| Command::Push)?,
             "openPullRequest" => read::<Nothing>(id, argument).map(|_| Command::OpenPullRequest)?,
             "trustWorkspace" => read::<Nothing>(id, argument).map(|_| Command::TrustWorkspace)?,
-            "status" => read::<Nothing>(id, argument).map(|_| Command::Status)?,
+            "status" => Command::Status(read(id, argument)?),
             "transcript" => Command::Transcript(read(id, argument)?),
             "dashboard" => read::<Nothing>(id, argument).map(|_| Command::Dashboard)?,
             _ => return Err(invalid(format!("{id:?} is no command of this server; its commands are {}", listed()))),

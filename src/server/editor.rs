@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{input::Input, questions};
+use super::{input::Input, query::EditorInsight, questions};
 use crate::{
     agent::brief,
     event::{ApprovalId, Scope, TaskId},
-    seams::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind},
+    seams::{Answer, AnswerKind, Editor, Insight, Question, QuestionKind, Update, UpdateKind},
 };
 
 /// Most options of a question, and most characters of one and of the question in a dialog.
@@ -27,12 +27,19 @@ pub struct TaskEditor {
     steering: Steering,
     /// How long a question stays open.
     timeout: std::time::Duration,
+    insight: Option<EditorInsight>,
 }
 
 impl TaskEditor {
     /// The editor of this task.
     pub fn new(mailbox: mpsc::UnboundedSender<Input>, task: TaskId, steering: Steering, timeout: std::time::Duration) -> Self {
-        TaskEditor { mailbox, task, steering, timeout }
+        TaskEditor { mailbox, task, steering, timeout, insight: None }
+    }
+
+    /// The same with what can be asked of the editor.
+    #[must_use]
+    pub fn with_insight(self, insight: Option<EditorInsight>) -> Self {
+        TaskEditor { insight, ..self }
     }
 }
 
@@ -91,6 +98,10 @@ impl Editor for TaskEditor {
             AnswerKind::Rejected => Some("(the user chose none of these)".to_owned()),
             AnswerKind::Dismissed | AnswerKind::Expired => None,
         }
+    }
+
+    fn insight(&self) -> Option<&dyn Insight> {
+        self.insight.as_ref().map(|insight| insight as &dyn Insight)
     }
 
     fn steering(&self) -> Vec<String> {

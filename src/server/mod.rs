@@ -1,6 +1,7 @@
 //! The language server: LSP on one side, tasks of the agent on the other. LSP types stand only here.
 
 mod actor;
+mod answers;
 mod asking;
 mod backend;
 mod caps;
@@ -26,12 +27,15 @@ pub mod peer;
 mod problems;
 mod prompting;
 mod publishing;
+mod query;
 mod questions;
 mod receipts;
+mod recent;
 mod renewing;
 mod restore;
 mod review;
 mod running;
+mod sheet;
 mod task;
 mod telling;
 mod text_sync;

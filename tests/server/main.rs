@@ -11,6 +11,7 @@ mod lsp;
 mod proof;
 mod protocol;
 mod publishing;
+mod query;
 mod restart;
 mod room;
 mod storm;

@@ -87,7 +87,8 @@ impl Desk {
     pub fn answer(&self, n: usize, content: &Value) {
         self.request(n);
         let folder = self.home("model");
-        fs::write(folder.join("new"), serde_json::json!({"content": content}).to_string()).unwrap();
+        let usage = serde_json::json!({"input_tokens": 2100 * n, "output_tokens": 130});
+        fs::write(folder.join("new"), serde_json::json!({"content": content, "usage": usage}).to_string()).unwrap();
         fs::rename(folder.join("new"), folder.join(format!("{n}.answer.json"))).unwrap();
     }
 
@@ -242,7 +243,7 @@ impl Screen {
 
     /// What is on the screen, with its colours as a terminal writes them.
     pub fn coloured(&self) -> String {
-        self.tmux(&["capture-pane", "-e", "-p", "-t", "0"])
+        self.tmux(&["capture-pane", "-e", "-N", "-p", "-t", "0"])
     }
 
     /// What is on the screen.

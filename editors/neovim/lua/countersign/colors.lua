@@ -29,24 +29,35 @@ local links = {
   CountersignStatus = 'Pmenu',
 }
 
+--- What was set here: the user's own is left alone.
+local ours = {}
+
 local function set()
-  for name, colour in pairs(vim.o.background == 'light' and light or dark) do
-    vim.api.nvim_set_hl(0, name, vim.tbl_extend('force', colour, { default = true }))
-  end
+  local all = vim.deepcopy(vim.o.background == 'light' and light or dark)
   for name, link in pairs(links) do
-    vim.api.nvim_set_hl(0, name, { link = link, default = true })
+    all[name] = { link = link }
+  end
+  for name, look in pairs(all) do
+    local now = vim.api.nvim_get_hl(0, { name = name })
+    if next(now) == nil or vim.deep_equal(now, ours[name]) then
+      vim.api.nvim_set_hl(0, name, look)
+      ours[name] = vim.api.nvim_get_hl(0, { name = name })
+    end
   end
 end
 
 local done = false
 
---- Defines the groups, now and whenever the colour scheme changes.
+--- Defines the groups, now and whenever colour scheme or background change.
 function M.set()
-  if not done then
-    done = true
-    set()
-    vim.api.nvim_create_autocmd('ColorScheme', { group = vim.api.nvim_create_augroup('countersign-colors', {}), callback = set })
+  if done then
+    return
   end
+  done = true
+  set()
+  local group = vim.api.nvim_create_augroup('countersign-colors', {})
+  vim.api.nvim_create_autocmd('ColorScheme', { group = group, callback = set })
+  vim.api.nvim_create_autocmd('OptionSet', { group = group, pattern = 'background', callback = set })
 end
 
 return M

@@ -1,8 +1,8 @@
 --- The pending changes, drawn into the buffers: old lines marked where they stand, new ones as virtual lines below them.
 ---
---- Marks move with the text by themselves. A place that the server tells is taken once, and only when the buffer still holds
---- what the server saw there; else the mark stays where it moved to, and the server's next word comes soon. So nothing flickers
---- and typing waits for nothing.
+--- Marks move with the text by themselves. A place that the server tells is taken once, and only when the buffer is what the
+--- server saw; else the mark stays where it moved to, and the server's next word comes soon. So nothing flickers and typing
+--- waits for nothing.
 local M = {}
 
 local state, lines, words = require('countersign.state'), require('countersign.lines'), require('countersign.words')
@@ -102,7 +102,8 @@ local function label_of(item, place, count, old, new)
   local hunk, file = item.hunk, item.file
   local label = count > 1 and ('agent %d/%d'):format(place, count) or 'agent'
   if hunk.state == 'stale' then
-    return { label .. ' stale: you changed these lines; renew or reject', 'CountersignSteering' }
+    local why = type(hunk.why) == 'string' and hunk.why or 'the lines have changed'
+    return { ('%s stale, %s: renew or reject'):format(label, why), 'CountersignSteering' }
   elseif hunk.state == 'applying' then
     return { label .. ' being applied', 'CountersignLabel' }
   elseif file.op == 'delete' then
@@ -226,8 +227,11 @@ local function draw(buffer)
     end
     if not from or mine.arrived ~= item.proposal.arrived then
       local first, last = told(buffer, hunk)
+      local version = item.file.version
       local sure = not typing
-      if hunk.state == 'pending' and #old > 0 then
+      if type(version) == 'number' and vim.lsp.util.buf_versions[buffer] then
+        sure = vim.lsp.util.buf_versions[buffer] == version
+      elseif hunk.state == 'pending' and #old > 0 then
         sure = holds(buffer, first, last, old)
       end
       local tried = tries[buffer] or 0

@@ -8,12 +8,14 @@ local M = {}
 ---@field new_text string
 ---@field state 'pending'|'applying'|'stale'
 ---@field steering boolean accepted on its own only
+---@field why? string of a stale one
 
 ---@class countersign.File
 ---@field uri string
 ---@field path string relative to the workspace
 ---@field op 'edit'|'create'|'delete'|'move'
 ---@field to? string URI
+---@field version? integer of the document that the ranges belong to
 ---@field hunks countersign.Hunk[]
 
 ---@class countersign.Proposal

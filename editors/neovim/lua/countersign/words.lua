@@ -53,8 +53,8 @@ function M.between(old, new)
       table.insert(news, { rights[to], rights[to + added] })
     end
   end
-  -- Lines that share little are read as wholes.
-  if changed * 10 > #old * 7 then
+  -- Lines that share less than half are read as wholes.
+  if (#old - changed) * 2 < math.max(#old, #new) then
     return nil
   end
   return olds, news

@@ -21,14 +21,14 @@ struct Style {
 
 /// The screen that tmux wrote with its colours; `fore` and `back` are the terminal's own.
 pub fn svg(screen: &str, fore: &str, back: &str, title: &str) -> String {
-    let rows: Vec<Vec<(Style, String)>> = screen.lines().map(runs).collect();
+    let mut style = Style::default();
+    let rows: Vec<Vec<(Style, String)>> = screen.lines().map(|line| runs(line, &mut style)).collect();
     let wide = |row: &Vec<(Style, String)>| row.iter().map(|(_, text)| cells(text)).sum::<usize>();
     let columns = rows.iter().map(wide).max().unwrap_or_default().max(80);
     let (width, height) = (columns * CELL.0 + 2 * MARGIN, rows.len() * CELL.1 + 2 * MARGIN);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"{LETTERS}\" \
-         xml:space=\"preserve\">\n<title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{back}\"/>\n",
+         font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"{LETTERS}\">\n<title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{back}\"/>\n",
         escaped(title)
     );
     for (row, runs) in rows.iter().enumerate() {
@@ -67,7 +67,8 @@ pub fn svg(screen: &str, fore: &str, back: &str, title: &str) -> String {
                 "<tspan x=\"{}\" textLength=\"{}\" fill=\"{ink}\"{looks}>{}</tspan>",
                 x + before * CELL.0,
                 cells(body) * CELL.0,
-                escaped(body)
+                // Viewers fold blanks.
+                escaped(body).replace(' ', "\u{a0}")
             );
         }
         if !letters.is_empty() {
@@ -86,16 +87,16 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A line as stretches of one look.
-fn runs(line: &str) -> Vec<(Style, String)> {
-    let (mut all, mut style, mut text) = (Vec::new(), Style::default(), String::new());
+/// A line as stretches of one look; a look goes on into the next line.
+fn runs(line: &str, style: &mut Style) -> Vec<(Style, String)> {
+    let (mut all, mut text) = (Vec::new(), String::new());
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
         if let Some((codes, behind)) = rest.strip_prefix("\u{1b}[").and_then(|rest| rest.split_once('m')) {
             if !text.is_empty() {
                 all.push((style.clone(), std::mem::take(&mut text)));
             }
-            change(&mut style, codes);
+            change(style, codes);
             rest = behind;
         } else {
             text.push(first);
@@ -103,7 +104,7 @@ fn runs(line: &str) -> Vec<(Style, String)> {
         }
     }
     if !text.is_empty() {
-        all.push((style, text));
+        all.push((style.clone(), text));
     }
     all
 }

@@ -144,7 +144,9 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     seat.command("Countersign log");
     seat.until("lab.text():find('3 passed', 1, true) ~= nil", "true");
     if pictures {
+        seat.lua("vim.cmd('set termguicolors | resize 9')");
         seat.command("wincmd p");
+        seat.lua("vim.fn.winrestview({topline = 4})");
         photograph(seat, "neovim", "Three changes to review in Neovim, and the run below");
         seat.command("wincmd p");
     }
