@@ -47,12 +47,18 @@ function lab.hunks()
   return all
 end
 
---- What the model says to its n-th request, where the test plays it.
-function lab.answer(n, content)
+--- Waits for the n-th request to the model that the test plays.
+function lab.requested(n)
   local path = vim.env.LAB_MODEL:match('^manual:(.*)') .. ('/%d.'):format(n)
   lab.wait('request ' .. n, function()
     return vim.uv.fs_stat(path .. 'request.json')
   end)
+  return path
+end
+
+--- What the model says to its n-th request.
+function lab.answer(n, content)
+  local path = lab.requested(n)
   vim.fn.writefile({ vim.json.encode({ content = content }) }, path .. 'new')
   vim.uv.fs_rename(path .. 'new', path .. 'answer.json')
 end

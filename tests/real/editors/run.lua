@@ -64,6 +64,7 @@ logged('one of the output')
 wait('the number of the iteration', function()
   return status():find('^%d+/20 ') and require('countersign').info().iterations == 20
 end)
+lab.requested(2)
 vim.cmd('Countersign steer Mind the tests.')
 wait('queued', function()
   return behind('» Mind the tests.') == 'queued'

@@ -39,6 +39,16 @@ function M.get()
   return vim.tbl_extend('force', defaults, vim.g.countersign or {}, given)
 end
 
+--- Takes a notification. An error in it would make Neovim wait for a key, many times a second; it is a message instead.
+function M.safely(name, params, context)
+  local ok, why = pcall(function()
+    require('countersign.rich')[name](params, context)
+  end)
+  if not ok then
+    require('countersign.show').tell('countersign/' .. name .. ': ' .. tostring(why), vim.log.levels.ERROR)
+  end
+end
+
 --- The client's configuration. On Neovim 0.11 and newer `vim.lsp.config('countersign', {...})` may add to it.
 function M.client()
   local config = M.get()
@@ -56,10 +66,10 @@ function M.client()
       return require('countersign.show').document(...)
     end,
     ['countersign/proposal'] = function(_, params, context)
-      require('countersign.rich').proposal(params, context)
+      M.safely('proposal', params, context)
     end,
     ['countersign/update'] = function(_, params, context)
-      require('countersign.rich').update(params, context)
+      M.safely('update', params, context)
     end,
     ['countersign/query'] = function(...)
       return require('countersign.query').handler(...)

@@ -14,6 +14,10 @@ function M.proposal(params, context)
 end
 
 function M.update(params, context)
+  if type(params.task) ~= 'string' then
+    -- The user's own question (commit, push, trust): it belongs to no task.
+    return require('countersign.progress').refresh()
+  end
   local task = state.updated(context.client_id, params)
   require('countersign.run').update(params, task)
   require('countersign.question').update(params, context.client_id)
