@@ -151,7 +151,7 @@ local function put(buffer, item, mine, from, to, label, look)
     options.hl_group, options.hl_eol = stale and 'CountersignStale' or 'CountersignDelete', true
   end
   if to > from or #new == 0 then
-    options.virt_text, options.virt_text_pos = { { label[1], label[2] } }, 'eol'
+    options.virt_text, options.virt_text_pos, options.hl_mode = { { '  ' .. label[1], label[2] } }, 'eol', 'combine'
     label = nil
   end
   mine.old = vim.api.nvim_buf_set_extmark(buffer, space, row, 0, options)

@@ -52,7 +52,9 @@ local function show()
   require('countersign.colors').set()
   local lines = {}
   for _, line in ipairs(vim.split(question.text, '\n', { plain = true })) do
-    vim.list_extend(lines, wrapped(line, width))
+    for _, row in ipairs(wrapped(line, width - 2)) do
+      table.insert(lines, ' ' .. row)
+    end
   end
   table.insert(lines, '')
   rows = {}
@@ -62,7 +64,7 @@ local function show()
   end
   table.insert(lines, '')
   local hint = ':Countersign answer ' .. table.concat(vim.fn.range(1, #question.titles), '|')
-  table.insert(lines, question.file and ':Countersign answer YOUR WORDS' or hint)
+  table.insert(lines, ' ' .. (question.file and ':Countersign answer YOUR WORDS' or hint))
   if not buffer or not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_create_buf(false, true)
     vim.bo[buffer].filetype = 'countersign-question'

@@ -144,11 +144,10 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     seat.command("Countersign log");
     seat.until("lab.text():find('3 passed', 1, true) ~= nil", "true");
     if pictures {
-        seat.lua("vim.cmd('set termguicolors | resize 9')");
-        seat.command("wincmd p");
-        seat.lua("vim.fn.winrestview({topline = 4})");
+        seat.lua("vim.cmd('set termguicolors | resize 8 | wincmd p | echo')");
+        seat.lua("vim.fn.winrestview({topline = 5, lnum = 13, col = 0})");
         photograph(seat, "neovim", "Three changes to review in Neovim, and the run below");
-        seat.command("wincmd p");
+        seat.lua("vim.cmd('wincmd p')");
     }
     seat.command("close");
 
@@ -179,6 +178,7 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     desk.answer(4, &json!([call("c", "git", json!({"op": "commit", "message": "Sum plainly"}))]));
     question("Commit");
     if pictures {
+        seat.lua("vim.cmd('echo')");
         photograph(seat, "neovim-question", "A question that takes no key, in Neovim");
     }
     seat.command("Countersign answer 3");
