@@ -17,6 +17,7 @@ use super::{
     Setup,
     caps::Client,
     commands::{Command, failed},
+    content::Contents,
     display::Display,
     documents::Documents,
     folders::Folders,
@@ -68,6 +69,8 @@ pub struct Actor {
     pub tasks: BTreeMap<TaskId, Task>,
     pub questions: Questions,
     pub documents: Documents,
+    /// Documents without a file that the client has read.
+    pub contents: Contents,
     pub prompts: HashMap<u64, OpenPrompt>,
     pub review: Review,
     pub display: Display,
@@ -111,6 +114,7 @@ impl Actor {
             client,
             folders: Folders::new(folders),
             documents,
+            contents: Contents::default(),
             sessions: HashMap::new(),
             tasks: BTreeMap::new(),
             questions: Questions::default(),
@@ -156,6 +160,9 @@ impl Actor {
             }
             Input::Hover(params, reply) => {
                 let _ = reply.send(Ok(self.hover(&params)));
+            }
+            Input::Content(uri, reply) => {
+                let _ = reply.send(self.on_content(&uri));
             }
             Input::CancelProgress(task) => self.stop(Some(&task)),
             Input::Desk { folder, op } => self.on_desk(folder, op),

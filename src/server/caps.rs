@@ -37,6 +37,8 @@ pub struct Client {
     pub delete: bool,
     pub progress: bool,
     pub show_document: bool,
+    /// Asks for documents of ours by `workspace/textDocumentContent` (LSP 3.18).
+    pub text_content: bool,
     pub refresh_lenses: bool,
     /// Shows hovers as Markdown.
     pub hover_markdown: bool,
@@ -85,6 +87,8 @@ impl Client {
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
+            // Not in these types: see `beyond`.
+            text_content: false,
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),
             hover_markdown: caps
                 .text_document

@@ -34,9 +34,8 @@ impl Actor {
         let wanted = params.context.only.as_deref().unwrap_or_default();
         let uri = &params.text_document.uri;
         let mut actions = Vec::new();
-        if let Some((index, path)) = self.folders.find(uri)
-            && let Some(folder) = self.folders.get(index)
-        {
+        for (index, path) in self.folders.find_all(uri) {
+            let Some(folder) = self.folders.get(index) else { continue };
             for proposal in folder.desk.proposals() {
                 self.about_hunks(proposal, &path, uri, params.range, &mut actions);
             }

@@ -6,3 +6,4 @@ mod emacs;
 mod helix;
 pub mod lab;
 mod neovim;
+mod storm;

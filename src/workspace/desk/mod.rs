@@ -23,7 +23,7 @@ pub use commits::Uncommitted;
 pub use provenance::Origin;
 pub use renew::RenewError;
 pub use undo::{Kept, Undo};
-pub use view::{Overlay, Seen};
+pub use view::{Overlay, Seen, Unopened};
 
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
@@ -97,6 +97,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    /// Accepted before a restart: a commit looks whether they still stand.
+    restored: BTreeSet<(ProposalId, HunkId, WsPath)>,
     provenance: provenance::Provenance,
     rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,
