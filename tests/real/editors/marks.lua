@@ -137,7 +137,7 @@ local function label(name)
   local text = (marks('virt_text')[1] or {})[4]
   local lines = (marks('virt_lines')[1] or {})[4]
   local words = text and text.virt_text[1][1] or lines.virt_lines[1][#lines.virt_lines[1] - 1][1]
-  return (words:gsub('agent%S* ', ''))
+  return (vim.trim(words):gsub('^agent%S* ', ''))
 end
 equal(label('sub/new.txt'), 'new file +2', 'a new file')
 equal(label('other.txt'), 'deletes this file', 'a deleted one')

@@ -128,4 +128,6 @@ vim.api.nvim_feedkeys('r', 'x', false)
 lab.answer(5, { text('Without sleep.') })
 logged('Without sleep.')
 vim.api.nvim_feedkeys('q', 'x', false)
-equal(#vim.api.nvim_list_wins(), windows, 'q closes the log')
+wait('q closes the log, and progress its window', function()
+  return #vim.api.nvim_list_wins() == windows
+end)
