@@ -39,6 +39,9 @@ local function quiet(config)
   return config
 end
 
+--- It is told once that the program is missing.
+local missing_said = false
+
 --- client -> its root and the buffers that were attached to it
 local attached = {}
 
@@ -53,7 +56,10 @@ local function start(buffer, root)
     return nil
   end
   if type(config.cmd) == 'table' and vim.fn.executable(config.cmd[1]) == 0 then
-    vim.notify_once(M.missing(config.cmd[1]), vim.log.levels.WARN)
+    if not missing_said then
+      missing_said = true
+      notify(M.missing(config.cmd[1]), vim.log.levels.WARN)
+    end
     return nil
   end
   local id = vim.lsp.start(quiet(config), { bufnr = buffer })
