@@ -162,6 +162,11 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     seat.command("Countersign accept");
     seat.until(&text_of(8), "    return sum(item.price * item.count for item in items)");
     hunks(2);
+    // Hover on it tells where it comes from.
+    let hover = "vim.inspect(vim.lsp.buf_request_sync(0, 'textDocument/hover', \
+                 {textDocument = {uri = vim.uri_from_bufnr(0)}, position = {line = 7, character = 8}}, 5000))";
+    let told = seat.lua(hover);
+    assert!(told.contains("Simplify this file") && told.contains("sums plain"), "{told}");
     seat.types("G");
     seat.command("Countersign prev");
     assert_eq!(seat.lua("vim.fn.line('.')"), "20");
