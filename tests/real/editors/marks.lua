@@ -5,8 +5,8 @@ vim.fn.writefile({ '\tif x then', 'y', ('long '):rep(30), 'last' }, 'tabs.txt')
 vim.g.countersign = vim.tbl_extend('force', vim.g.countersign, { keys = true })
 vim.cmd.edit('list.txt')
 lab.client()
-vim.keymap.set('n', '[a', 'ix<Esc>', { buffer = true, desc = 'the user had it first' })
-equal(vim.fn.maparg(']a', 'n'), '', 'no keys without changes')
+vim.keymap.set('n', '[g', 'ix<Esc>', { buffer = true, desc = 'the user had it first' })
+equal(vim.fn.maparg(']g', 'n'), '', 'no keys without changes')
 vim.cmd('Countersign ask Change everything.')
 wait('all files', function()
   return lab.said('Changed.')
@@ -27,8 +27,8 @@ equal(drawn(), {
 equal(vim.fn.winsaveview().topfill, 1, 'the line above the first is on the screen')
 
 -- Keys that the user asked for, as long as there is something to review; what the buffer had is left alone.
-equal(vim.fn.maparg(']a', 'n'), '<Plug>(countersign-next)', 'a key for the next one')
-equal(vim.fn.maparg('[a', 'n', false, true).desc, 'the user had it first', "the user's own")
+equal(vim.fn.maparg(']g', 'n'), '<Plug>(countersign-next)', 'a key for the next one')
+equal(vim.fn.maparg('[g', 'n', false, true).desc, 'the user had it first', "the user's own")
 
 -- Marks move in the moment of typing, without the server.
 vim.cmd('normal! 2GOone\rmore\27')
@@ -161,5 +161,5 @@ wait('accepted on its own', function()
   return #require('countersign.state').items() == 0 and lab.text():find('all:', 1, true)
 end)
 wait('nothing is drawn any more', function()
-  return #marks() == 0 and vim.fn.maparg(']a', 'n') == ''
+  return #marks() == 0 and vim.fn.maparg(']g', 'n') == ''
 end)

@@ -3,8 +3,8 @@ local M = {}
 
 --- What `keys = true` means.
 M.suggested = {
-  [']a'] = 'next',
-  ['[a'] = 'prev',
+  [']g'] = 'next',
+  ['[g'] = 'prev',
   ['<LocalLeader>a'] = 'accept',
   ['<LocalLeader>r'] = 'reject',
   ['<LocalLeader>R'] = 'reject-reason',
