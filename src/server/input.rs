@@ -13,7 +13,7 @@ use tower_lsp::{
     },
 };
 
-use super::{commands::Command, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed};
+use super::{boxes::Ticked, commands::Command, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed};
 use crate::{
     event::{ApprovalId, Scope, TaskId},
     path::WsPath,
@@ -80,6 +80,13 @@ pub enum Input {
         id: u64,
         sent: Option<Sent>,
     },
+    /// A box of a document was ticked, or never will be.
+    Ticked {
+        id: u64,
+        ticked: Ticked,
+    },
+    /// The folder that this question is about was trusted on the command line.
+    Trusted(ApprovalId),
     /// Show what changed since the last refresh.
     Refresh,
     /// The user wants to set a model up.

@@ -47,7 +47,7 @@ impl Actor {
     }
 
     /// The folder of the latest task, else the first.
-    fn publishing_folder(&self) -> jsonrpc::Result<usize> {
+    pub fn publishing_folder(&self) -> jsonrpc::Result<usize> {
         let latest = self.tasks.values().max_by_key(|task| task.started).map(|task| task.folder);
         latest.or_else(|| self.folders.for_ask(None)).ok_or_else(|| failed("no folder is open"))
     }

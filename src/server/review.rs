@@ -9,12 +9,13 @@ use tower_lsp::{
 };
 
 use super::{
-    actor::{Actor, OpenPrompt, unknown},
+    actor::{Actor, unknown},
     commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
     documents,
     edit::workspace_edit,
     folders::Folder,
     input::{Input, Reply},
+    prompting::Purpose,
     undo,
 };
 use crate::{
@@ -395,9 +396,8 @@ impl Actor {
         let args = Args { proposal: hunks.proposal.clone(), hunks: Some(hunks.hunks.clone()), uri: None, reason: None };
         self.chosen(&args, false)?;
         let text = documents::reason_document(&hunks.hunks.iter().map(|hunk| hunk.0.as_str()).collect::<Vec<_>>().join(", "));
-        let prompt = OpenPrompt { ask: Default::default(), answer: None, reject: Some(hunks) };
         let uri = self
-            .open_prompt("reason", &text, prompt)
+            .open_prompt("reason", &text, Purpose::Reject(hunks), true)
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
     }

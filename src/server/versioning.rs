@@ -16,7 +16,7 @@ use crate::{
     policy::Policy,
     seams::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError, WorkspaceError},
     vcs::{Git, GitSettings},
-    workspace::{DeskDoor, DeskWork, call},
+    workspace::{DeskDoor, DeskWork, call, desk::Desk},
 };
 
 /// The desk of one folder, owned by the actor.
@@ -98,7 +98,10 @@ impl Vcs for Repository {
     }
 
     async fn push(&self, plan: &PushPlan) -> Result<(), VcsError> {
-        self.git.push(plan).await
+        self.git.push(plan).await?;
+        // Without a desk there is no menu that offers another push.
+        let _ = call(&self.desk, Desk::pushed).await;
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ mod provenance;
 mod receipts;
 mod renew;
 mod staging;
+mod standing;
 mod undo;
 mod view;
 
@@ -97,6 +98,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    /// How many of these were there at the last push.
+    pushed: usize,
     provenance: provenance::Provenance,
     rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,
