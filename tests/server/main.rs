@@ -8,6 +8,7 @@ mod hostile;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod plain;
 mod proof;
 mod protocol;
 mod publishing;
