@@ -17,7 +17,7 @@ pub struct Client {
     pub trusted: bool,
     /// Model SPEC from the editor's user settings.
     pub model: Option<String>,
-    /// `window/showMessageRequest` with actions. Cleared when the client answers "method not found".
+    /// `window/showMessageRequest` with actions. False when the user wants questions in documents; cleared when the client answers "method not found".
     pub questions: bool,
     pub apply_edit: bool,
     pub document_changes: bool,
@@ -58,8 +58,9 @@ impl Client {
             rich,
             trusted: rich && own["trusted"].as_bool().unwrap_or(false),
             model: own["model"].as_str().map(str::to_owned),
-            // The request is older than its capability: a client that says nothing may well answer. -32601 tells.
-            questions: true,
+            // The request is older than its capability: a client that says nothing may well answer. -32601 tells, or the user,
+            // who may want no dialogs.
+            questions: own["dialogs"].as_bool().unwrap_or(true),
             apply_edit: workspace.and_then(|w| w.apply_edit).unwrap_or(false),
             document_changes: edit.and_then(|edit| edit.document_changes).unwrap_or(false),
             create: resource(ResourceOperationKind::Create),

@@ -46,7 +46,7 @@ impl Actor {
             .filter(|diagnostic| diagnostic.source.as_deref() != Some(SOURCE))
             .cloned()
             .collect();
-        let selected = params.range.start != params.range.end;
+        let selected = is_selection(params.range);
         let mut target = json!({"uri": uri});
         if selected {
             target["range"] = json!(params.range);
@@ -134,6 +134,11 @@ impl Actor {
         };
         Some(Comment { words: words.to_owned(), prompt })
     }
+}
+
+/// A block cursor is a range of one character, which nobody selected.
+fn is_selection(range: Range) -> bool {
+    range.start.line != range.end.line || range.end.character.saturating_sub(range.start.character) > 1
 }
 
 struct Comment {

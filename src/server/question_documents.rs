@@ -37,7 +37,8 @@ impl Actor {
         let exposed = self.documents.uri("").is_none_or(|uri| self.folders.find(&uri).is_some());
         let Some((open, again)) = self.questions.in_document(approval) else { return };
         let again = again.map(|again| format!("{again} Please read it, and answer again.\n\n")).unwrap_or_default();
-        let (mut text, mut choices) = (format!("{again}{}\n{}\n", covered(open), how_to_answer(open)), open.choices());
+        let hint = "> Read, then tick a box on the last lines and save.\n\n";
+        let (mut text, mut choices) = (format!("{hint}{again}{}\n{}\n", covered(open), how_to_answer(open)), open.choices());
         if exposed {
             text = format!(
                 "{}\ncountersign's own state folder lies inside of this workspace, so no document decides anything here: set XDG_STATE_HOME \
