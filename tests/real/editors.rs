@@ -5,4 +5,5 @@
 mod emacs;
 mod helix;
 pub mod lab;
+mod menu;
 mod neovim;

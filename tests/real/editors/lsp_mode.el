@@ -1,6 +1,8 @@
 ;;; lsp-mode with the documented configuration: ask, accept, reject and commit by the menu and documents. -*- lexical-binding: t -*-
 
-(setq lsp-auto-guess-root t
+(setq native-comp-jit-compilation nil
+      native-comp-enable-subr-trampolines nil
+      lsp-auto-guess-root t
       lsp-session-file (expand-file-name "lsp-session" (getenv "HOME"))
       lsp-server-install-dir (getenv "HOME")
       lsp-enable-file-watchers nil
@@ -100,6 +102,8 @@
     (search-forward "git push origin"))
   (lab-tick question "Close this question"))
 (set-buffer lab-file)
+(lab-wait "the end of the question"
+          (lambda () (not (seq-find (lambda (title) (string-prefix-p "Show question" title)) (lab-titles)))))
 (lab-on-line 20 "Take back accepted changes")
 (lab-wait "the text before" (lambda () (equal (lab-line 3) "line 3")))
 (set-buffer-modified-p nil)
