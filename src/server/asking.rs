@@ -11,15 +11,18 @@ use super::{
     commands::{AnswerCode, failed, invalid},
     documents,
     input::Input,
-    prompting::Purpose,
+    prompting::{Opened, Purpose},
     questions::{Dialog, Next, Open, Shown},
 };
 use crate::{
+    agent::brief,
     config::TrustStore,
     event::{Actor as By, ApprovalId, Event, Scope, TaskId},
     seams::{Answer, Question, QuestionKind, Update, UpdateKind},
 };
 
+/// Characters of a question of the model in one line.
+const LINE: usize = 100;
 /// How often it is looked whether a folder was trusted on the command line.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -186,7 +189,9 @@ impl Actor {
                 json!({"approval": open.approval, "kind": open.question.kind, "text": open.question.text, "expires": left.as_secs()})
             })
             .collect();
-        if self.client.questions {
+        if let (true, Some((words, uri))) = (rows.is_empty(), self.open_answer()) {
+            self.show_written(uri.clone(), Opened { take_focus: true, words });
+        } else if self.client.questions {
             if let Some(dialog) = self.questions.show_again() {
                 self.put_up(dialog);
             }
@@ -210,7 +215,9 @@ impl Actor {
     /// The model asks for words: a document like a prompt.
     pub fn on_ask_text(&mut self, task: &TaskId, question: &str, reply: oneshot::Sender<Option<String>>) {
         let text = documents::answer_document(question);
-        if self.open_prompt("answer", &text, Purpose::Answer(reply), false).is_err()
+        let line = format!("The agent asks: {:?}", brief(question, LINE));
+        let opened = Opened { take_focus: false, words: &line };
+        if self.open_prompt("answer", &text, Purpose::Answer(reply), opened).is_err()
             && let Some(task) = self.tasks.get_mut(task)
         {
             task.log("(the agent's question could not be shown)\n");

@@ -26,6 +26,8 @@ pub struct Client {
     pub delete: bool,
     pub progress: bool,
     pub show_document: bool,
+    /// Moves the keyboard into a document that it opens, even where it is asked not to: Helix, and lsp-mode in Emacs.
+    pub steals_focus: bool,
     pub refresh_lenses: bool,
     /// Shows hovers as Markdown.
     pub hover_markdown: bool,
@@ -69,6 +71,7 @@ impl Client {
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
+            steals_focus: named("helix") || named("emacs"),
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),
             hover_markdown: caps
                 .text_document

@@ -166,7 +166,7 @@ impl Actor {
         let choices = controls.iter().map(|control| control.title.clone()).collect();
         let code = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("agent-{}", uuid::Uuid::now_v7().simple());
-        let opened = Opened { take_focus: true, words: Some("What the agent does, and what you can do:") };
+        let opened = Opened { take_focus: true, words: "What the agent does, and what you can do." };
         let (_, uri) = self
             .open_boxes(&name, &text, Boxes { code, choices }, Ballot::Controls(controls), OPEN, opened)
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;

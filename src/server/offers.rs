@@ -31,8 +31,9 @@ impl Actor {
         let mut actions = Vec::new();
         self.offer_hunks(&params.text_document.uri, params.range, &mut actions);
         let most = if actions.is_empty() { MOST } else { MOST_BELOW_HUNKS };
-        if let Some(open) = self.questions.all().next() {
-            let title = format!("Show question: {}", clip(&open.question.text, WORDS));
+        let open = self.questions.all().next().map(|open| open.question.text.as_str());
+        if let Some(words) = open.or(self.open_answer().map(|(words, _)| words)) {
+            let title = format!("Show question: {}", clip(words, WORDS));
             actions.push(action(title, CodeActionKind::QUICKFIX, "approvals", json!({}), None));
         }
         if !automatic {

@@ -42,6 +42,9 @@ pub enum Purpose {
 pub struct OpenPrompt {
     purpose: Purpose,
     path: PathBuf,
+    uri: Url,
+    /// What it is about, in one line.
+    words: String,
 }
 
 /// What a document with boxes decides.
@@ -56,8 +59,8 @@ pub enum Ballot {
 #[derive(Clone, Copy)]
 pub struct Opened<'a> {
     pub take_focus: bool,
-    /// What it is about, where the editor opens no documents for a server.
-    pub words: Option<&'a str>,
+    /// What it is about, where it is not opened at once.
+    pub words: &'a str,
 }
 
 impl Actor {
@@ -103,8 +106,10 @@ impl Actor {
     }
 
     fn answer_with_prompt(&mut self, stem: &str, text: &str, purpose: Purpose) -> jsonrpc::Result<Value> {
-        let opened = self.open_prompt(stem, text, purpose, true);
-        let uri = opened.map_err(|error| failed(format!("the document cannot be written: {error}")))?;
+        let opened = Opened { take_focus: true, words: "Write to the agent." };
+        let uri = self
+            .open_prompt(stem, text, purpose, opened)
+            .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
     }
 
@@ -112,12 +117,12 @@ impl Actor {
     ///
     /// # Errors
     /// When the state folder cannot be written.
-    pub fn open_prompt(&mut self, stem: &str, text: &str, purpose: Purpose, take_focus: bool) -> io::Result<Url> {
+    pub fn open_prompt(&mut self, stem: &str, text: &str, purpose: Purpose, opened: Opened<'_>) -> io::Result<Url> {
         // Sent documents stay as history, so each has a name of its own.
         let name = format!("{stem}-{}.md", uuid::Uuid::now_v7().simple());
         let (path, uri) = self.documents.write(&name, text)?;
-        self.watch_prompt(OpenPrompt { purpose, path });
-        self.show_written(uri.clone(), Opened { take_focus, words: None });
+        self.watch_prompt(OpenPrompt { purpose, path, uri: uri.clone(), words: opened.words.to_owned() });
+        self.show_written(uri.clone(), opened);
         Ok(uri)
     }
 
@@ -131,16 +136,24 @@ impl Actor {
         });
     }
 
-    /// Opens a document that is there, or says where it is.
+    /// The document in which the model waits for words: what it asks, and where.
+    pub fn open_answer(&self) -> Option<(&str, &Url)> {
+        let waits = |prompt: &OpenPrompt| matches!(&prompt.purpose, Purpose::Answer(answer) if !answer.is_closed());
+        let oldest = self.prompts.iter().filter(|(_, prompt)| waits(prompt)).min_by_key(|(id, _)| **id);
+        oldest.map(|(_, prompt)| (prompt.words.as_str(), &prompt.uri))
+    }
+
+    /// Opens a document that is there, or says where it is: some editors open none, and some take the user's keyboard for it.
     pub fn show_written(&self, uri: Url, opened: Opened<'_>) {
-        if self.client.show_document {
+        if self.client.show_document && (opened.take_focus || !self.client.steals_focus) {
             return self.out.show_document(uri, opened.take_focus);
         }
-        let words = match opened.words {
-            Some(words) => format!("{words} To decide, open {}", uri.path()),
-            None => format!("Write to the agent in {}", uri.path()),
-        };
-        self.out.message(MessageType::INFO, &words);
+        let words = opened.words;
+        if self.client.show_document {
+            self.out.message(MessageType::WARNING, &format!("Choose `Show question` from the menu of code actions. {words}"));
+        } else {
+            self.out.message(MessageType::INFO, &format!("{words} Open {}", uri.path()));
+        }
     }
 
     /// Writes, opens and watches a document with boxes. Returns where it is.
@@ -185,7 +198,7 @@ impl Actor {
 
     /// A prompt document was sent.
     pub fn on_prompt(&mut self, id: u64, sent: Option<documents::Sent>) {
-        let Some(OpenPrompt { purpose, path }) = self.prompts.remove(&id) else { return };
+        let Some(OpenPrompt { purpose, path, uri, words }) = self.prompts.remove(&id) else { return };
         let Some(sent) = sent else {
             if let Purpose::Answer(answer) = purpose {
                 let _ = answer.send(None);
@@ -194,7 +207,7 @@ impl Actor {
         };
         if sent.text.is_empty() && !matches!(purpose, Purpose::Ask(_)) {
             self.out.message(MessageType::WARNING, "Nothing was sent: there is no text above the boxes.");
-            return self.watch_prompt(OpenPrompt { purpose, path });
+            return self.watch_prompt(OpenPrompt { purpose, path, uri, words });
         }
         let done = match purpose {
             Purpose::Answer(answer) => {

@@ -54,7 +54,7 @@ impl Actor {
         let take_focus = open.scope.task.is_none();
         let boxes = Boxes { code: code.clone(), choices };
         let ballot = Ballot::Question { approval: approval.clone(), code };
-        match self.open_boxes(&name, &text, boxes, ballot, patience, Opened { take_focus, words: Some(&line) }) {
+        match self.open_boxes(&name, &text, boxes, ballot, patience, Opened { take_focus, words: &line }) {
             Ok(document) => {
                 if let Some(open) = self.questions.get_mut(approval) {
                     open.document = Some(document);
@@ -76,7 +76,7 @@ impl Actor {
             (open.approval.clone(), open.question.text.clone(), document)
         });
         match oldest {
-            Some((_, words, Some((_, uri)))) => self.show_written(uri, Opened { take_focus: true, words: Some(&words) }),
+            Some((_, words, Some((_, uri)))) => self.show_written(uri, Opened { take_focus: true, words: &words }),
             // The user changed it, or it is gone.
             Some((approval, _, None)) => self.ask_in_document(&approval),
             None => {}

@@ -15,7 +15,7 @@ use super::{
     edit::workspace_edit,
     folders::Folder,
     input::{Input, Reply},
-    prompting::Purpose,
+    prompting::{Opened, Purpose},
     undo,
 };
 use crate::{
@@ -397,7 +397,7 @@ impl Actor {
         self.chosen(&args, false)?;
         let text = documents::reason_document(&hunks.hunks.iter().map(|hunk| hunk.0.as_str()).collect::<Vec<_>>().join(", "));
         let uri = self
-            .open_prompt("reason", &text, Purpose::Reject(hunks), true)
+            .open_prompt("reason", &text, Purpose::Reject(hunks), Opened { take_focus: true, words: "Say why." })
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
     }

@@ -138,11 +138,16 @@ impl Editor {
 
     /// `initialize` and `initialized` with these capabilities and options.
     pub async fn initialize(&self, capabilities: Value, options: Value) -> Value {
+        self.initialize_as("test", capabilities, options).await
+    }
+
+    /// The same with this editor's name.
+    pub async fn initialize_as(&self, name: &str, capabilities: Value, options: Value) -> Value {
         let answer = self
             .bounded(self.peer.request(
                 "initialize",
                 json!({
-                    "processId": std::process::id(), "clientInfo": {"name": "test", "version": "1"}, "capabilities": capabilities,
+                    "processId": std::process::id(), "clientInfo": {"name": name, "version": "1"}, "capabilities": capabilities,
                     "initializationOptions": options, "rootUri": uri(&self.folder),
                     "workspaceFolders": [{"uri": uri(&self.folder), "name": "w"}],
                 }),

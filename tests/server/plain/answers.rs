@@ -5,7 +5,10 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use serde_json::json;
 
 use super::desk::{Bare, Desk, read, save, tick};
-use crate::support::model_double::{ModelDouble, Turn};
+use crate::{
+    lsp::{Editor, able},
+    support::model_double::{KEY, ModelDouble, SPEC, Turn},
+};
 
 /// Longer than a document's change takes to be seen.
 const SEEN: Duration = Duration::from_millis(500);
@@ -216,4 +219,42 @@ async fn show_question_opens_the_document_again() {
     bare.says("countersign done").await;
     assert!(result(&double).contains("ran-2"), "{}", result(&double));
     assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+/// Where commands could propose a change of the document, and the user could accept it unread, no document decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_folder_inside_of_the_workspace_decides_nothing() {
+    let desk = Desk::asking();
+    let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), Turn::say("Done.")]);
+    fs::rename(desk.path("home/state"), desk.path("w/state")).unwrap();
+    let bare = desk.bare_with(&double, &[("XDG_STATE_HOME", desk.path("w/state").to_str().unwrap())]).await;
+    let path = question(&bare).await;
+    let text = read(&path);
+    assert!(text.contains("XDG_STATE_HOME") && !text.contains("[ ] Run") && !text.contains("\"code\""), "{text}");
+    save(&path, &format!("{text}[x] Run\n"));
+    tokio::time::sleep(SEEN).await;
+    assert_eq!(double.requests().len(), 1);
+    // The control.
+    save(&path, &text);
+    tick(&path, "Close this question; nothing is done");
+    bare.says("countersign done").await;
+    assert!(result(&double).contains("did not decide"), "{}", result(&double));
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_may_prefer_documents_to_dialogs() {
+    let desk = Desk::asking();
+    let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), Turn::say("Done.")]);
+    let url = double.url();
+    let home = desk.path("home");
+    let environment = [("HOME", home.to_str().unwrap()), ("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_BASE_URL", &url)];
+    let editor = Editor::spawn(&home, &desk.path("w"), &["--model", SPEC], &environment).await;
+    editor.initialize(able(), json!({"countersign": {"dialogs": false}})).await;
+    editor.command("ask", json!({"prompt": "Run."})).await.unwrap();
+    let document = editor.until("the question", |seen| seen.documents.first().cloned()).await;
+    tick(&reqwest::Url::parse(&document).unwrap().to_file_path().unwrap(), "Run");
+    editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign done"))).await;
+    assert!(result(&double).contains("ran-2") && editor.seen().questions.is_empty());
+    assert_eq!(editor.quit().await, Some(0));
 }

@@ -105,20 +105,35 @@ impl Desk {
 
     /// A client without dialogs, lenses and resource operations. `documents`: whether it opens documents for the server.
     pub async fn bare(&self, double: &ModelDouble, documents: bool) -> Bare {
+        self.start(double, documents, "test", &[]).await
+    }
+
+    /// The same by the name of an editor.
+    pub async fn bare_named(&self, double: &ModelDouble, name: &str) -> Bare {
+        self.start(double, true, name, &[]).await
+    }
+
+    /// The same with a further environment.
+    pub async fn bare_with(&self, double: &ModelDouble, environment: &[(&str, &str)]) -> Bare {
+        self.start(double, true, "test", environment).await
+    }
+
+    async fn start(&self, double: &ModelDouble, documents: bool, name: &str, more: &[(&str, &str)]) -> Bare {
         let (url, home) = (double.url(), self.path("home"));
-        let environment = [
+        let mut environment = vec![
             ("HOME", home.to_str().unwrap()),
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("ANTHROPIC_API_KEY", KEY),
             ("ANTHROPIC_BASE_URL", url.as_str()),
         ];
+        environment.extend(more);
         let editor = Editor::spawn(&home, &self.path("w"), &["--model", SPEC], &environment).await;
         let capabilities = json!({
             "general": {"positionEncodings": ["utf-16"]},
             "workspace": {"applyEdit": true, "workspaceEdit": {"documentChanges": true}},
             "window": {"showDocument": {"support": documents}},
         });
-        editor.initialize(capabilities, Value::Null).await;
+        editor.initialize_as(name, capabilities, Value::Null).await;
         editor.answer_all(Choice::Error(-32601));
         editor.open(FILE, TEXT);
         Bare { editor, seen: 0.into(), said: 0.into() }

@@ -32,18 +32,18 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         let double = ModelDouble::start([edits(), Turn::say("Two changes."), Turn::say("Once more.")]);
         let bare = desk.bare(&double, documents).await;
         // A client that opens no documents is told where they are.
-        let document = async |words: &str| match documents {
+        let document = async || match documents {
             true => bare.document().await,
-            false => bare.says(words).await.split_whitespace().last().unwrap().into(),
+            false => bare.says(" Open /").await.split_whitespace().last().unwrap().into(),
         };
 
         bare.choose(0, "Ask agent...").await.unwrap();
-        send(&document("Write to the agent").await, "Shout.");
+        send(&document().await, "Shout.");
         bare.says("countersign done").await;
         bare.hunks(2).await;
 
         bare.choose(5, "Reject with a reason...").await.unwrap();
-        send(&document("Write to the agent").await, "six is fine as it is");
+        send(&document().await, "six is fine as it is");
         bare.hunks(1).await;
         assert_eq!(bare.choose(1, "Accept change").await.unwrap()["refused"], json!([]));
         assert_eq!(bare.editor.text(FILE), TEXT.replace("two", "TWO"));
@@ -51,7 +51,7 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         // The commit is asked in a document that holds all of it.
         let head = desk.git(&["rev-parse", "HEAD"]);
         bare.choose(0, "Commit accepted changes...").await.unwrap();
-        let question = document("To decide").await;
+        let question = document().await;
         let text = read(&question);
         for part in ["# Commit to `work`?", "+TWO", "SHA-256", "Shout.", "[ ] Reject\n[ ] Commit\n"] {
             assert!(text.contains(part), "{part:?} is not in {text}");
@@ -65,7 +65,7 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
 
         // A push is not approved there; the command in the document is the way, and it pushes exactly what was shown.
         bare.choose(0, "Push...").await.unwrap();
-        let question = document("To decide").await;
+        let question = document().await;
         let text = read(&question);
         let command = text.lines().find(|line| line.trim().starts_with("git push ")).unwrap().trim().to_owned();
         assert!(!text.contains("] Push") && !text.contains("\"code\""), "{text}");
@@ -88,7 +88,7 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
             assert!(read(&bare.document().await).contains("Two changes."));
         }
         bare.choose(0, "Retry with a note...").await.unwrap();
-        send(&document("Write to the agent").await, "Softly this time.");
+        send(&document().await, "Softly this time.");
         bare.says("Once more.").await;
         let asked = double.last().body.to_string();
         for part in ["Softly this time.", "six is fine as it is", "Shout."] {
@@ -174,6 +174,41 @@ async fn stop_and_continue_from_the_menu() {
     bare.choose(0, "Continue").await.unwrap();
     bare.says("Went on.").await;
     assert!(!bare.titles(0).await.contains(&"Stop the agent".to_owned()));
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_own_question_is_in_the_menu_until_it_is_answered() {
+    let desk = Desk::trusted();
+    let double = ModelDouble::start([Turn::call("q", "ask_user", json!({"question": "Tabs or spaces?"})), Turn::say("Thanks.")]);
+    let bare = desk.bare(&double, true).await;
+    bare.choose(0, "Ask agent...").await.unwrap();
+    send(&bare.document().await, "Indent it.");
+    let answer = bare.document().await;
+    // It was closed without an answer.
+    bare.choose(0, "Show question: The agent asks: \"Tabs or spaces?\"").await.unwrap();
+    assert_eq!(bare.document().await, answer);
+    send(&answer, "Spaces, of course.");
+    bare.says("countersign done").await;
+    assert!(double.last().results()[0].1.contains("Spaces, of course."));
+    assert!(!bare.titles(0).await.iter().any(|title| title.starts_with("Show question")));
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+/// Helix and lsp-mode move the keyboard into whatever they open: they open nothing that the user did not ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_document_takes_the_keyboard_it_waits_for_the_user() {
+    let desk = Desk::new();
+    let double = ModelDouble::start([Turn::say("Here I am.")]);
+    let bare = desk.bare_named(&double, "helix").await;
+    bare.editor.command("ask", json!({"prompt": "Are you there?"})).await.unwrap();
+    let told = bare.says("Show question").await;
+    assert!(told.contains("Trust"), "{told}");
+    assert!(bare.editor.seen().documents.is_empty());
+    bare.choose(0, "Show question: Trust").await.unwrap();
+    assert!(read(&bare.document().await).contains("countersign trust add"));
+    desk.trust();
+    bare.says("Here I am.").await;
     assert_eq!(bare.editor.quit().await, Some(0));
 }
 
