@@ -159,6 +159,7 @@ impl Actor {
             Input::Landed(landed) => self.on_landed(landed),
             Input::PromptSent { id, sent } => self.on_prompt(id, sent),
             Input::Ticked { id, ticked } => self.on_ticked(id, ticked),
+            Input::Remind(approval) => self.on_remind(&approval),
             Input::Trusted(approval) => self.on_trusted(&approval),
             Input::Refresh => self.refresh(),
             Input::SetUp => self.on_set_up(),

@@ -82,7 +82,7 @@ impl Actor {
         let waiting: Vec<ApprovalId> =
             self.questions.all().filter(|open| open.document.is_none()).map(|open| open.approval.clone()).collect();
         for approval in waiting {
-            self.ask_in_document(&approval);
+            self.ask_in_document(&approval, false);
         }
     }
 
@@ -154,8 +154,9 @@ impl Actor {
             Next::OpenDocument(approval) => self.open_question_document(&approval),
             Next::GoOn => {}
             Next::InDocument(approval) => {
-                self.client.questions = false;
-                self.ask_in_document(&approval);
+                // Or it was answered too fast, and is asked again.
+                let again = !std::mem::replace(&mut self.client.questions, false);
+                self.ask_in_document(&approval, again);
             }
             Next::Closed(approval, answer) => {
                 if let Some(open) = open {

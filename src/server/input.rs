@@ -85,6 +85,8 @@ pub enum Input {
         id: u64,
         ticked: Ticked,
     },
+    /// It may be time to tell the user again that this question is open.
+    Remind(ApprovalId),
     /// The folder that this question is about was trusted on the command line.
     Trusted(ApprovalId),
     /// Show what changed since the last refresh.

@@ -9,6 +9,7 @@ use tower_lsp::lsp_types::MessageType;
 use super::{
     actor::Actor,
     boxes::Boxes,
+    input::Input,
     prompting::{Ballot, Opened},
     questions::{CLOSE, Open},
 };
@@ -16,6 +17,9 @@ use crate::{event::ApprovalId, seams::QuestionKind};
 
 /// A document is watched for this long after its question has expired, so that a late tick is told that it is late.
 const LATE: Duration = Duration::from_secs(3600);
+/// Pauses between the reminders of a question that the user has not opened.
+const REMIND: [Duration; 4] = [Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(16), Duration::from_secs(30)];
+const LAST_REMIND: Duration = Duration::from_secs(60);
 
 impl Actor {
     /// Everything that an approval covers, to be read; the question itself is a dialog.
@@ -32,7 +36,9 @@ impl Actor {
     }
 
     /// The question in a document with boxes, for a client without dialogs.
-    pub fn ask_in_document(&mut self, approval: &ApprovalId) {
+    ///
+    /// `wanted`: the user has just asked for it. Unasked, it takes no focus.
+    pub fn ask_in_document(&mut self, approval: &ApprovalId, wanted: bool) {
         // A command's changes to such a folder could be accepted with others.
         let exposed = self.documents.uri("").is_none_or(|uri| self.folders.find(&uri).is_some());
         let Some((open, again)) = self.questions.in_document(approval) else { return };
@@ -50,17 +56,43 @@ impl Actor {
         let (name, code, line) =
             (format!("question-{approval}-{}", open.showing()), open.code.clone(), open.question.text.clone());
         let patience = open.question.timeout + LATE;
-        // Whoever asked by hand waits for it; a task takes no focus.
-        let take_focus = open.scope.task.is_none();
+        // A question of no task is about what the user did.
+        let take_focus = wanted || open.scope.task.is_none();
         let boxes = Boxes { code: code.clone(), choices };
         let ballot = Ballot::Question { approval: approval.clone(), code };
         match self.open_boxes(&name, &text, boxes, ballot, patience, Opened { take_focus, words: &line }) {
             Ok(document) => {
-                if let Some(open) = self.questions.get_mut(approval) {
-                    open.document = Some(document);
+                let Some(open) = self.questions.get_mut(approval) else { return };
+                open.document = Some(document);
+                open.seen = take_focus || !self.client.steals_focus;
+                if !open.seen {
+                    self.remind_later(approval);
                 }
             }
             Err(error) => self.cannot_show(&error),
+        }
+    }
+
+    /// A message goes with the next key; the user who types on is told again.
+    fn remind_later(&self, approval: &ApprovalId) {
+        let Some(asked) = self.questions.get(approval).map(Open::alive) else { return };
+        let (mailbox, approval) = (self.mailbox.clone(), approval.clone());
+        tokio::spawn(async move {
+            for pause in REMIND.into_iter().chain(std::iter::repeat(LAST_REMIND)) {
+                tokio::time::timeout(pause, std::future::pending::<()>()).await.ok();
+                if asked.strong_count() == 0 || mailbox.send(Input::Remind(approval.clone())).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// It may be time to tell the user again that a question is open.
+    pub fn on_remind(&self, approval: &ApprovalId) {
+        if let Some((open, (_, uri))) = self.questions.get(approval).and_then(|open| Some((open, open.document.clone()?)))
+            && !open.seen
+        {
+            self.show_written(uri, Opened { take_focus: false, words: &open.question.text });
         }
     }
 
@@ -76,9 +108,12 @@ impl Actor {
             (open.approval.clone(), open.question.text.clone(), document)
         });
         match oldest {
-            Some((_, words, Some((_, uri)))) => self.show_written(uri, Opened { take_focus: true, words: &words }),
+            Some((approval, words, Some((_, uri)))) => {
+                self.questions.shown(&approval);
+                self.show_written(uri, Opened { take_focus: true, words: &words });
+            }
             // The user changed it, or it is gone.
-            Some((approval, _, None)) => self.ask_in_document(&approval),
+            Some((approval, _, None)) => self.ask_in_document(&approval, true),
             None => {}
         }
     }

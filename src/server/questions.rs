@@ -72,6 +72,8 @@ pub struct Open {
     pub code: String,
     /// The document that holds the code.
     pub document: Option<(PathBuf, Url)>,
+    /// Whether that was opened in the editor.
+    pub seen: bool,
     alive: Arc<()>,
     reply: Option<oneshot::Sender<Answer>>,
     nonce: u64,
@@ -154,6 +156,7 @@ impl Questions {
             question,
             code: random(CODE),
             document: None,
+            seen: false,
             alive: Arc::default(),
             reply: Some(reply),
             nonce: 0,
@@ -236,6 +239,14 @@ impl Questions {
         open.shown_at = Instant::now();
         open.showings += 1;
         Some((open, again))
+    }
+
+    /// The document is opened again: it can be read from now on.
+    pub fn shown(&mut self, approval: &ApprovalId) {
+        if let Some(open) = self.get_mut(approval) {
+            open.seen = true;
+            open.shown_at = Instant::now();
+        }
     }
 
     /// A box of the document with this code was ticked. `min` is the time below which an approval is not believed.

@@ -180,6 +180,48 @@ fn moving_typing_and_saving_start_nothing() {
     assert!(desk.journal().contains("\"kind\":\"task.start\""));
 }
 
+/// Helix moves the keyboard into every document that it opens, so none is opened for a question: what is typed stays in the file.
+#[test]
+fn typing_while_a_question_arrives_answers_nothing() {
+    let question = json!({"question": "Shall I?", "options": ["Yes", "No"]});
+    let ask = json!({"type": "tool_use", "id": "q", "name": "ask_user", "input": question});
+    let done = json!({"content": [{"type": "text", "text": "As you say."}]});
+    let desk = Desk::scripted(&[json!({"content": [ask]}), done]);
+    let script = format!("\"lsp\", \"--model\", \"script:{}\"", desk.home("script.jsonl").display());
+    fs::create_dir_all(desk.home("config/helix")).unwrap();
+    fs::write(desk.home("config/helix/languages.toml"), documented("toml", 0).replace("\"lsp\"", &script)).unwrap();
+    let screen = Screen::start(&desk, &editor("helix"), &[OsStr::new("list.md")]);
+    screen.shows("line 20");
+    choose(&screen, "Ask agent...");
+    write_and_send(&screen, "Ask me.");
+    screen.type_text("gaggO");
+    let mut typed = String::new();
+    for round in 0.. {
+        screen.type_text("x[x] Yes");
+        typed.push_str("x[x] Yes");
+        if desk.journal().contains("\"kind\":\"approval.request\"") && round > 4 {
+            break;
+        }
+        screen.press(&["Enter"]);
+        typed.push('\n');
+        assert!(round < 300, "no question came: {}\n{}", screen.text(), desk.journal());
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    screen.press(&["Escape"]);
+    // The message went with the next key, and comes again.
+    screen.shows("Choose `Show question`");
+    screen.type_text(":w");
+    screen.press(&["Enter"]);
+    let wanted = format!("{typed}\n{}", lines());
+    until("the typed text", || desk.read("list.md"), || (desk.read("list.md") == wanted).then_some(()));
+    assert!(!desk.journal().contains("\"kind\":\"approval.decision\""), "something was answered");
+    choose(&screen, "Show question: The agent asks");
+    screen.shows("[ ] No");
+    tick_last(&screen);
+    screen.shows("As you say.");
+    assert!(desk.journal().contains("\"outcome\":\"approved\""));
+}
+
 /// Writes into the document that has just opened, and sends it.
 fn write_and_send(screen: &Screen, words: &str) {
     screen.shows("[ ] send");
