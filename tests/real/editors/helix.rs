@@ -215,6 +215,7 @@ fn typing_while_a_question_arrives_answers_nothing() {
     let wanted = format!("{typed}\n{}", lines());
     until("the typed text", || desk.read("list.md"), || (desk.read("list.md") == wanted).then_some(()));
     assert!(!desk.journal().contains("\"kind\":\"approval.decision\""), "something was answered");
+    screen.type_text("20gg");
     choose(&screen, "Show question: The agent asks");
     screen.shows("[ ] No");
     tick_last(&screen);
