@@ -187,7 +187,12 @@ impl Task {
             gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock).with_grants(seams.grants.clone()),
             guard: Guard::default(),
             budget,
-            registry: Registry::new(spec.mode, policy.tools().unwrap_or_default(), &spec.folder.to_string_lossy()),
+            registry: Registry::new(
+                spec.mode,
+                policy.tools().unwrap_or_default(),
+                &spec.folder.to_string_lossy(),
+                seams.editor.insight(),
+            ),
             shell: Shell::new(seams.sandbox.clone(), SandboxSpec::under(spec.folder.clone(), policy.run())),
             outputs: Outputs::default(),
             system: "".into(),
@@ -224,7 +229,10 @@ impl Task {
             tools_sha: tools_sha(&self.registry.specs()),
         };
         self.record_durable(Actor::Human, None, event).await?;
-        self.show(UpdateKind::State, json!({"state": "running", "message": self.progress("starting")}));
+        self.show(
+            UpdateKind::State,
+            json!({"state": "running", "message": self.progress("starting"), "model": self.seams.model.name()}),
+        );
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub(super) fn canonical(rules: &Rules) -> String {
     out.table("default");
     for kind in ActionKind::ALL {
         let verdict = rules.defaults.get(&kind).map_or_else(|| fallback(kind), |(verdict, _)| *verdict);
-        let _ = writeln!(out.text, "{} = \"{verdict}\"", key(kind.name()));
+        let _ = writeln!(out.text, "{} = {}", key(kind.name()), quoted(&verdict.to_string()));
     }
     for lists in &rules.paths.layers {
         let named: [(&str, &List); 5] = [
@@ -164,8 +164,11 @@ fn key(name: &str) -> String {
     if name.contains('.') { quoted(name) } else { name.to_owned() }
 }
 
-/// A TOML basic string.
+/// A TOML literal string where it can be one, since its quotes need no escapes in the JSON of a request; else a basic string.
 fn quoted(text: &str) -> String {
+    if !text.contains(|c: char| c == '\'' || c.is_control()) {
+        return format!("'{text}'");
+    }
     let escapes: BTreeMap<char, &str> = [('"', "\\\""), ('\\', "\\\\"), ('\n', "\\n"), ('\t', "\\t"), ('\r', "\\r")].into();
     let mut out = String::from("\"");
     for c in text.chars() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Insight;
 use crate::event::{ApprovalId, PermissionOutcome, Scope};
 
 /// One thing to show while a task runs (`countersign/update`).
@@ -108,4 +109,9 @@ pub trait Editor: Send + Sync {
 
     /// What the user sent to the running task since the last call.
     fn steering(&self) -> Vec<String>;
+
+    /// What it knows besides texts; `None` when there is nothing to ask, as in a terminal.
+    fn insight(&self) -> Option<&dyn Insight> {
+        None
+    }
 }

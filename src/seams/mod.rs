@@ -3,6 +3,7 @@
 mod clock;
 mod editor;
 mod grants;
+mod insight;
 mod journal;
 mod model;
 mod sandbox;
@@ -12,6 +13,9 @@ mod workspace;
 pub use clock::Clock;
 pub use editor::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind};
 pub use grants::Grants;
+pub use insight::{
+    Diagnostic, Insight, InsightError, Line, Lines, OpenBuffer, Place, Places, RecentEdit, Relation, Severity, Symbol, Told,
+};
 pub use journal::{Journal, JournalError};
 pub use model::{
     Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -26,6 +26,7 @@ use super::{
     outgoing::Outgoing,
     prompting::{Ballot, OpenPrompt},
     questions::Questions,
+    recent::Recent,
     restore::Keeper,
     review::Review,
     task::Task,
@@ -69,6 +70,8 @@ pub struct Actor {
     pub stories: Stories,
     /// Lines with `agent:` that the user typed: folder, file, line.
     pub typed: Vec<(usize, WsPath, String)>,
+    /// What the user typed last.
+    pub recent: Arc<Mutex<Recent>>,
     /// Task prompts as last read.
     pub prompt_cache: HashMap<Option<usize>, (Instant, Arc<[TaskPrompt]>)>,
     /// Broken files that the user has been told about.
@@ -112,6 +115,7 @@ impl Actor {
             keeper,
             stories: Stories::default(),
             typed: Vec::new(),
+            recent: Arc::default(),
             prompt_cache: HashMap::new(),
             problems: Vec::new(),
             scripts: life::Scripts::default(),
@@ -163,7 +167,7 @@ impl Actor {
             Input::Trusted(approval) => self.on_trusted(&approval),
             Input::Refresh => self.refresh(),
             Input::SetUp => self.on_set_up(),
-            Input::Level(level) => self.level = Some(level),
+            Input::Level(level) => self.on_level(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
             Input::Keep => self.keep(),
@@ -205,7 +209,12 @@ impl Actor {
             Command::Commit(args) => self.on_user_commit(args),
             Command::Push => self.on_user_push(),
             Command::TrustWorkspace => self.on_trust_workspace(),
-            Command::Status => Ok(self.status()),
+            Command::Status(wanted) => {
+                if wanted.proposals == Some(true) {
+                    self.send_proposals_again();
+                }
+                Ok(self.status())
+            }
             Command::Transcript(of) => self.on_transcript(&of.task),
             Command::OpenPullRequest => Err(failed("opening pull requests is not available yet")),
             Command::Dashboard => {

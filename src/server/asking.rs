@@ -11,6 +11,7 @@ use super::{
     commands::{AnswerCode, failed, invalid},
     documents,
     input::Input,
+    outbox::Weight,
     prompting::{Opened, Purpose},
     questions::{Dialog, Next, Open, Shown},
 };
@@ -32,24 +33,20 @@ impl Actor {
         let (kind, text, digest, timeout) =
             (format!("{:?}", question.kind), question.text.clone(), question.digest.clone(), question.timeout);
         let trust = question.kind == QuestionKind::Trust;
+        let row = json!({
+            "question": question.kind, "text": text, "titles": question.titles, "expires": timeout.as_secs(), "state": "open",
+        });
         let approval = self.questions.add(scope.clone(), question, reply);
         if let (true, Some(folder)) = (trust, &scope.workspace) {
             self.watch_trust(approval.clone(), folder.into());
         }
-        self.record(
-            By::Server,
-            &scope,
-            Event::ApprovalRequest { approval: approval.clone(), question: kind, text: text.clone(), digest },
-        );
+        self.record(By::Server, &scope, Event::ApprovalRequest { approval: approval.clone(), question: kind, text, digest });
         let (mailbox, expiring) = (self.mailbox.clone(), approval.clone());
         tokio::spawn(async move {
             tokio::time::timeout(timeout, std::future::pending::<()>()).await.ok();
             let _ = mailbox.send(Input::Expired(expiring));
         });
-        if let Some(task) = &scope.task {
-            let data = json!({"approval": approval, "text": text, "state": "open"});
-            self.on_update(task, Update { kind: UpdateKind::Question, data });
-        }
+        self.tell_question(&scope, &approval, row);
         self.show_question();
         self.display.touch_all();
         self.schedule_refresh();
@@ -168,10 +165,8 @@ impl Actor {
                         digest: open.digest,
                     };
                     self.record(By::Human, &open.scope, decision);
-                    if let Some(task) = &open.scope.task {
-                        let data = json!({"approval": approval, "state": answer.kind.outcome(), "by": answer.by});
-                        self.on_update(task, Update { kind: UpdateKind::Question, data });
-                    }
+                    let row = json!({"state": answer.kind.outcome(), "by": answer.by});
+                    self.tell_question(&open.scope, &approval, row);
                 }
                 self.display.touch_all();
                 self.schedule_refresh();
@@ -182,15 +177,8 @@ impl Actor {
 
     /// `approvals {}`: shows the oldest open question again.
     pub fn on_approvals(&mut self) -> jsonrpc::Result<Value> {
-        let rows: Vec<Value> = self
-            .questions
-            .all()
-            .map(|open| {
-                let left = open.question.timeout.saturating_sub(open.age());
-                json!({"approval": open.approval, "kind": open.question.kind, "text": open.question.text, "expires": left.as_secs()})
-            })
-            .collect();
-        if let (true, Some((words, uri))) = (rows.is_empty(), self.open_answer()) {
+        let rows = self.question_rows();
+        if let (None, Some((words, uri))) = (self.questions.all().next(), self.open_answer()) {
             self.show_written(uri.clone(), Opened { take_focus: true, words });
         } else if self.client.questions {
             if let Some(dialog) = self.questions.show_again() {
@@ -199,7 +187,32 @@ impl Actor {
         } else {
             self.show_in_document_again();
         }
-        Ok(Value::Array(rows))
+        Ok(rows)
+    }
+
+    /// The open questions, oldest first; `expires` in seconds from now.
+    pub fn question_rows(&self) -> Value {
+        let row = |open: &Open| {
+            let left = open.question.timeout.saturating_sub(open.age());
+            json!({
+                "approval": open.approval, "kind": open.question.kind, "text": open.question.text,
+                "titles": open.question.titles, "expires": left.as_secs(), "task": open.scope.task,
+            })
+        };
+        self.questions.all().map(row).collect()
+    }
+
+    /// A question was opened or closed; the user's own belong to no task.
+    fn tell_question(&mut self, scope: &Scope, approval: &ApprovalId, mut row: Value) {
+        row["approval"] = json!(approval);
+        match &scope.task {
+            Some(task) => self.on_update(task, Update { kind: UpdateKind::Question, data: row }),
+            None if self.client.rich => {
+                (row["task"], row["kind"]) = (Value::Null, json!(UpdateKind::Question));
+                self.out.own("countersign/update", row, Weight::Needed);
+            }
+            None => {}
+        }
     }
 
     /// `answer {code, choice}`.

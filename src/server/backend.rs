@@ -1,6 +1,6 @@
 //! The LSP methods. Each handler's first act is a send into the actor's mailbox; none waits for a person, a model or a child.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tower_lsp::{
     LanguageServer, async_trait,
@@ -86,6 +86,9 @@ impl LanguageServer for Backend {
                     }),
                     file_operations: None,
                 }),
+                experimental: Some(json!({
+                    "countersign": {"protocol": caps::PROTOCOL, "version": env!("CARGO_PKG_VERSION")},
+                })),
                 ..Default::default()
             },
         })

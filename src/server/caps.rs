@@ -1,9 +1,14 @@
 //! What the client said it can do, reduced to what the server decides by.
 
+use std::sync::{Arc, atomic::AtomicBool};
+
 use serde_json::Value;
 use tower_lsp::lsp_types::{ClientCapabilities, InitializeParams, MarkupKind, PositionEncodingKind, ResourceOperationKind};
 
 use crate::text::Encoding;
+
+/// Version of everything under `countersign/`. It goes up when a client that was right would be wrong.
+pub const PROTOCOL: u64 = 1;
 
 /// A client's abilities, fixed at `initialize`.
 #[derive(Clone, Debug)]
@@ -11,8 +16,14 @@ pub struct Client {
     /// Name and version, as it calls itself.
     pub name: String,
     pub encoding: Encoding,
-    /// Speaks the notifications and requests under `countersign/`.
+    /// Speaks the notifications and requests under `countersign/`, in the version that this server speaks.
     pub rich: bool,
+    /// Why a client that called itself rich is served as a plain one, for the user.
+    pub mismatch: Option<String>,
+    /// Answers `countersign/query`: a rich client that does not say otherwise. Cleared when it answers "method not found".
+    pub queries: Arc<AtomicBool>,
+    /// A rich client that knows nothing besides texts, as a terminal.
+    pub silent: bool,
     /// The editor vouches for the workspace; believed from rich clients only.
     pub trusted: bool,
     /// Model SPEC from the editor's user settings.
@@ -50,7 +61,10 @@ impl Client {
         };
         let window = caps.window.as_ref();
         let named = |name: &str| params.client_info.as_ref().is_some_and(|info| info.name.eq_ignore_ascii_case(name));
-        let rich = own["rich"].as_bool().unwrap_or(false);
+        let wants_rich = own["rich"].as_bool().unwrap_or(false);
+        let mismatch = if wants_rich { mismatch(&own["protocol"]) } else { None };
+        let rich = wants_rich && mismatch.is_none();
+        let silent = rich && own["queries"] == Value::Bool(false);
         Client {
             name: params.client_info.as_ref().map_or_else(
                 || "an editor".to_owned(),
@@ -58,6 +72,9 @@ impl Client {
             ),
             encoding: encoding(caps),
             rich,
+            mismatch,
+            queries: Arc::new(AtomicBool::new(rich && !silent)),
+            silent,
             trusted: rich && own["trusted"].as_bool().unwrap_or(false),
             model: own["model"].as_str().map(str::to_owned),
             // The request is older than its capability: a client that says nothing may well answer. -32601 tells, or the user,
@@ -95,6 +112,22 @@ impl Client {
             Encoding::Utf32 => PositionEncodingKind::UTF32,
         }
     }
+}
+
+/// The sentence for a client of another version; one that names none speaks the first.
+fn mismatch(protocol: &Value) -> Option<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let named = if protocol.is_null() { Some(1) } else { protocol.as_u64() };
+    let (theirs, next) = match named {
+        Some(PROTOCOL) => return None,
+        Some(newer) if newer > PROTOCOL => (newer.to_string(), "update countersign"),
+        Some(older) => (older.to_string(), "update the extension"),
+        None => ("one without a number".to_owned(), "update the extension"),
+    };
+    Some(format!(
+        "countersign {version} speaks protocol {PROTOCOL}, your editor's extension {theirs}: {next}. Until then it works as in \
+         an editor without extension."
+    ))
 }
 
 fn own_options(options: Option<&Value>) -> Value {

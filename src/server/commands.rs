@@ -91,7 +91,7 @@ pub enum Command {
     Push,
     OpenPullRequest,
     TrustWorkspace,
-    Status,
+    Status(StatusArgs),
     Transcript(OfTask),
     Dashboard,
 }
@@ -99,6 +99,8 @@ pub enum Command {
 args! {
     /// `more`: what can be done in the folder of this file, as a document.
     MoreArgs { uri: Option<Url> }
+    /// `status`; `proposals` sends every proposal again.
+    StatusArgs { proposals: Option<bool> }
     /// `commit` by the user.
     CommitArgs { message: Option<String> }
 }
@@ -169,7 +171,7 @@ impl Command {
             "push" => read::<Nothing>(id, argument).map(|_| Command::Push)?,
             "openPullRequest" => read::<Nothing>(id, argument).map(|_| Command::OpenPullRequest)?,
             "trustWorkspace" => read::<Nothing>(id, argument).map(|_| Command::TrustWorkspace)?,
-            "status" => read::<Nothing>(id, argument).map(|_| Command::Status)?,
+            "status" => Command::Status(read(id, argument)?),
             "transcript" => Command::Transcript(read(id, argument)?),
             "dashboard" => read::<Nothing>(id, argument).map(|_| Command::Dashboard)?,
             _ => return Err(invalid(format!("{id:?} is no command of this server; its commands are {}", listed()))),

@@ -14,9 +14,9 @@ use tower_lsp::lsp_types::{
 use super::{actor::Actor, input::Input, outbox::Weight, position, receipts};
 use crate::{
     config,
-    event::ProposalId,
+    event::{ProposalId, TaskId},
     path::WsPath,
-    proposal::{FileOp, FileProposal, Hunk, HunkState, Proposal},
+    proposal::{FileOp, FileProposal, Hunk, HunkKind, HunkState, Proposal},
     text::Encoding,
     workspace::desk::Desk,
 };
@@ -155,7 +155,13 @@ impl Actor {
                     .iter()
                     .filter_map(|(path, file)| {
                         let to = if let FileOp::Move { to } = &file.op { folder.uri(to) } else { None };
-                        Some(self.file_row(&folder.uri(path)?, path, file, to))
+                        let version = folder.desk.buffer(path).map(|buffer| buffer.version);
+                        let mut row = self.file_row(&folder.uri(path)?, path, file, &proposal.task);
+                        row["version"] = json!(version);
+                        if let Some(to) = to {
+                            row["to"] = json!(to);
+                        }
+                        Some(row)
                     })
                     .collect();
                 let params = json!({
@@ -167,7 +173,8 @@ impl Actor {
         }
     }
 
-    fn file_row(&self, uri: &Url, path: &WsPath, file: &FileProposal, to: Option<Url>) -> Value {
+    fn file_row(&self, uri: &Url, path: &WsPath, file: &FileProposal, task: &TaskId) -> Value {
+        let words = self.tasks.get(task).map(|task| &task.words);
         let hunks: Vec<Value> = file
             .all()
             .map(|hunk| {
@@ -175,10 +182,17 @@ impl Actor {
                     file.base.point(hunk.range.start, self.client.encoding),
                     file.base.point(hunk.range.end, self.client.encoding),
                 );
-                json!({
-                    "id": hunk.id, "range": {"start": start, "end": end}, "old_text": hunk.old, "new_text": hunk.new,
-                    "state": hunk.state, "steering": hunk.apart,
-                })
+                let mut row = json!({
+                    "id": hunk.id, "kind": kind(hunk.kind), "range": {"start": start, "end": end}, "old_text": hunk.old,
+                    "new_text": hunk.new, "state": hunk.state, "steering": hunk.apart, "call": hunk.call,
+                });
+                if let Some(why) = hunk.why {
+                    row["why"] = json!(why.to_string());
+                }
+                if let Some(reason) = words.and_then(|words| words.reason(&hunk.call)) {
+                    row["reason"] = json!(reason);
+                }
+                row
             })
             .collect();
         let op = match &file.op {
@@ -187,11 +201,7 @@ impl Actor {
             FileOp::Delete => "delete",
             FileOp::Move { .. } => "move",
         };
-        let mut row = json!({"uri": uri, "path": path, "op": op, "hunks": hunks});
-        if let Some(to) = to {
-            row["to"] = json!(to);
-        }
-        row
+        json!({"uri": uri, "path": path, "op": op, "hunks": hunks})
     }
 
     /// Lenses over the hunks of one file.
@@ -236,6 +246,15 @@ fn checks_lens(desk: &Desk, proposal: &Proposal, path: &WsPath, encoding: Encodi
         arguments: Some(vec![json!({"proposal": proposal.id})]),
     };
     Some(CodeLens { range: Range { start: at, end: at }, command: Some(command), data: None })
+}
+
+fn kind(kind: HunkKind) -> &'static str {
+    match kind {
+        HunkKind::Lines => "lines",
+        HunkKind::Create => "create",
+        HunkKind::Delete => "delete",
+        HunkKind::Move => "move",
+    }
 }
 
 /// `-2 +5`

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{input::Input, questions};
+use super::{input::Input, query::EditorInsight, questions};
 use crate::{
     agent::brief,
     event::{ApprovalId, Scope, TaskId},
-    seams::{Answer, AnswerKind, Editor, Question, QuestionKind, Update},
+    seams::{Answer, AnswerKind, Editor, Insight, Question, QuestionKind, Update},
 };
 
 /// Most options of a question, and most characters of one and of the question in a dialog.
@@ -26,12 +26,19 @@ pub struct TaskEditor {
     steering: Steering,
     /// How long a question stays open.
     timeout: std::time::Duration,
+    insight: Option<EditorInsight>,
 }
 
 impl TaskEditor {
     /// The editor of this task.
     pub fn new(mailbox: mpsc::UnboundedSender<Input>, task: TaskId, steering: Steering, timeout: std::time::Duration) -> Self {
-        TaskEditor { mailbox, task, steering, timeout }
+        TaskEditor { mailbox, task, steering, timeout, insight: None }
+    }
+
+    /// The same with what can be asked of the editor.
+    #[must_use]
+    pub fn with_insight(self, insight: Option<EditorInsight>) -> Self {
+        TaskEditor { insight, ..self }
     }
 }
 
@@ -90,6 +97,10 @@ impl Editor for TaskEditor {
             AnswerKind::Rejected => Some("(the user chose none of these)".to_owned()),
             AnswerKind::Dismissed | AnswerKind::Expired => None,
         }
+    }
+
+    fn insight(&self) -> Option<&dyn Insight> {
+        self.insight.as_ref().map(|insight| insight as &dyn Insight)
     }
 
     fn steering(&self) -> Vec<String> {

@@ -38,6 +38,7 @@ impl Words {
         match update.kind {
             // A request to the model begins.
             UpdateKind::State if data["state"] == "thinking" => self.latest.clear(),
+            UpdateKind::State if self.model.is_empty() => self.model = data["model"].as_str().unwrap_or_default().to_owned(),
             UpdateKind::Text if self.latest.len() < 4 * REASON => {
                 self.latest.push_str(data["text"].as_str().unwrap_or_default());
             }
@@ -57,7 +58,13 @@ impl Words {
         }
     }
 
-    fn reason(&self, call: &CallId) -> Option<String> {
+    /// The model of the latest answer, or the one that will be asked.
+    pub fn model(&self) -> Option<&str> {
+        (!self.model.is_empty()).then_some(&*self.model)
+    }
+
+    /// What the model said right before this call.
+    pub fn reason(&self, call: &CallId) -> Option<String> {
         self.reasons.iter().rev().find(|(known, _)| known == call).map(|(_, words)| words.clone())
     }
 }

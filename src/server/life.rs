@@ -17,6 +17,7 @@ use super::{
     editor::{Steering, TaskEditor, ask},
     grants::FolderGrants,
     input::Input,
+    query::EditorInsight,
     task::{Asked, State},
     versioning::{self, ActorDesk},
 };
@@ -91,6 +92,7 @@ pub struct Job {
     /// What the user did since the session's last task.
     notes: Vec<String>,
     scripts: Scripts,
+    insight: Option<EditorInsight>,
     /// Path, text (of the buffer, if open) and encoding of what the ask is about.
     about: Option<(WsPath, Option<Text>)>,
 }
@@ -125,6 +127,7 @@ impl Job {
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
             scripts: actor.scripts.clone(),
+            insight: EditorInsight::of(actor, id),
             about,
         })
     }
@@ -160,8 +163,10 @@ impl Job {
             self.record(start);
         }
         let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
-        let editor: Arc<dyn Editor> =
-            Arc::new(TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout));
+        let editor: Arc<dyn Editor> = Arc::new(
+            TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout)
+                .with_insight(self.insight.take()),
+        );
         let spec = TaskSpec {
             session: self.session.clone(),
             task: self.task.clone(),

@@ -1,6 +1,7 @@
 //! The language server: LSP on one side, tasks of the agent on the other. LSP types stand only here.
 
 mod actor;
+mod answers;
 mod asking;
 mod backend;
 mod boxes;
@@ -30,13 +31,16 @@ pub mod peer;
 mod problems;
 mod prompting;
 mod publishing;
+mod query;
 mod question_documents;
 mod questions;
 mod receipts;
+mod recent;
 mod renewing;
 mod restore;
 mod review;
 mod running;
+mod sheet;
 mod task;
 mod telling;
 mod text_sync;

@@ -35,6 +35,9 @@ impl ConfigError {
 impl Actor {
     /// The client is ready: look at the files that the user may have broken; nothing of it delays a request.
     pub fn on_initialized(&mut self) {
+        if let Some(sentence) = &self.client.mismatch {
+            self.out.message(MessageType::WARNING, sentence);
+        }
         self.look_for_kept();
         let (setup, mailbox) = (self.setup.clone(), self.mailbox.clone());
         let roots: Vec<PathBuf> = self.folders.iter().map(|(_, folder)| folder.canonical.clone()).collect();

@@ -262,6 +262,8 @@ impl Actor {
             reported: String::new(),
             transcript: String::new(),
             words: Default::default(),
+            asked_at: String::new(),
+            summary: "restored after a restart of the server; what came before stands in the journal".to_owned(),
         };
         restored.log("\n\nThe server was started anew; what came before stands in the journal.\n");
         for (path, hunk, why) in &found.dropped {

@@ -93,6 +93,8 @@ impl Actor {
             reported: String::new(),
             transcript: String::new(),
             words: Default::default(),
+            asked_at: self.setup.clock.utc(),
+            summary: String::new(),
         };
         self.tasks.insert(id.clone(), task);
         if let Some(folder) = self.folders.get_mut(folder) {
@@ -190,6 +192,7 @@ impl Actor {
         self.refresh();
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.state = finished.state;
+        task.summary.clone_from(&finished.summary);
         if let Some(history) = finished.history
             && let Some(session) = self.sessions.get_mut(&task.session)
         {
@@ -207,7 +210,10 @@ impl Actor {
         let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
         let (progress, folder) = (task.progress, task.folder);
-        let mut data = json!({"state": task.state.word(), "title": task.title, "summary": finished.summary, "pending": pending});
+        let mut data = json!({
+            "state": task.state.word(), "title": task.title, "session": task.session, "proposal": task.proposal,
+            "summary": finished.summary, "pending": pending,
+        });
         match &task.state {
             State::Ended(stop) => data["stop"] = json!(stop),
             State::Failed(why) => {
@@ -259,6 +265,7 @@ impl Actor {
             } else {
                 self.dismiss_questions_of(&id);
                 self.report_progress(&id);
+                self.tell_state(&id, Some("stopping"));
             }
         }
     }

@@ -87,6 +87,10 @@ pub struct Task {
     pub transcript: String,
     /// What the model said before each call.
     pub words: Words,
+    /// When it was asked, UTC; empty for a task of a server that is gone, of which only the proposal was restored.
+    pub asked_at: String,
+    /// The summary that it ended with.
+    pub summary: String,
 }
 
 impl Task {
@@ -100,19 +104,35 @@ impl Task {
         }
     }
 
-    /// The task's row in `status`.
-    pub fn status(&self, question: Option<String>) -> Value {
+    /// The task's row in `status`, as far as the task knows.
+    pub fn status(&self) -> Value {
         let mut row = json!({
-            "task": self.id, "session": self.session, "title": self.title, "state": self.state.word(),
-            "iteration": self.iteration, "iterations": self.iterations, "usage": self.usage,
+            "task": self.id, "session": self.session, "proposal": self.proposal, "title": self.title, "mode": self.mode.name(),
+            "state": self.state.word(), "restored": self.asked_at.is_empty(), "asked_at": self.asked_at, "iteration": self.iteration, "iterations": self.iterations,
+            "usage": self.usage, "seq": self.seq,
         });
         if let Some(cost) = self.cost_usd {
             row["cost_usd"] = json!(cost);
         }
-        if let Some(question) = question {
-            row["question"] = json!(question);
+        if let Some(model) = self.words.model() {
+            row["model"] = json!(model);
+        }
+        match &self.state {
+            State::Queued => {}
+            State::Preparing | State::Running => row["step"] = json!(self.step()),
+            State::Ended(stop) => (row["stop"], row["summary"]) = (json!(stop), json!(self.summary)),
+            State::Failed(why) => row["message"] = json!(why),
         }
         row
+    }
+
+    /// What it is doing now, in a few words.
+    pub fn step(&self) -> &str {
+        match (&self.state, self.line.as_str()) {
+            (State::Preparing, "") => "starting",
+            (_, "") => "thinking",
+            (_, line) => line,
+        }
     }
 
     /// The one message at the end.

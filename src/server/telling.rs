@@ -14,11 +14,12 @@ use super::{
     commands::failed,
     input::Input,
     outbox::Weight,
-    task::State,
+    task::{State, Task},
 };
 use crate::{
     agent::{plain, progress_line},
     event::TaskId,
+    path::WsPath,
     seams::{Update, UpdateKind},
 };
 
@@ -76,14 +77,18 @@ impl Actor {
         if let (Some(params), Some(data)) = (params.as_object_mut(), update.data.as_object()) {
             params.extend(data.clone());
         }
-        let weight = if update.kind == UpdateKind::State { Weight::Needed } else { Weight::Informing };
+        let needed = matches!(update.kind, UpdateKind::State | UpdateKind::Question);
+        let weight = if needed { Weight::Needed } else { Weight::Informing };
         self.out.own("countersign/update", params, weight);
     }
 
     /// Tells a rich client the task's state.
     pub fn tell_state(&mut self, id: &TaskId, message: Option<&str>) {
         let Some(task) = self.tasks.get(id) else { return };
-        let mut data = json!({"state": task.state.word(), "title": task.title});
+        let mut data = json!({
+            "state": task.state.word(), "title": task.title, "session": task.session, "proposal": task.proposal,
+            "mode": task.mode.name(), "level": self.level,
+        });
         if let Some(message) = message {
             data["message"] = json!(message);
         }
@@ -145,17 +150,43 @@ impl Actor {
 
     /// `status`
     pub fn status(&self) -> Value {
-        let rows: Vec<Value> = self
-            .tasks
-            .values()
-            .map(|task| {
-                let question = self.questions.all().find(|open| open.scope.task.as_ref() == Some(&task.id));
-                task.status(question.map(|open| open.question.text.clone()))
-            })
-            .collect();
+        let mut tasks: Vec<&Task> = self.tasks.values().collect();
+        tasks.sort_by_key(|task| task.started);
+        let rows: Vec<Value> = tasks.into_iter().map(|task| self.status_of(task)).collect();
         let queued = self.tasks.values().filter(|task| task.state == State::Queued).count();
         let model = self.client.model.clone().or_else(|| self.setup.model.clone());
-        json!({"tasks": rows, "queued": queued, "level": self.level, "model": model})
+        json!({
+            "tasks": rows, "queued": queued, "level": self.level, "model": model, "questions": self.question_rows(),
+        })
+    }
+
+    fn status_of(&self, task: &Task) -> Value {
+        let mut row = task.status();
+        if let Some(open) = self.questions.all().find(|open| open.scope.task.as_ref() == Some(&task.id)) {
+            row["question"] = json!(open.question.text);
+        }
+        if let Some(folder) = self.folders.get(task.folder) {
+            row["folder"] = json!(folder.uri(&WsPath::root()));
+            row["pending"] = json!(folder.pending(&task.proposal));
+        }
+        row
+    }
+
+    /// `status {proposals: true}`: a rich client that lost what it knew gets every proposal again.
+    pub fn send_proposals_again(&mut self) {
+        self.display.touch_all();
+        self.schedule_refresh();
+    }
+
+    /// The level of the walls is known: running tasks show it.
+    pub fn on_level(&mut self, level: String) {
+        if self.level.as_ref() == Some(&level) {
+            return;
+        }
+        self.level = Some(level);
+        let running = self.tasks.values().filter(|task| matches!(task.state, State::Preparing | State::Running));
+        let running: Vec<TaskId> = running.map(|task| task.id.clone()).collect();
+        running.iter().for_each(|id| self.tell_state(id, None));
     }
 
     /// `transcript`: what happened, as a document.

@@ -1,6 +1,8 @@
 //! The editor's texts, as they change. Every change moves the pending hunks along at once; what is shown of them follows a
 //! moment later.
 
+use std::sync::PoisonError;
+
 use tower_lsp::lsp_types::{
     DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
     DidOpenTextDocumentParams, DidSaveTextDocumentParams, FileChangeType, Url,
@@ -50,6 +52,8 @@ impl Actor {
             tracing::warn!(%error, "a change of a document cannot be applied");
             return;
         }
+        let by_user = !self.review.is_busy();
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).changed(index, &path, &changes, by_user);
         if marks && !self.review.is_busy() {
             self.remember_typed(index, &path, &before, &changes);
         }
@@ -70,6 +74,7 @@ impl Actor {
         if let Some(folder) = self.folders.get_mut(index) {
             folder.desk.close(&path);
         }
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).closed(index, &path);
         self.typed.retain(|(folder, typed, _)| (*folder, typed) != (index, &path));
         self.read_again(index, path);
         self.after_text(index);

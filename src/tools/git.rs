@@ -41,8 +41,8 @@ impl Op {
     }
 }
 
-/// Asks git about the disk, or publishes. commit takes exactly what the user accepted; commit and push are shown to the user,
-/// who decides. Publish only when the task asks for it.
+/// Asks git about the disk, or publishes what the user accepted; they see and decide about each commit and push. Publish only
+/// when the task asks for it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Git {
@@ -57,7 +57,7 @@ pub(super) struct Git {
     rev: Option<String>,
     #[serde(default)]
     message: Option<String>,
-    /// A new one to make, or the one to commit to or push.
+    /// To make, commit to or push.
     #[serde(default, alias = "name")]
     branch: Option<String>,
     #[serde(default)]

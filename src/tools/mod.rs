@@ -6,7 +6,9 @@
 
 mod ask_user;
 mod context;
+mod diagnostics;
 mod edit_file;
+mod editor;
 mod file_op;
 mod finish;
 mod git;
@@ -14,12 +16,14 @@ mod lenient;
 mod list_files;
 pub mod matching;
 mod output;
+mod quoted;
 mod read_file;
 mod registry;
 mod run;
 mod schema;
 mod search;
 mod shell;
+mod symbols;
 pub mod terminal;
 mod write_file;
 

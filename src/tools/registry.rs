@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, Mode, Tool, ask_user::AskUser, edit_file::EditFile, file_op::FileOp, finish::Finish, git::Git, lenient,
-    list_files::ListFiles, output::Output, read_file::ReadFile, run::Run, schema, search::Search, write_file::WriteFile,
+    Effect, Mode, Tool, ask_user::AskUser, diagnostics::Diagnostics, edit_file::EditFile, editor::Editor, file_op::FileOp,
+    finish::Finish, git::Git, lenient, list_files::ListFiles, output::Output, read_file::ReadFile, run::Run, schema,
+    search::Search, symbols::Symbols, write_file::WriteFile,
 };
-use crate::seams::ToolSpec;
+use crate::seams::{Insight, ToolSpec};
 
 type Read = fn(Map<String, Value>) -> Result<Box<dyn Tool>, serde_json::Error>;
 
@@ -20,6 +21,34 @@ struct Entry {
     read: Read,
     /// Whether it is there in modes that change nothing.
     looks_only: bool,
+    needs: Needs,
+}
+
+/// What must be there to answer a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// An editor that tells its buffers.
+    Editor,
+    /// One that passes questions on to its language servers.
+    LanguageServers,
+}
+
+impl Needs {
+    /// Whether that is there.
+    fn met(self, by: Option<&dyn Insight>) -> bool {
+        match self {
+            Needs::Nothing => true,
+            Needs::Editor => by.is_some(),
+            Needs::LanguageServers => by.is_some_and(Insight::languages),
+        }
+    }
+}
+
+impl Entry {
+    fn needing(self, needs: Needs) -> Entry {
+        Entry { needs, ..self }
+    }
 }
 
 fn entry<T: Tool + DeserializeOwned + JsonSchema + 'static>(name: &str, looks_only: bool) -> Entry {
@@ -27,6 +56,7 @@ fn entry<T: Tool + DeserializeOwned + JsonSchema + 'static>(name: &str, looks_on
         spec: schema::spec::<T>(name),
         read: |input| serde_json::from_value::<T>(Value::Object(input)).map(|call| Box::new(call) as Box<dyn Tool>),
         looks_only,
+        needs: Needs::Nothing,
     }
 }
 
@@ -34,7 +64,9 @@ fn entry<T: Tool + DeserializeOwned + JsonSchema + 'static>(name: &str, looks_on
 fn all() -> Vec<Entry> {
     vec![
         entry::<AskUser>("ask_user", true),
+        entry::<Diagnostics>("diagnostics", true).needing(Needs::LanguageServers),
         entry::<EditFile>("edit_file", false),
+        entry::<Editor>("editor", true).needing(Needs::Editor),
         entry::<FileOp>("file_op", false),
         entry::<Finish>("finish", true),
         entry::<Git>("git", true),
@@ -43,6 +75,7 @@ fn all() -> Vec<Entry> {
         entry::<ReadFile>("read_file", true),
         entry::<Run>("run", false),
         entry::<Search>("search", true),
+        entry::<Symbols>("symbols", true).needing(Needs::LanguageServers),
         entry::<WriteFile>("write_file", false),
     ]
 }
@@ -71,21 +104,31 @@ pub struct Registry {
     folder: String,
     entries: Vec<Entry>,
     specs: Arc<[ToolSpec]>,
+    /// Tools that this editor cannot answer.
+    unmet: Vec<String>,
 }
 
 /// A call as far as it could be read.
 pub type Parsed = Result<Box<dyn Tool>, String>;
 
 impl Registry {
-    /// The tools of a mode; of these only `enabled`, when the policy names any. Absolute paths below `folder` are read as
-    /// relative ones, since commands print them.
-    pub fn new(mode: Mode, enabled: &[String], folder: &str) -> Self {
+    /// The tools of a mode that can be answered; of these only `enabled`, when the policy names any. Absolute paths below
+    /// `folder` are read as relative ones, since commands print them.
+    pub fn new(mode: Mode, enabled: &[String], folder: &str, insight: Option<&dyn Insight>) -> Self {
         let wanted = |entry: &Entry| {
-            (mode == Mode::Edit || entry.looks_only) && (enabled.is_empty() || enabled.contains(&entry.spec.name))
+            entry.needs.met(insight)
+                && (mode == Mode::Edit || entry.looks_only)
+                && (enabled.is_empty() || enabled.contains(&entry.spec.name))
         };
-        let entries: Vec<Entry> = all().into_iter().filter(wanted).collect();
+        let mut entries: Vec<Entry> = all().into_iter().filter(wanted).collect();
+        if !Needs::LanguageServers.met(insight)
+            && let Some(editor) = entries.iter_mut().find(|entry| entry.needs == Needs::Editor)
+        {
+            Editor::without_selection(&mut editor.spec);
+        }
         let specs = entries.iter().map(|entry| entry.spec.clone()).collect();
-        Registry { mode, folder: folder.trim_end_matches('/').to_owned(), entries, specs }
+        let unmet = all().into_iter().filter(|entry| !entry.needs.met(insight)).map(|entry| entry.spec.name).collect();
+        Registry { unmet, mode, folder: folder.trim_end_matches('/').to_owned(), entries, specs }
     }
 
     /// The declarations, sorted by name.
@@ -121,8 +164,10 @@ impl Registry {
         let alike = |entry: &&Entry| (similar::TextDiff::from_chars(entry.spec.name.as_str(), known).ratio() * 1000.0) as u32;
         let nearest = self.entries.iter().max_by_key(alike).filter(|entry| alike(entry) >= 600);
         let names: Vec<&str> = self.entries.iter().map(|entry| entry.spec.name.as_str()).collect();
-        if all().iter().any(|entry| entry.spec.name == known) && nearest.is_none_or(|entry| entry.spec.name != known) {
+        let left_out = all().into_iter().find(|entry| entry.spec.name == known);
+        if let Some(left_out) = left_out.filter(|_| nearest.is_none_or(|entry| entry.spec.name != known)) {
             let why = match self.mode {
+                _ if self.unmet.contains(&left_out.spec.name) => "the editor here cannot be asked".to_owned(),
                 Mode::Edit => "the policy leaves it out".to_owned(),
                 mode => format!("this task only looks ({})", mode.name()),
             };

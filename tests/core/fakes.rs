@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -319,6 +319,8 @@ pub struct Person {
     pub takes: AtomicU64,
     /// Called while a question is open.
     pub while_open: Mutex<Option<Hook>>,
+    /// What their editor knows besides texts.
+    pub knows: OnceLock<Box<dyn Insight>>,
 }
 
 #[async_trait::async_trait]
@@ -340,6 +342,9 @@ impl Editor for Person {
     }
     async fn ask_text(&self, _: &Scope, question: &str, _: &[String]) -> Option<String> {
         (question != "unanswered").then(|| format!("answer to {question}"))
+    }
+    fn insight(&self) -> Option<&dyn Insight> {
+        self.knows.get().map(|knows| &**knows)
     }
     fn steering(&self) -> Vec<String> {
         std::mem::take(&mut self.said.lock().unwrap())

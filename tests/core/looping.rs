@@ -9,7 +9,7 @@ use countersign::{
 };
 use serde_json::json;
 
-use crate::fakes::*;
+use crate::{fakes::*, insight::Knowing};
 
 #[test]
 fn looks_edits_tests_and_finishes() {
@@ -33,12 +33,19 @@ fn looks_edits_tests_and_finishes() {
 
 #[test]
 fn the_first_request_fits_sixteen_kilobytes_and_requests_only_grow() {
-    let world = World::new([call("list_files", json!({})), finish()]);
-    world.run();
-    let requests = world.model.requests.lock().unwrap();
-    let first = requests[0].to_string().len();
-    assert!(first < 16 * 1024, "{first} bytes");
-    assert_eq!(requests[0]["system"], requests[1]["system"]);
+    // Without an editor, with a plain one, and with one whose language servers can be asked.
+    for languages in [None, Some(false), Some(true)] {
+        let world = World::new([call("list_files", json!({})), finish()]);
+        if let Some(languages) = languages {
+            world.knows(Knowing { languages, ..Knowing::default() });
+        }
+        world.run();
+        let requests = world.model.requests.lock().unwrap();
+        let first = requests[0].to_string().len();
+        assert!(first < 16 * 1024, "{languages:?}: {first} bytes");
+        println!("{languages:?}: {first} bytes");
+        assert_eq!(requests[0]["system"], requests[1]["system"]);
+    }
 }
 
 #[test]

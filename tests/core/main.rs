@@ -8,6 +8,7 @@ mod fakes;
 mod checks;
 mod faults;
 mod history;
+mod insight;
 mod looping;
 mod publishing;
 mod tools;

@@ -32,7 +32,7 @@ fn exit(code: i32) -> Outcome {
 
 #[test]
 fn schemas_are_closed_sorted_and_without_noise() {
-    let registry = Registry::new(Mode::Edit, &[], "");
+    let registry = Registry::new(Mode::Edit, &[], "", None);
     let specs = registry.specs();
     assert!(specs.windows(2).all(|pair| pair[0].name < pair[1].name));
     for spec in specs.iter() {
@@ -43,7 +43,7 @@ fn schemas_are_closed_sorted_and_without_noise() {
             assert!(!text.contains(noise), "{}: {noise} in {text}", spec.name);
         }
     }
-    let only = Registry::new(Mode::Edit, &["read_file".to_owned()], "");
+    let only = Registry::new(Mode::Edit, &["read_file".to_owned()], "", None);
     assert_eq!(only.specs().iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>(), ["read_file"]);
 }
 
@@ -289,7 +289,7 @@ fn hits_that_the_policy_keeps_back_are_not_shown() {
 
 #[test]
 fn every_tool_has_a_result_in_the_modes_that_have_it() {
-    let names = |mode: Mode| Registry::new(mode, &[], "").specs().iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
+    let names = |mode: Mode| Registry::new(mode, &[], "", None).specs().iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
     assert_eq!(
         names(Mode::Edit),
         ["ask_user", "edit_file", "file_op", "finish", "git", "list_files", "output", "read_file", "run", "search", "write_file"]

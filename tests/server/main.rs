@@ -12,6 +12,7 @@ mod plain;
 mod proof;
 mod protocol;
 mod publishing;
+mod query;
 mod restart;
 mod room;
 mod storm;

@@ -18,15 +18,24 @@ impl Room {
         for (name, text) in files {
             fs::write(room.path(name), text).unwrap();
         }
+        room.trust("add");
+        room
+    }
+
+    fn trust(&self, what: &str) {
         let trust = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(["trust", "add"])
-            .arg(room.folder())
-            .env("XDG_CONFIG_HOME", room.home.path().join("config"))
-            .env("XDG_STATE_HOME", room.home.path().join("state"))
+            .args(["trust", what])
+            .arg(self.folder())
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
             .output()
             .unwrap();
         assert!(trust.status.success());
-        room
+    }
+
+    /// Takes the trust in the folder back.
+    pub fn distrust(&self) {
+        self.trust("revoke");
     }
 
     pub fn folder(&self) -> PathBuf {
@@ -43,11 +52,16 @@ impl Room {
 
     /// An initialized client of a server whose model gives these answers.
     pub async fn editor(&self, answers: &[Value]) -> Editor {
+        self.editor_with(answers, Value::Null).await
+    }
+
+    /// The same with these initialization options.
+    pub async fn editor_with(&self, answers: &[Value], options: Value) -> Editor {
         let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
         fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
         let editor =
             Editor::spawn(self.home.path(), &self.folder(), &["--model", &format!("script:{}", path.display())], &[]).await;
-        editor.initialize(able(), Value::Null).await;
+        editor.initialize(able(), options).await;
         editor
     }
 

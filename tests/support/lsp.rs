@@ -49,6 +49,15 @@ pub enum Choice {
     Never,
 }
 
+/// How a rich client answers `countersign/query`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    Tells(Value),
+    Error(i64),
+    /// Never answers.
+    Silent,
+}
+
 struct State {
     docs: HashMap<String, (i32, Text)>,
     encoding: Encoding,
@@ -56,6 +65,8 @@ struct State {
     choices: VecDeque<(&'static str, Duration, Choice)>,
     /// What every question gets that no choice fits.
     otherwise: Option<Choice>,
+    /// Answers to `countersign/query` by kind.
+    known: HashMap<String, Known>,
     questions: Vec<String>,
     documents: Vec<String>,
     notifications: Vec<(String, Value)>,
@@ -124,6 +135,7 @@ impl Editor {
             habit: Habit::Honest,
             choices: VecDeque::new(),
             otherwise: None,
+            known: HashMap::new(),
             questions: Vec::new(),
             documents: Vec::new(),
             notifications: Vec::new(),
@@ -226,6 +238,11 @@ impl Editor {
     /// Every question that no [`Editor::answer`] fits gets this answer at once.
     pub fn answer_all(&self, choice: Choice) {
         self.state.lock().unwrap().otherwise = Some(choice);
+    }
+
+    /// How `countersign/query` of this kind is answered from now on.
+    pub fn knows(&self, kind: &str, known: Known) {
+        self.state.lock().unwrap().known.insert(kind.to_owned(), known);
     }
 
     /// Opens a document with this text.
@@ -370,6 +387,7 @@ async fn pump(
                     "window/workDoneProgress/create" | "client/registerCapability" | "workspace/codeLens/refresh" => {
                         peer.respond(id, Ok(Value::Null));
                     }
+                    "countersign/query" if query(&peer, &id, &params, &state) => {}
                     other => {
                         state.lock().unwrap().unexpected.push(other.to_owned());
                         peer.respond(id, Err(Refused { code: -32601, message: "not here".to_owned() }));
@@ -402,6 +420,20 @@ fn answer(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
             Choice::Never => {}
         }
     });
+}
+
+/// Whether the test knows an answer.
+fn query(peer: &Peer, id: &Value, params: &Value, state: &Arc<Mutex<State>>) -> bool {
+    let known = state.lock().unwrap().known.get(params["kind"].as_str().unwrap_or_default()).cloned();
+    match &known {
+        Some(Known::Tells(answer)) => peer.respond(id.clone(), Ok(answer.clone())),
+        Some(Known::Error(code)) => {
+            peer.respond(id.clone(), Err(Refused { code: *code, message: "no such luck".to_owned() }));
+        }
+        Some(Known::Silent) => {}
+        None => return false,
+    }
+    true
 }
 
 fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {

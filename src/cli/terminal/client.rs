@@ -68,7 +68,7 @@ impl Client {
             "clientInfo": {"name": "countersign in a terminal", "version": env!("CARGO_PKG_VERSION")},
             "rootUri": uri,
             "workspaceFolders": [{"uri": uri, "name": name}],
-            "initializationOptions": {"countersign": {"rich": true}},
+            "initializationOptions": {"countersign": {"rich": true, "protocol": 1, "queries": false}},
             "capabilities": {
                 "general": {"positionEncodings": ["utf-8"]},
                 "workspace": {
