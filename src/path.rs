@@ -1,5 +1,7 @@
 //! Workspace paths: the only way that the model, the tools and the policy name a file.
 
+pub mod roots;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

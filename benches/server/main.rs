@@ -1,11 +1,12 @@
 //! The server as an editor meets it: the release binary over stdio, measured from outside. `cargo bench --bench server [PART]`
-//! with PART one of `start`, `typing`, `session`, `turns`; each line shows the bar and whether the median keeps it.
+//! with PART one of `start`, `typing`, `session`, `turns`, `memory`; each line shows the bar and whether the median keeps it.
 //!
 //! Absolute times drift with the machine, so each part measures its floor in the same rounds (A B A B): a process that does
 //! nothing, or `cat` in the server's place. docs/performance.md holds a set of results.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod figures;
+mod memory;
 mod model;
 mod place;
 mod server;
@@ -16,8 +17,13 @@ mod typing;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let parts: [(&str, fn()); 4] =
-        [("start", start::measure), ("typing", typing::measure), ("session", session::measure), ("turns", turns::measure)];
+    let parts: [(&str, fn()); 5] = [
+        ("start", start::measure),
+        ("typing", typing::measure),
+        ("session", session::measure),
+        ("turns", turns::measure),
+        ("memory", memory::measure),
+    ];
     figures::heading();
     for (name, measure) in parts {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {

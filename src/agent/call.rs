@@ -164,9 +164,13 @@ async fn admit(task: &mut Task, index: usize, open: OpenCall, cut: bool) -> Resu
     if let Some(why) = tool.refusal() {
         return refuse(open, ToolResult::error(why));
     }
+    let actions = tool.actions();
+    if let Err(why) = task.gate.grounds().check(&actions) {
+        return refuse(open, ToolResult::error(why.to_string()));
+    }
     let scope = task.scope(Some(&open.call));
     show_start(task, &open, &tool.title());
-    let permit = task.gate.permit(&scope, &tool.actions(), tool.effect(), &mut task.budget, &task.cancel).await?;
+    let permit = task.gate.permit(&scope, &actions, tool.effect(), &mut task.budget, &task.cancel).await?;
     Ok(match permit {
         Permit::Go { apart } => Ok(Admitted { index, open, scope, tool, apart }),
         Permit::Denied(why) => return refuse(open, ToolResult::denied(why)),
@@ -242,10 +246,7 @@ async fn publish(task: &mut Task, call: Admitted, what: Publication) -> Result<S
 async fn execute(task: &Task, call: Admitted) -> Settled {
     let Admitted { index, open, scope, tool, apart } = call;
     let started = task.seams.clock.now();
-    let may_read = |path: &str| {
-        let decision = task.policy().decide(&Action::Read(path.to_owned()), &*task.seams.around);
-        decision.verdict == Verdict::Allow
-    };
+    let may_read = |path: &str| task.gate.judge(&Action::Read(path.to_owned())).verdict == Verdict::Allow;
     let cx = Context {
         call: &open.call,
         scope: &scope,
@@ -255,6 +256,7 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
         outputs: &task.outputs,
         vcs: task.seams.vcs.as_deref(),
         may_read: &may_read,
+        roots: task.gate.grounds().roots(),
         apart,
         usual: Duration::from_secs(task.policy().run().timeout_s),
         longest: Duration::from_secs(task.policy().run().max_timeout_s),

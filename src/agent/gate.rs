@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Budget,
+    grounds::Grounds,
     shown::{brief, plain},
     task::Ending,
 };
@@ -45,6 +46,8 @@ pub struct Gate {
     /// Digests of what ended without a yes, and how.
     refused: HashMap<String, PermissionOutcome>,
     grants: Option<Arc<dyn Grants>>,
+    /// What holds for paths where the workspace has several folders.
+    grounds: Grounds,
     /// The task proposes changes of files that steer tools: what a remembered command would do now is not what was granted.
     steered: bool,
 }
@@ -64,13 +67,30 @@ impl Gate {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Gate { policy, around, editor, journal, clock, refused: HashMap::new(), grants: None, steered: false }
+        let (refused, grounds) = Default::default();
+        Gate { policy, around, editor, journal, clock, refused, grants: None, grounds, steered: false }
     }
 
     /// The same gate with these remembered answers.
     #[must_use]
     pub fn with_grants(self, grants: Option<Arc<dyn Grants>>) -> Self {
         Gate { grants, ..self }
+    }
+
+    /// The same gate over these folders.
+    #[must_use]
+    pub fn with_grounds(self, grounds: Grounds) -> Self {
+        Gate { grounds, ..self }
+    }
+
+    /// The folders of the task.
+    pub fn grounds(&self) -> &Grounds {
+        &self.grounds
+    }
+
+    /// The policy's verdict, off the record.
+    pub fn judge(&self, action: &Action) -> Decision {
+        self.grounds.judge(&self.policy, &*self.around, action)
     }
 
     /// Judges all actions of a call; the strictest verdict decides.
@@ -181,7 +201,7 @@ impl Gate {
 
     /// The policy's verdict, put on record.
     pub fn decide(&self, scope: &Scope, action: &Action) -> Decision {
-        let decision = self.policy.decide(action, &*self.around);
+        let decision = self.judge(action);
         let event = Event::PolicyDecision {
             action: action.kind().to_string(),
             target: action.target().to_owned(),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     budget::{Budget, Exceeded, Prices},
     gate::Gate,
+    grounds::Grounds,
     guard::Guard,
     history::History,
     iteration, progress, prompt,
@@ -62,6 +63,8 @@ pub struct Seams {
     pub clock: Arc<dyn Clock>,
     pub policy: Arc<Policy>,
     pub around: Arc<dyn Surroundings + Send + Sync>,
+    /// The folders of the workspace; `policy` and `around` are those of the task's own.
+    pub grounds: Grounds,
 }
 
 /// Why a task failed, for the user: one sentence and a next step.
@@ -184,7 +187,9 @@ impl Task {
         Task {
             before: spec.history.len(),
             history: std::mem::take(&mut spec.history),
-            gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock).with_grants(seams.grants.clone()),
+            gate: Gate::new(policy.clone(), seams.around.clone(), editor, journal, clock)
+                .with_grants(seams.grants.clone())
+                .with_grounds(seams.grounds.clone()),
             guard: Guard::default(),
             budget,
             registry: Registry::new(
@@ -192,7 +197,8 @@ impl Task {
                 policy.tools().unwrap_or_default(),
                 &spec.folder.to_string_lossy(),
                 seams.editor.insight(),
-            ),
+            )
+            .with_roots(seams.grounds.roots().clone()),
             shell: Shell::new(seams.sandbox.clone(), SandboxSpec::under(spec.folder.clone(), policy.run())),
             outputs: Outputs::default(),
             system: "".into(),
@@ -217,9 +223,10 @@ impl Task {
     }
 
     async fn start(&mut self) -> Result<(), Ending> {
-        let system = prompt::system_prompt(self.policy(), self.spec.mode, self.iterations).map_err(|error| {
-            Ending::failed(error.to_string(), Some("This is a fault of this build; please report it.".into()))
-        })?;
+        let system =
+            prompt::system_prompt_in(self.policy(), &self.seams.grounds, self.spec.mode, self.iterations).map_err(|error| {
+                Ending::failed(error.to_string(), Some("This is a fault of this build; please report it.".into()))
+            })?;
         self.system = system.as_str().into();
         let event = Event::TaskStart {
             title: self.spec.title.clone(),

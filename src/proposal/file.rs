@@ -107,6 +107,8 @@ impl FileProposal {
         let near = self.follow_stale(&step.edit);
         let mut at = 0;
         while at < self.hunks.len() {
+            let next = self.hunks.get(at + 1).map(|next| carry(&next.range, &step.edit));
+            let room = next.map_or(self.base.len(), |next| next.map_or(step.edit.range.start, |range| range.start));
             let hunk = &mut self.hunks[at];
             if step.landed.is_some() && hunk.state == HunkState::Applying {
                 // Known to be another hunk's edit: it says nothing about this one.
@@ -115,7 +117,7 @@ impl FileProposal {
                 at += 1;
                 continue;
             }
-            match follow(hunk, &step.edit, &self.base) {
+            match follow(hunk, &step.edit, &self.base, room) {
                 Fate::Lives => at += 1,
                 Fate::Turns(why) => {
                     let hunk = self.hunks.remove(at);
@@ -146,7 +148,8 @@ impl FileProposal {
         for hunk in mem::take(&mut self.hunks) {
             match hunk.kind {
                 HunkKind::Create => self.hunks.push(hunk),
-                HunkKind::Delete if hunk.state == HunkState::Applying => {
+                // However late: the editor was told to.
+                HunkKind::Delete if hunk.state == HunkState::Applying || hunk.sent => {
                     let before = self.base.clone();
                     self.base = Text::default();
                     self.land(hunk, before, out);
@@ -250,7 +253,11 @@ impl FileProposal {
                 continue;
             }
             near.push(hunk.id.clone());
-            hunk.range = hunk.place_in(base, &grown).unwrap_or(grown);
+            // The break of the last line may count as what stands behind.
+            let whole = grown.start..grown.start + hunk.old.len();
+            let by_break = !grown.is_empty() && (grown.end + 1..=grown.end + 2).contains(&whole.end);
+            let ends = by_break && base.holds(&whole, &hunk.old);
+            hunk.range = hunk.place_in(base, &grown).unwrap_or(if ends { whole } else { grown });
         }
         near
     }
@@ -299,8 +306,8 @@ enum Fate {
     Lands,
 }
 
-/// Carries one live hunk over an edit that made the text `after`.
-fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
+/// Carries one live hunk over an edit that made the text `after`; the next live hunk begins at `room` there.
+fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text, room: usize) -> Fate {
     let applying = hunk.state == HunkState::Applying;
     match hunk.kind {
         HunkKind::Create if !applying => return Fate::Turns(Why::Exists),
@@ -316,11 +323,18 @@ fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
         hunk.outer = if applying { grow(&hunk.outer, edit) } else { hunk.range.clone() };
         return Fate::Lives;
     }
-    if applying { follow_applying(hunk, edit, after) } else { follow_pending(hunk, edit, after) }
+    if applying { follow_applying(hunk, edit, after) } else { follow_pending(hunk, edit, after, room) }
 }
 
-fn follow_pending(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
+fn follow_pending(hunk: &mut Hunk, edit: &Edit, after: &Text, room: usize) -> Fate {
     let Some(range) = carry(&hunk.range, edit) else {
+        // A break typed at the end of the last line is said to stand in it, and yet the line is whole; the same when it goes.
+        let stays = hunk.range.start..hunk.range.start + hunk.old.len();
+        let whole = stays.start < edit.range.start && stays.end <= room && after.holds(&stays, &hunk.old);
+        if whole && seams_hold(after, &stays, &hunk.new) {
+            hunk.range = stays;
+            return Fate::Lives;
+        }
         hunk.range = grow(&hunk.range, edit);
         return Fate::Turns(Why::Edited);
     };

@@ -4,11 +4,16 @@
 //! or as one change together with what the user typed in the same moment. So the texts decide, not the edits: when the text
 //! before plus the hunks is the text after, they landed; else what is left when the hunks are taken as landed must not touch them.
 
+use std::collections::BTreeSet;
+
 use super::{FileProposal, Hunk, HunkKind, HunkState};
 use crate::{
     event::HunkId,
     text::{self, Edit, Text, carry},
 };
+
+/// Most ways in which some of many hunks may have landed that are tried.
+const MOST_TRIED: usize = 4096;
 
 /// One step from a text to the next, in the offsets of the text before it.
 #[derive(Clone, Debug)]
@@ -53,14 +58,52 @@ impl FileProposal {
         self.hunks.iter().any(|hunk| in_text(hunk) || is_late(hunk))
     }
 
-    /// The steps from the base to `after` when exactly some of the applying hunks are the difference: all, or one. A late one
-    /// is known by being all that happened.
+    /// The steps from the base to `after` when exactly some of the applying and late hunks are the difference. A late one is
+    /// known by that alone.
     pub fn landed_exactly(&self, after: &Text) -> Option<Vec<Step>> {
         let applying = self.applying();
         let late: Vec<&Hunk> = self.hunks.iter().filter(|hunk| is_late(hunk)).collect();
         let each = applying.iter().chain(&late).map(|&hunk| vec![hunk]);
         let sets = [applying.clone(), late.clone()].into_iter().chain(each);
-        sets.filter(|set| !set.is_empty() && *after == self.base.edited_by(&edits(set))).map(|set| self.steps_of(&set)).next()
+        let mut sets = sets.filter(|set| !set.is_empty() && *after == self.base.edited_by(&edits(set)));
+        sets.next().or_else(|| self.some_landed(after)).map(|set| self.steps_of(&set))
+    }
+
+    /// The hunks among those that are awaited whose edits alone lead from the base to `after`, if there are any.
+    fn some_landed(&self, after: &Text) -> Option<Vec<&Hunk>> {
+        let awaited: Vec<&Hunk> = self.hunks.iter().filter(|hunk| in_text(hunk) || is_late(hunk)).collect();
+        if awaited.len() < 2 {
+            return None;
+        }
+        // Hunk by hunk with the offset of `after` to the base so far: landed, or not. What leads nowhere is not tried twice.
+        let mut tried = BTreeSet::new();
+        let mut ways = vec![(0, 0, 0isize, Vec::new())];
+        while let Some((at, known, shift, landed)) = ways.pop() {
+            if tried.len() > MOST_TRIED {
+                return None;
+            }
+            let next = awaited.get(at).map_or(self.base.len(), |hunk| hunk.range.start);
+            let same = self.base.slice(known..next);
+            let place = usize::try_from(known as isize + shift).ok()?;
+            if !after.holds(&(place..place + same.len()), &same) {
+                continue;
+            }
+            let Some(hunk) = awaited.get(at) else {
+                if place + same.len() == after.len() && !landed.is_empty() {
+                    return Some(landed);
+                }
+                continue;
+            };
+            if tried.insert((at, shift, false)) {
+                ways.push((at + 1, next, shift, landed.clone()));
+            }
+            let start = place + same.len();
+            if after.holds(&(start..start + hunk.new.len()), &hunk.new) && tried.insert((at, shift, true)) {
+                let grown = hunk.new.len() as isize - hunk.range.len() as isize;
+                ways.push((at + 1, hunk.range.end, shift + grown, [landed, vec![*hunk]].concat()));
+            }
+        }
+        None
     }
 
     /// The steps from the base to `after`, which may hold any of the applying hunks and edits of the user besides.
@@ -129,7 +172,7 @@ fn in_text(hunk: &Hunk) -> bool {
 }
 
 fn is_late(hunk: &Hunk) -> bool {
-    hunk.state == HunkState::Pending && hunk.sent && hunk.kind == HunkKind::Lines
+    hunk.state == HunkState::Pending && hunk.sent && matches!(hunk.kind, HunkKind::Lines | HunkKind::Create)
 }
 
 fn edits(set: &[&Hunk]) -> Vec<Edit> {

@@ -6,6 +6,7 @@
 
 mod compose;
 mod file;
+pub mod history;
 mod hunk;
 mod landing;
 mod plan;

@@ -118,6 +118,12 @@ impl Proposal {
         });
     }
 
+    /// Records a hunk that was accepted before a restart.
+    pub fn remember(&mut self, record: Record) {
+        self.closed.insert(record.hunk.clone(), Closed { path: record.path.clone(), state: HunkState::Accepted });
+        self.accepted.push(record);
+    }
+
     /// Forgets the texts of the oldest accepted hunks that `may` be forgotten until the rest takes at most `most` bytes:
     /// the changed texts, and one whole text for each file.
     pub fn bound(&mut self, most: usize, may: impl Fn(&Record) -> bool) {

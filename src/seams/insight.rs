@@ -32,6 +32,13 @@ pub struct Told<T> {
     pub moved: bool,
 }
 
+impl<T> Told<T> {
+    /// The same about something made of what was told.
+    pub fn map<U>(self, made: impl FnOnce(T) -> U) -> Told<U> {
+        Told { what: made(self.what), without_hunks: self.without_hunks, moved: self.moved }
+    }
+}
+
 /// How bad a diagnostic is; the worst is the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -17,6 +17,7 @@ use super::{
     Setup,
     caps::Client,
     commands::{Command, failed},
+    content::Contents,
     display::Display,
     documents::Documents,
     folders::Folders,
@@ -60,6 +61,8 @@ pub struct Actor {
     pub tasks: BTreeMap<TaskId, Task>,
     pub questions: Questions,
     pub documents: Documents,
+    /// Documents without a file that the client has read.
+    pub contents: Contents,
     pub prompts: HashMap<u64, OpenPrompt>,
     /// Documents with boxes that are open.
     pub ballots: HashMap<u64, Ballot>,
@@ -105,6 +108,7 @@ impl Actor {
             client,
             folders: Folders::new(folders),
             documents,
+            contents: Contents::default(),
             sessions: HashMap::new(),
             tasks: BTreeMap::new(),
             questions: Questions::default(),
@@ -151,6 +155,9 @@ impl Actor {
             }
             Input::Hover(params, reply) => {
                 let _ = reply.send(Ok(self.hover(&params)));
+            }
+            Input::Content(uri, reply) => {
+                let _ = reply.send(self.on_content(&uri));
             }
             Input::CancelProgress(task) => self.stop(Some(&task)),
             Input::Desk { folder, op } => self.on_desk(folder, op),

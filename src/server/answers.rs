@@ -14,7 +14,7 @@ use super::{
 use crate::{
     event::TaskId,
     path::WsPath,
-    seams::{Diagnostic, InsightError, Line, Lines, Severity, Symbol},
+    seams::{Diagnostic, InsightError, Line, Lines, Places, Severity, Symbol},
     text::Encoding,
     workspace::desk::Desk,
 };
@@ -65,6 +65,29 @@ impl<'a> Reader<'a> {
             range.end.line -= 1;
         }
         Lines { first: self.line(path, range.start), last: self.line(path, range.end.max(range.start)) }
+    }
+
+    /// The places of a symbol.
+    pub fn places(&mut self, found: Vec<Located>) -> Places {
+        let mut places = Places::default();
+        for located in found {
+            match self.path(&located.uri) {
+                Some(path) => {
+                    let line = self.line(&path, located.range.start);
+                    places.inside.push((path, line));
+                }
+                None => places.outside += 1,
+            }
+        }
+        places
+    }
+
+    /// What is selected, where it lies in the folder.
+    pub fn selection(&mut self, found: Option<Located>) -> Option<(WsPath, Lines)> {
+        let Located { uri, range } = found?;
+        let path = self.path(&uri)?;
+        let lines = self.lines(&path, range);
+        Some((path, lines))
     }
 
     /// A diagnostic of another program about a file of the folder.

@@ -9,8 +9,10 @@ use tower_lsp::{
 };
 
 use super::{
+    beyond::Beyond,
     caps,
     commands::{self, Command},
+    content::{ContentParams, ContentResult},
     input::{Input, Reply},
 };
 use crate::event::TaskId;
@@ -21,13 +23,14 @@ pub type Start = Box<dyn Fn(caps::Client, Vec<WorkspaceFolder>) + Send + Sync>;
 /// The face towards tower-lsp.
 pub struct Backend {
     mailbox: mpsc::UnboundedSender<Input>,
+    beyond: Beyond,
     start: Start,
 }
 
 impl Backend {
     /// A backend that sends to `mailbox` and calls `start` at `initialize`.
-    pub fn new(mailbox: mpsc::UnboundedSender<Input>, start: Start) -> Self {
-        Backend { mailbox, start }
+    pub fn new(mailbox: mpsc::UnboundedSender<Input>, beyond: Beyond, start: Start) -> Self {
+        Backend { mailbox, beyond, start }
     }
 
     fn tell(&self, input: Input) {
@@ -41,6 +44,11 @@ impl Backend {
         answer.await.unwrap_or_else(|_| Err(commands::failed("the server is shutting down")))
     }
 
+    /// `workspace/textDocumentContent`, which tower-lsp does not know yet.
+    pub async fn text_document_content(&self, params: ContentParams) -> Result<ContentResult> {
+        self.call(|reply| Input::Content(params.uri, reply)).await
+    }
+
     /// `window/workDoneProgress/cancel`, which tower-lsp does not route.
     pub async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
         if let NumberOrString::String(token) = params.token {
@@ -52,7 +60,7 @@ impl Backend {
 #[async_trait]
 impl LanguageServer for Backend {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
-        let client = caps::Client::of(&params);
+        let client = caps::Client { text_content: self.beyond.text_content(), ..caps::Client::of(&params) };
         let encoding = client.encoding_kind();
         #[allow(deprecated)] // Old clients send only `rootUri`.
         let root = params.root_uri.map(|uri| WorkspaceFolder { name: String::new(), uri });

@@ -39,6 +39,8 @@ pub struct Client {
     pub show_document: bool,
     /// Moves the keyboard into a document that it opens, even where it is asked not to: Helix, and lsp-mode in Emacs.
     pub steals_focus: bool,
+    /// Asks for documents of ours by `workspace/textDocumentContent` (LSP 3.18).
+    pub text_content: bool,
     pub refresh_lenses: bool,
     /// Shows hovers as Markdown.
     pub hover_markdown: bool,
@@ -89,6 +91,8 @@ impl Client {
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
             steals_focus: named("helix") || named("emacs"),
+            // Not in these types: see `beyond`.
+            text_content: false,
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),
             hover_markdown: caps
                 .text_document

@@ -79,13 +79,13 @@ impl Actor {
         if !trusted {
             all.push(urgent("Trust this folder...", "trustWorkspace", json!({})));
         }
-        // `commit` and `push` are about the folder of the latest task.
-        let publishes = trusted && self.publishing_folder().is_ok_and(|publishing| publishing == index);
-        if publishes && Trusted::look(root).is_ok_and(|folder| folder.git.is_some()) {
-            if folder.desk.has_uncommitted() {
+        if trusted && Trusted::look(root).is_ok_and(|folder| folder.git.is_some()) {
+            // The commands choose the folder themselves; what they would do elsewhere is not offered here.
+            let here = |chosen: jsonrpc::Result<usize>| chosen.is_ok_and(|chosen| chosen == index);
+            if folder.desk.has_uncommitted() && here(self.committing_folder()) {
                 all.push(urgent("Commit accepted changes...", "commit", json!({})));
             }
-            if folder.desk.has_unpushed() {
+            if folder.desk.has_unpushed() && here(self.publishing_folder()) {
                 all.push(urgent("Push...", "push", json!({})));
             }
         }
@@ -96,7 +96,8 @@ impl Actor {
         if let Some(task) = last.filter(|task| can_retry(task)) {
             all.push(usual("Retry with a note...", "retryWithNote", json!({"task": task.id})));
         }
-        if let Some(task) = self.newest(|task| task.folder == index && self.has_accepted(&task.id)) {
+        let worked = |task: &Task| task.folder == index || folder.desk.proposal_of(&task.id).is_some();
+        if let Some(task) = self.newest(|task| worked(task) && self.has_accepted(&task.id)) {
             all.push(usual("Take back accepted changes", "undo", json!({"task": task.id})));
         }
         if let Some(task) = running.or(last) {
@@ -190,9 +191,9 @@ impl Actor {
         });
     }
 
+    /// Whether something of the task stands accepted, in whatever folder.
     fn has_accepted(&self, task: &TaskId) -> bool {
-        let folder = self.tasks.get(task).and_then(|task| self.folders.get(task.folder));
-        folder.and_then(|folder| folder.desk.proposal_of(task)).is_some_and(|proposal| !proposal.accepted.is_empty())
+        self.folders.iter().any(|(_, folder)| folder.desk.proposal_of(task).is_some_and(|proposal| !proposal.accepted.is_empty()))
     }
 
     fn newest(&self, fits: impl Fn(&Task) -> bool) -> Option<&Task> {

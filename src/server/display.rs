@@ -84,6 +84,7 @@ impl Actor {
             drop(self.out.request::<CodeLensRefresh>(()));
         }
         self.display.revisions = revisions;
+        self.refresh_contents();
     }
 
     fn publish(&mut self) {
@@ -165,7 +166,8 @@ impl Actor {
                     })
                     .collect();
                 let params = json!({
-                    "proposal": proposal.id, "task": proposal.task, "revision": proposal.revision, "files": files,
+                    "proposal": proposal.id, "task": proposal.task, "folder": folder.name, "revision": proposal.revision,
+                    "files": files,
                     "receipts": receipts::rows(&folder.desk, &proposal.id),
                 });
                 self.out.own("countersign/proposal", params, Weight::Needed);
@@ -206,12 +208,14 @@ impl Actor {
 
     /// Lenses over the hunks of one file.
     pub fn lenses(&self, uri: &Url) -> Vec<CodeLens> {
-        let Some((folder, path)) = self.folders.find(uri).filter(|_| !self.client.rich) else { return Vec::new() };
-        let Some(folder) = self.folders.get(folder) else { return Vec::new() };
+        let places = if self.client.rich { Vec::new() } else { self.folders.find_all(uri) };
         let mut out = Vec::new();
-        for proposal in folder.desk.proposals() {
-            let Some(file) = proposal.files.get(&path) else { continue };
-            out.extend(checks_lens(&folder.desk, proposal, &path, self.client.encoding));
+        let folders = places.iter().filter_map(|(index, path)| Some((self.folders.get(*index)?, path)));
+        for (folder, path, proposal) in
+            folders.flat_map(|(folder, path)| folder.desk.proposals().map(move |one| (folder, path, one)))
+        {
+            let Some(file) = proposal.files.get(path) else { continue };
+            out.extend(checks_lens(&folder.desk, proposal, path, self.client.encoding));
             for hunk in file.all().filter(|hunk| hunk.state != HunkState::Applying) {
                 let at = position(file.base.point(hunk.range.start, self.client.encoding));
                 let argument = json!({"proposal": proposal.id, "hunks": [hunk.id]});

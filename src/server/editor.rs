@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{input::Input, query::EditorInsight, questions};
+use super::{input::Input, questions};
 use crate::{
     agent::brief,
     event::{ApprovalId, Scope, TaskId},
@@ -26,7 +26,7 @@ pub struct TaskEditor {
     steering: Steering,
     /// How long a question stays open.
     timeout: std::time::Duration,
-    insight: Option<EditorInsight>,
+    insight: Option<Box<dyn Insight>>,
 }
 
 impl TaskEditor {
@@ -37,7 +37,7 @@ impl TaskEditor {
 
     /// The same with what can be asked of the editor.
     #[must_use]
-    pub fn with_insight(self, insight: Option<EditorInsight>) -> Self {
+    pub fn with_insight(self, insight: Option<Box<dyn Insight>>) -> Self {
         TaskEditor { insight, ..self }
     }
 }
@@ -100,7 +100,7 @@ impl Editor for TaskEditor {
     }
 
     fn insight(&self) -> Option<&dyn Insight> {
-        self.insight.as_ref().map(|insight| insight as &dyn Insight)
+        self.insight.as_deref()
     }
 
     fn steering(&self) -> Vec<String> {

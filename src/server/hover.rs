@@ -1,19 +1,21 @@
 //! Provenance on hover: for a line that the agent wrote and the user accepted, who asked for what, why, and who approved.
 //!
-//! The desk follows the lines. What is told about them is noted when they are accepted and kept in memory, within bounds: after
-//! a restart the journal still has it, the hover does not. Words of the model are shown as plain text, never as markup.
+//! The desk follows the lines. What is told about them is noted when they are accepted and kept within bounds, over a restart
+//! together with the accepted hunks. Words of the model are shown as plain text, never as markup.
 
 use std::collections::{HashMap, VecDeque};
 
-use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
+use serde::{Deserialize, Serialize};
+use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind, TextDocumentPositionParams};
 
 use super::actor::Actor;
 use crate::{
     event::{CallId, HunkId, ProposalId},
     journal,
+    path::WsPath,
     proposal::Receipt,
     seams::{Update, UpdateKind},
-    workspace::desk::{DeskEvent, What},
+    workspace::desk::{Desk, DeskEvent, What},
 };
 
 /// Acceptances that are remembered; the oldest is forgotten first.
@@ -70,7 +72,9 @@ impl Words {
 }
 
 /// What is told about one accepted hunk.
-struct Story {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Story {
     title: String,
     reason: Option<String>,
     model: String,
@@ -87,6 +91,28 @@ pub struct Stories {
     order: VecDeque<(ProposalId, HunkId)>,
 }
 
+impl Stories {
+    /// What is told about these hunks of a proposal.
+    pub fn of<'a>(&self, proposal: &ProposalId, hunks: impl Iterator<Item = &'a HunkId>) -> Vec<(HunkId, Story)> {
+        let story = |hunk: &HunkId| self.known.get(&(proposal.clone(), hunk.clone())).cloned();
+        hunks.filter_map(|hunk| Some((hunk.clone(), story(hunk)?))).collect()
+    }
+
+    /// Notes a story; what comes from a file is clipped like what comes from a model.
+    pub fn add(&mut self, key: (ProposalId, HunkId), mut story: Story) {
+        story.reason = story.reason.map(|reason| clipped(&plain(&reason), REASON));
+        story.model = clipped(&story.model, REASON);
+        story.when = clipped(&story.when, REASON);
+        self.order.push_back(key.clone());
+        self.known.insert(key, story);
+        while self.order.len() > MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
 impl Actor {
     /// Notes what will be told about a hunk that was just accepted.
     pub fn note_story(&mut self, folder: usize, event: &DeskEvent) {
@@ -100,26 +126,22 @@ impl Actor {
             receipts: receipts.unwrap_or_default(),
             when: moment(&self.setup.clock.utc()),
         };
-        let key = (event.proposal.clone(), hunk.clone());
-        self.stories.order.push_back(key.clone());
-        self.stories.known.insert(key, story);
-        while self.stories.order.len() > MOST
-            && let Some(oldest) = self.stories.order.pop_front()
-        {
-            self.stories.known.remove(&oldest);
-        }
+        self.stories.add((event.proposal.clone(), hunk.clone()), story);
     }
 
     /// `textDocument/hover`; nothing for lines that the agent did not write or that the user changed since.
     pub fn hover(&self, params: &HoverParams) -> Option<Hover> {
         let at = &params.text_document_position_params;
-        let (index, path) = self.folders.find(&at.text_document.uri)?;
-        let desk = &self.folders.get(index)?.desk;
-        let (text, line) = (&desk.buffer(&path)?.text, at.position.line as usize);
+        let places = self.folders.find_all(&at.text_document.uri);
+        places.into_iter().find_map(|(index, path)| self.hover_in(&self.folders.get(index)?.desk, &path, at))
+    }
+
+    fn hover_in(&self, desk: &Desk, path: &WsPath, at: &TextDocumentPositionParams) -> Option<Hover> {
+        let (text, line) = (&desk.buffer(path)?.text, at.position.line as usize);
         if line >= text.lines() {
             return None;
         }
-        let origin = desk.origin(&path, text.line_start(line))?;
+        let origin = desk.origin(path, text.line_start(line))?;
         let story = self.stories.known.get(&(origin.proposal.clone(), origin.hunk.clone()))?;
         let (now, fresh) = desk.receipts(&origin.proposal);
         let markdown = self.client.hover_markdown;

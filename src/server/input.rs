@@ -13,7 +13,10 @@ use tower_lsp::{
     },
 };
 
-use super::{boxes::Ticked, commands::Command, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed};
+use super::{
+    boxes::Ticked, commands::Command, content::ContentResult, documents::Sent, life::Finished, questions::Shown, restore::Left,
+    review::Landed,
+};
 use crate::{
     event::{ApprovalId, Scope, TaskId},
     path::WsPath,
@@ -44,6 +47,8 @@ pub enum Input {
     CodeActions(CodeActionParams, Reply<CodeActionResponse>),
     Lenses(Url, Reply<Vec<CodeLens>>),
     Hover(HoverParams, Reply<Option<Hover>>),
+    /// The text of one of our own documents.
+    Content(String, Reply<ContentResult>),
     /// `window/workDoneProgress/cancel`; the token is the task.
     CancelProgress(TaskId),
     /// A task looks at or changes the texts of its folder.

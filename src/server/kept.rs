@@ -1,4 +1,5 @@
-//! Pending proposals on disk: `proposals/` in the state folder, one file each, for the time after a restart or a crash.
+//! Proposals on disk: `proposals/` in the state folder, for the time after a restart or a crash. One file holds what a
+//! proposal has pending (`.json`), another what was accepted of it (`.accepted`), since the two change at different times.
 //!
 //! Several servers share the folder. Each holds a lock file while it lives; what belongs to a server that is gone may be taken
 //! over by one that has the folder open. A file is read only when it is the user's own, 0600, of bounded size and well-formed.
@@ -6,6 +7,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -18,9 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::folders::{make_private, write_private},
-    event::SessionId,
-    proposal::saved::SavedProposal,
+    event::{HunkId, SessionId},
+    proposal::{history::SavedHistory, saved::SavedProposal},
 };
+
+use super::hover::Story;
 
 /// Version of the files.
 const VERSION: u32 = 1;
@@ -28,7 +32,9 @@ const VERSION: u32 = 1;
 const LARGEST: u64 = 32 * 1024 * 1024;
 /// Most files that are looked at.
 const MOST: usize = 256;
-/// Files that nobody came back for are removed after this time.
+/// Most proposals of a folder that are taken over for their accepted hunks alone; the newest count.
+const MOST_ACCEPTED: usize = 32;
+/// Files that nobody came back for, and what was accepted, are removed after this time.
 const OLD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// What one file holds.
@@ -43,12 +49,31 @@ pub struct Kept {
     /// Canonical path of the workspace folder.
     pub folder: PathBuf,
     pub proposal: SavedProposal,
+    /// In a file of its own, where `proposal` has no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+}
+
+/// What was accepted of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    pub history: SavedHistory,
+    /// What is told about the accepted lines.
+    pub stories: Vec<(HunkId, Story)>,
+    /// When it last changed, seconds since 1970.
+    pub at: u64,
 }
 
 impl Kept {
     /// Where it is kept. Ids of proposals are unique in a server only.
     fn name(&self) -> String {
-        name(&self.session, &self.proposal.id)
+        name(&self.session, &self.proposal.id, if self.accepted.is_some() { ACCEPTED } else { PENDING })
+    }
+
+    /// Whether it is about accepted hunks that are too old to be of use.
+    fn is_past(&self) -> bool {
+        self.accepted.as_ref().is_some_and(|accepted| now().saturating_sub(accepted.at) > OLD.as_secs())
     }
 
     /// Whether names and numbers look as a server writes them; they become file names and ids here.
@@ -62,11 +87,21 @@ impl Kept {
             && word(&self.proposal.task.0)
             && self.title.chars().count() <= 60
             && !self.title.chars().any(char::is_control)
+            && (self.accepted.is_none() || self.proposal.files.is_empty())
     }
 }
 
-fn name(session: &SessionId, proposal: impl std::fmt::Display) -> String {
-    format!("{session}.{proposal}.json")
+/// Endings of the two files.
+const PENDING: &str = "json";
+const ACCEPTED: &str = "accepted";
+
+fn name(session: &SessionId, proposal: impl std::fmt::Display, ending: &str) -> String {
+    format!("{session}.{proposal}.{ending}")
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// The number of an id such as `p12`.
@@ -89,34 +124,56 @@ impl Shelf {
         Shelf { folder: state.join("proposals"), owner: uuid::Uuid::now_v7().to_string(), lock: None }
     }
 
-    /// Writes a proposal, by temporary file and rename.
+    /// Writes what a proposal has pending, by temporary file and rename.
     ///
     /// # Errors
     /// When it cannot be written or is too large.
     pub fn put(&mut self, session: SessionId, title: String, folder: PathBuf, proposal: SavedProposal) -> io::Result<()> {
         self.live()?;
-        self.write(&Kept { v: VERSION, owner: self.owner.clone(), session, title, folder, proposal })
+        self.write(&Kept { v: VERSION, owner: self.owner.clone(), session, title, folder, proposal, accepted: None })
+    }
+
+    /// Writes what was accepted of a proposal, in the same way. `about` has its ids and no files.
+    ///
+    /// # Errors
+    /// As for [`Shelf::put`].
+    pub fn put_accepted(
+        &mut self,
+        session: SessionId,
+        title: String,
+        folder: PathBuf,
+        about: SavedProposal,
+        (history, stories): (SavedHistory, Vec<(HunkId, Story)>),
+    ) -> io::Result<()> {
+        self.live()?;
+        let accepted = Some(Accepted { history, stories, at: now() });
+        self.write(&Kept { v: VERSION, owner: self.owner.clone(), session, title, folder, proposal: about, accepted })
     }
 
     fn write(&self, kept: &Kept) -> io::Result<()> {
         let text = serde_json::to_vec(kept)?;
         if text.len() as u64 > LARGEST {
             // Better none than one that does not fit what is pending.
-            self.remove(&kept.session, &kept.proposal.id)?;
+            gone(fs::remove_file(self.folder.join(kept.name())))?;
             return Err(io::Error::other("it is too large to be kept"));
         }
         write_private(&self.folder.join(kept.name()), &text)
     }
 
-    /// Removes a proposal that has no pending hunks.
+    /// Removes what a proposal has pending.
     ///
     /// # Errors
     /// When it is there and cannot be removed.
     pub fn remove(&self, session: &SessionId, proposal: impl std::fmt::Display) -> io::Result<()> {
-        match fs::remove_file(self.folder.join(name(session, proposal))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        gone(fs::remove_file(self.folder.join(name(session, proposal, PENDING))))
+    }
+
+    /// Removes what was accepted of a proposal.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn remove_accepted(&self, session: &SessionId, proposal: impl std::fmt::Display) -> io::Result<()> {
+        gone(fs::remove_file(self.folder.join(name(session, proposal, ACCEPTED))))
     }
 
     /// Takes over what servers left that are gone, for these folders; removes what is old.
@@ -132,7 +189,7 @@ impl Shelf {
         let mut found = Vec::new();
         let mut names: Vec<String> = fs::read_dir(&self.folder)?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.ends_with(".json") || name.ends_with(".tmp"))
+            .filter(|name| [PENDING, ACCEPTED, "tmp"].iter().any(|ending| name.ends_with(&format!(".{ending}"))))
             .collect();
         // Session ids begin with the time: the newest first.
         names.sort_by(|a, b| b.cmp(a));
@@ -142,17 +199,21 @@ impl Shelf {
                 let _ = fs::remove_file(&path);
                 continue;
             }
-            if !name.ends_with(".json") {
+            if name.ends_with(".tmp") {
                 continue;
             }
             let kept = match read(&path) {
+                Ok(kept) if kept.is_fine() && kept.name() == name && kept.is_past() => {
+                    let _ = fs::remove_file(&path);
+                    continue;
+                }
                 Ok(kept) if kept.is_fine() && kept.name() == name => kept,
                 Ok(_) => {
-                    tracing::warn!(file = %path.display(), "pending changes are not restored: the file's names are not right");
+                    tracing::warn!(file = %path.display(), "changes are not restored: the file's names are not right");
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(file = %path.display(), %error, "pending changes are not restored");
+                    tracing::warn!(file = %path.display(), %error, "changes are not restored");
                     continue;
                 }
             };
@@ -163,7 +224,31 @@ impl Shelf {
             self.write(&kept)?;
             found.push(kept);
         }
-        Ok(found)
+        Ok(self.together(found))
+    }
+
+    /// The two files of a proposal as one. Of proposals without pending hunks only the newest of each folder stay.
+    fn together(&self, found: Vec<Kept>) -> Vec<Kept> {
+        let (accepted, mut whole): (Vec<Kept>, Vec<Kept>) = found.into_iter().partition(|kept| kept.accepted.is_some());
+        let mut alone: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for kept in accepted {
+            let same = |other: &&mut Kept| {
+                (&other.session, &other.folder, &other.proposal.id) == (&kept.session, &kept.folder, &kept.proposal.id)
+            };
+            if let Some(other) = whole.iter_mut().find(same) {
+                other.proposal.last = other.proposal.last.max(kept.proposal.last);
+                other.accepted = kept.accepted;
+                continue;
+            }
+            let count = alone.entry(kept.folder.clone()).or_default();
+            *count += 1;
+            if *count <= MOST_ACCEPTED {
+                whole.push(kept);
+            } else if let Err(error) = self.remove_accepted(&kept.session, &kept.proposal.id) {
+                tracing::warn!(%error, "accepted changes of long ago cannot be removed");
+            }
+        }
+        whole
     }
 
     /// Gives the server's own lock back.
@@ -239,6 +324,11 @@ fn read(path: &Path) -> io::Result<Kept> {
 fn is_old(path: &Path) -> bool {
     let written = fs::symlink_metadata(path).and_then(|about| about.modified());
     written.is_ok_and(|written| SystemTime::now().duration_since(written).is_ok_and(|age| age > OLD))
+}
+
+/// What is not there is removed.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 fn us() -> u32 {

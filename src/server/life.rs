@@ -15,8 +15,10 @@ use super::{
     actor::Actor,
     caps::Client,
     editor::{Steering, TaskEditor, ask},
+    effective::{Effective, effective_policy},
     grants::FolderGrants,
     input::Input,
+    neighbours::{self, Neighbour, Own, Surroundings, Whole},
     query::EditorInsight,
     task::{Asked, State},
     versioning::{self, ActorDesk},
@@ -27,12 +29,12 @@ use crate::{
     event::{Actor as By, Event, Scope, SessionId, StopReason, TaskId},
     journal::FileJournal,
     llm,
-    path::WsPath,
+    path::{WsPath, roots::Roots},
     policy::{Action, Policy, Verdict},
     seams::{Answer, AnswerKind, Editor, Journal, Model, Question, QuestionKind, Workspace},
     text::{Encoding, Text},
     tools::Mode,
-    workspace::{self, Secrecy, TaskWorkspace, World},
+    workspace::{self, TaskWorkspace, World},
 };
 
 /// Longest selection that is put into a prompt, bytes; the model reads the rest itself.
@@ -78,6 +80,8 @@ pub struct Job {
     session: SessionId,
     task: TaskId,
     folder: usize,
+    /// The other folders that the editor has.
+    neighbours: Vec<Neighbour>,
     canonical: PathBuf,
     name: String,
     asked: Asked,
@@ -99,10 +103,11 @@ pub struct Job {
 
 impl Job {
     /// The job of a task.
-    pub fn of(actor: &Actor, id: &TaskId) -> Option<Job> {
+    pub fn of(actor: &mut Actor, id: &TaskId) -> Option<Job> {
+        let neighbours = actor.neighbours(id, actor.tasks.get(id)?.folder);
         let task = actor.tasks.get(id)?;
         let folder = actor.folders.get(task.folder)?;
-        let about = task.asked.ask.uri.as_ref().and_then(|uri| actor.folders.find(uri)).map(|(_, path)| {
+        let about = task.asked.ask.uri.as_ref().and_then(|uri| actor.folders.path_in(task.folder, uri)).map(|path| {
             let text = folder.desk.buffer(&path).map(|buffer| buffer.text.clone());
             (path, text)
         });
@@ -115,6 +120,7 @@ impl Job {
             session: task.session.clone(),
             task: id.clone(),
             folder: task.folder,
+            neighbours,
             notes: session.notes.clone(),
             canonical: folder.canonical.clone(),
             name: folder.name.clone(),
@@ -127,7 +133,7 @@ impl Job {
             steering: task.steering.clone(),
             tasks: actor.tasks.values().filter(|other| other.session == task.session).map(|task| task.id.clone()).collect(),
             scripts: actor.scripts.clone(),
-            insight: EditorInsight::of(actor, id),
+            insight: EditorInsight::of(actor, id, task.folder),
             about,
         })
     }
@@ -149,11 +155,13 @@ impl Job {
         }
         let disk = workspace::Folder::open(&self.canonical).map_err(|error| Finished::failed(error.to_string()))?;
         let world = Arc::new(World::new(disk, self.setup.environment.home(), self.setup.environment.folder("XDG_CONFIG_HOME")));
-        let door = Arc::new(ActorDesk::new(self.mailbox.clone(), self.folder));
-        let keeper = policy.clone();
-        let secrecy: Secrecy = Arc::new(move |path, tracked| keeper.path_class(path, tracked).secret);
-        let view = Arc::new(TaskWorkspace::new(self.task.clone(), door, world.clone(), secrecy));
-        let prompt = self.prompt(view.as_ref(), &policy, &world).await?;
+        let (name, canonical) = (self.name.clone(), self.canonical.clone());
+        let own = Own { name, canonical, policy: policy.clone(), world: world.clone(), insight: self.insight.take() };
+        let neighbours = std::mem::take(&mut self.neighbours);
+        let around = Surroundings { setup: &self.setup, mailbox: &self.mailbox, task: &self.task, trusted: self.client.trusted };
+        let door = ActorDesk::new(self.mailbox.clone(), self.folder);
+        let Whole { own: view, all, grounds, insight } = around.workspace(own, door, neighbours);
+        let prompt = self.prompt(&view, &policy, &world, grounds.roots()).await?;
         if self.new_session {
             let start = Event::SessionStart {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -164,8 +172,7 @@ impl Job {
         }
         let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
         let editor: Arc<dyn Editor> = Arc::new(
-            TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout)
-                .with_insight(self.insight.take()),
+            TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout).with_insight(insight),
         );
         let spec = TaskSpec {
             session: self.session.clone(),
@@ -183,10 +190,10 @@ impl Job {
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let vcs = versioning::git(&self.setup, &self.canonical, &policy, desk, Some(self.tasks.clone()));
         let store = GrantStore::new(&self.setup.folders);
-        let grants = FolderGrants::new(store, self.canonical.clone(), view.clone(), self.setup.clock.clone());
+        let grants = FolderGrants::new(store, self.canonical.clone(), Arc::new(view), self.setup.clock.clone());
         let seams = agent::Seams {
             model,
-            workspace: view,
+            workspace: all,
             sandbox: self.setup.sandbox.clone(),
             editor,
             journal: self.journal.clone(),
@@ -195,6 +202,7 @@ impl Job {
             clock: self.setup.clock.clone(),
             policy,
             around: world,
+            grounds,
         };
         let end = agent::run_task(spec, seams, self.cancel.clone()).await;
         Ok(Finished {
@@ -368,7 +376,7 @@ impl Job {
     }
 
     /// The task prompt with the user's words and what they point at.
-    async fn prompt(&self, view: &TaskWorkspace, policy: &Policy, around: &World) -> Result<String, Finished> {
+    async fn prompt(&self, view: &TaskWorkspace, policy: &Policy, around: &World, roots: &Roots) -> Result<String, Finished> {
         let found = tasks::Tasks::load(&self.setup.folders, Some(&self.canonical), true);
         let name = &self.asked.prompt_name;
         let task = found.tasks.get(name).ok_or_else(|| Finished::with_code(format!("there is no task prompt {name:?}"), 2))?;
@@ -376,8 +384,8 @@ impl Job {
         let (mut file, mut range, mut selection) = (String::new(), String::new(), String::new());
         let mut kept = None;
         if let Some((path, open)) = &self.about {
-            file = path.to_string();
-            let read = policy.decide(&Action::Read(file.clone()), around);
+            file = roots.join(0, path).to_string();
+            let read = policy.decide(&Action::Read(path.to_string()), around);
             // What no tool may read does not leave by way of a selection either.
             kept = (read.verdict == Verdict::Deny).then_some(read.reason);
             if let Some(chosen) = ask.range {
@@ -404,7 +412,8 @@ impl Job {
         let text = task.render(&variables).map_err(|why| Finished::with_code(why, 2))?;
         let notes: String = self.notes.iter().map(|note| format!("{note}\n\n")).collect();
         let kept = kept.map(|why| format!("\n\nNothing of that file is shown: {why}.")).unwrap_or_default();
-        Ok(format!("Workspace folder: {}\n\n{notes}{}{kept}", self.name, text.trim()))
+        let folders = neighbours::told(&self.name, roots);
+        Ok(format!("{folders}\n\n{notes}{}{kept}", text.trim()))
     }
 
     fn scope(&self) -> Scope {
@@ -443,31 +452,6 @@ pub fn trust_question(folder: &std::path::Path, timeout: Duration) -> Question {
         ),
         digest: sha(&shown),
         timeout,
-    }
-}
-
-/// A policy and where it comes from.
-pub struct Effective {
-    pub policy: Arc<Policy>,
-    /// The files of its layers.
-    pub layers: Vec<String>,
-    /// Why it is the read-only one.
-    pub problem: Option<ConfigError>,
-}
-
-/// The policy of a folder, and what is wrong with it if it is the read-only one.
-pub fn effective_policy(setup: &Setup, folder: &std::path::Path, trusted: bool) -> Effective {
-    let mut names = Vec::new();
-    let loaded = match &setup.broken_config {
-        Some(error) => Err(error.clone()),
-        None => config::policy_layers(&setup.folders, Some(folder), trusted, setup.policy.as_deref()).and_then(|layers| {
-            names = layers.iter().map(|layer| layer.name.clone()).collect();
-            setup.policies.effective(&layers)
-        }),
-    };
-    match loaded {
-        Ok(policy) => Effective { policy: Arc::new(policy), layers: names, problem: None },
-        Err(error) => Effective { policy: Arc::new(Policy::read_only()), layers: names, problem: Some(error) },
     }
 }
 

@@ -4,24 +4,29 @@ mod actor;
 mod answers;
 mod asking;
 mod backend;
+mod beyond;
 mod boxes;
 mod caps;
 mod clock;
 pub mod commands;
+mod content;
 mod controls;
 mod diff;
 mod display;
 mod documents;
 mod edit;
 mod editor;
+mod effective;
 mod folders;
 pub mod framing;
 mod grants;
 mod hooks;
 mod hover;
 mod input;
+mod insights;
 mod kept;
 mod life;
+mod neighbours;
 mod offers;
 mod offers_asks;
 mod offers_hunks;
@@ -47,6 +52,7 @@ mod text_sync;
 mod transport;
 mod undo;
 mod versioning;
+mod whole;
 
 use std::{
     path::PathBuf,
@@ -119,6 +125,7 @@ where
     };
     let editor_gone = Arc::new(Notify::new());
     let inputs = Mutex::new(Some(inputs));
+    let beyond = beyond::Beyond::default();
     let (service, socket) = LspService::build(|client| {
         let out = outgoing::Outgoing::new(client, outbox.clone());
         let (setup, journal, to_actor, gone) = (setup.clone(), journal.clone(), mailbox.clone(), editor_gone.clone());
@@ -139,10 +146,12 @@ where
             let actor = actor::Actor::new(setup.clone(), to_actor.clone(), out.clone(), journal.clone(), client, &folders);
             tokio::spawn(actor.run(inputs));
         });
-        backend::Backend::new(mailbox.clone(), start)
+        backend::Backend::new(mailbox.clone(), beyond.clone(), start)
     })
     .custom_method("window/workDoneProgress/cancel", backend::Backend::cancel_progress)
+    .custom_method("workspace/textDocumentContent", backend::Backend::text_document_content)
     .finish();
+    let service = beyond::Extended { inner: service, beyond };
     let serving = transport::serve(BufReader::new(input), service, socket, outbox.clone());
     let ending = tokio::select! {
         ending = serving => ending,

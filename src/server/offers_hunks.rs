@@ -12,9 +12,10 @@ use crate::{
 impl Actor {
     /// What can be decided about hunks of this file that the range touches.
     pub fn offer_hunks(&self, uri: &Url, range: Range, out: &mut Vec<CodeAction>) {
-        let Some((index, path)) = self.folders.find(uri) else { return };
-        for proposal in self.folders.get(index).iter().flat_map(|folder| folder.desk.proposals()) {
-            self.about_hunks(proposal, &path, uri, range, out);
+        for (index, path) in self.folders.find_all(uri) {
+            for proposal in self.folders.get(index).iter().flat_map(|folder| folder.desk.proposals()) {
+                self.about_hunks(proposal, &path, uri, range, out);
+            }
         }
     }
 

@@ -12,13 +12,7 @@ use tower_lsp::{
     },
 };
 
-use super::{
-    actor::Actor,
-    commands::failed,
-    display::SOURCE,
-    input::Input,
-    life::{effective_policy, trust_question},
-};
+use super::{actor::Actor, commands::failed, display::SOURCE, effective::effective_policy, input::Input, life::trust_question};
 use crate::{
     config::{ConfigError, TrustStore, policy_layers},
     event::{Actor as By, Event, Scope},
@@ -104,6 +98,7 @@ impl Actor {
         let wanted = self
             .folders
             .iter()
+            .filter(|(_, folder)| folder.is_open())
             .map(|(_, folder)| folder.canonical.clone())
             .find(|root| !store.is_trusted(root).unwrap_or(false))
             .ok_or_else(|| failed("every open folder is trusted already"))?;

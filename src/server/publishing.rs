@@ -13,8 +13,9 @@ use super::{
     actor::Actor,
     commands::{CommitArgs, failed},
     editor::TaskEditor,
+    effective::{Effective, effective_policy},
     input::Input,
-    life::{Effective, effective_policy},
+    task::Task,
     versioning::{self, ActorDesk},
 };
 use crate::{
@@ -29,11 +30,13 @@ use crate::{
 impl Actor {
     /// `commit`
     pub fn on_user_commit(&mut self, args: CommitArgs) -> jsonrpc::Result<Value> {
-        let folder = self.publishing_folder()?;
+        let folder = self.committing_folder()?;
         let message = match args.message.map(|message| message.trim().to_owned()).filter(|message| !message.is_empty()) {
             Some(message) => message,
             None => {
-                let latest = self.tasks.values().filter(|task| task.folder == folder).max_by_key(|task| task.started);
+                let desk = self.folders.get(folder).map(|folder| &folder.desk);
+                let worked = |task: &&Task| desk.is_some_and(|desk| desk.proposal_of(&task.id).is_some());
+                let latest = self.tasks.values().filter(worked).max_by_key(|task| task.started);
                 latest.map_or_else(|| "Apply accepted changes".to_owned(), |task| task.title.clone())
             }
         };
@@ -50,6 +53,17 @@ impl Actor {
     pub fn publishing_folder(&self) -> jsonrpc::Result<usize> {
         let latest = self.tasks.values().max_by_key(|task| task.started).map(|task| task.folder);
         latest.or_else(|| self.folders.for_ask(None)).ok_or_else(|| failed("no folder is open"))
+    }
+
+    /// The same where something waits for a commit; a task's work in other folders is committed there, one commit a folder.
+    pub fn committing_folder(&self) -> jsonrpc::Result<usize> {
+        let own = self.publishing_folder()?;
+        let waits = |index: &usize| {
+            let folder = self.folders.get(*index);
+            folder.is_some_and(|folder| !folder.desk.uncommitted(None, &[]).hunks.is_empty())
+        };
+        let all = self.folders.iter().map(|(index, _)| index);
+        Ok(std::iter::once(own).chain(all).find(waits).unwrap_or(own))
     }
 
     fn publish_as_user(&mut self, index: usize, what: Publication) -> jsonrpc::Result<Value> {

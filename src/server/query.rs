@@ -62,22 +62,21 @@ pub struct EditorInsight {
 }
 
 /// Version of each open document.
-type Versions = BTreeMap<WsPath, i32>;
+pub(super) type Versions = BTreeMap<WsPath, i32>;
 
 impl EditorInsight {
-    /// What the client knows; `None` for a rich client that has nothing to tell, as a terminal.
-    pub fn of(actor: &Actor, id: &TaskId) -> Option<EditorInsight> {
-        let task = actor.tasks.get(id)?;
-        let folder = actor.folders.get(task.folder)?;
+    /// What the client knows of a folder; `None` for a rich client that has nothing to tell, as a terminal.
+    pub fn of(actor: &Actor, id: &TaskId, index: usize) -> Option<EditorInsight> {
+        let folder = actor.folders.get(index)?;
         if actor.client.silent {
             return None;
         }
         Some(EditorInsight {
             out: actor.out.clone(),
-            desk: ActorDesk::new(actor.mailbox.clone(), task.folder),
+            desk: ActorDesk::new(actor.mailbox.clone(), index).while_open(folder.openness()),
             client: actor.client.clone(),
             task: id.clone(),
-            folder: task.folder,
+            folder: index,
             root: folder.root.clone(),
             canonical: folder.canonical.clone(),
             recent: actor.recent.clone(),
@@ -101,7 +100,7 @@ impl EditorInsight {
         call(&self.desk, |desk| work(desk)).await.map_err(|_| InsightError::Closed)
     }
 
-    async fn ask(&self, params: Value) -> Result<(Value, Versions), InsightError> {
+    pub(super) async fn ask(&self, params: Value) -> Result<(Value, Versions), InsightError> {
         if !self.languages() {
             return Err(InsightError::Unable);
         }
@@ -118,7 +117,7 @@ impl EditorInsight {
     }
 
     /// Reads the answer on the desk, where the hunks are.
-    async fn told<T: Send + 'static>(
+    pub(super) async fn told<T: Send + 'static>(
         &self,
         before: Versions,
         read: impl FnOnce(&mut Reader<'_>) -> T + Send + 'static,
@@ -134,6 +133,15 @@ impl EditorInsight {
             Told { what, without_hunks: pending, moved }
         };
         self.on_desk(work).await
+    }
+
+    /// Asks for the places of a symbol.
+    pub(super) async fn asked(&self, relation: Relation, of: &Place) -> Result<(Value, Versions), InsightError> {
+        let kind = match relation {
+            Relation::Definition => "definition",
+            Relation::References => "references",
+        };
+        self.at(kind, of).await
     }
 
     async fn at(&self, kind: &str, of: &Place) -> Result<(Value, Versions), InsightError> {
@@ -176,29 +184,9 @@ impl Insight for EditorInsight {
     }
 
     async fn places(&self, of: &Place, relation: Relation) -> Result<Told<Places>, InsightError> {
-        let kind = match relation {
-            Relation::Definition => "definition",
-            Relation::References => "references",
-        };
-        let (answer, before) = self.at(kind, of).await?;
-        let found: Vec<Located> = match answer {
-            one @ Value::Object(_) => rows(Value::Array(vec![one]))?,
-            many => rows(many)?,
-        };
-        self.told(before, |reader| {
-            let mut places = Places::default();
-            for located in found {
-                match reader.path(&located.uri) {
-                    Some(path) => {
-                        let line = reader.line(&path, located.range.start);
-                        places.inside.push((path, line));
-                    }
-                    None => places.outside += 1,
-                }
-            }
-            places
-        })
-        .await
+        let (answer, before) = self.asked(relation, of).await?;
+        let found = Located::all(answer)?;
+        self.told(before, |reader| reader.places(found)).await
     }
 
     async fn hover(&self, of: &Place) -> Result<Told<Option<String>>, InsightError> {
@@ -214,14 +202,8 @@ impl Insight for EditorInsight {
 
     async fn selection(&self) -> Result<Told<Option<(WsPath, Lines)>>, InsightError> {
         let (answer, before) = self.ask(json!({"kind": "selection"})).await?;
-        let found: Option<Located> = serde_json::from_value(answer).map_err(|_| InsightError::Malformed)?;
-        self.told(before, |reader| {
-            let Located { uri, range } = found?;
-            let path = reader.path(&uri)?;
-            let lines = reader.lines(&path, range);
-            Some((path, lines))
-        })
-        .await
+        let found = Located::one(answer)?;
+        self.told(before, |reader| reader.selection(found)).await
     }
 
     async fn open_buffers(&self) -> Result<Vec<OpenBuffer>, InsightError> {

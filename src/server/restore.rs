@@ -1,11 +1,11 @@
-//! Pending hunks outlive the server: they are written a moment after they change, never while the user waits, and come back
-//! where they still fit.
+//! Hunks outlive the server: they are written a moment after they change, never while the user waits. Pending ones come back
+//! where they still fit; accepted ones can be taken back and committed where the text still holds them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,16 +14,18 @@ use tower_lsp::lsp_types::MessageType;
 use super::{
     actor::Actor,
     commands::{Ask, Mode},
+    effective::effective_policy,
+    hover::Story,
     input::Input,
-    kept::{Kept, Shelf, number},
-    life::effective_policy,
+    kept::{Accepted, Kept, Shelf, number},
     review::{Observed, observe},
     task::{Asked, State, Task},
 };
 use crate::{
     config::TrustStore,
-    event::{Actor as By, Event, ProposalId, SessionId, StopReason},
-    proposal::{Proposal, saved::SavedProposal},
+    event::{Actor as By, Event, HunkId, ProposalId, SessionId, StopReason},
+    path::WsPath,
+    proposal::{Proposal, Record, history::SavedHistory, saved::SavedProposal},
     seams::Journal,
     text::Text,
 };
@@ -48,12 +50,27 @@ enum Work {
         folder: PathBuf,
         proposal: Box<Proposal>,
     },
+    /// What was accepted; nothing else of the proposal is looked at.
+    PutAccepted {
+        session: SessionId,
+        title: String,
+        folder: PathBuf,
+        proposal: Box<Proposal>,
+        committed: Vec<(HunkId, WsPath)>,
+        stories: Told,
+    },
     Remove(SessionId, ProposalId),
     /// Everything before is done.
     Flush(oneshot::Sender<()>),
 }
 
-/// Keeps pending hunks.
+/// What is told about accepted hunks.
+type Told = Vec<(HunkId, Story)>;
+
+/// What changes whenever accepted hunks do.
+type Stamp = (usize, Option<HunkId>, usize);
+
+/// Keeps hunks for a restart.
 pub struct Keeper {
     shelf: Arc<Mutex<Shelf>>,
     work: mpsc::UnboundedSender<Work>,
@@ -62,6 +79,8 @@ pub struct Keeper {
     scheduled: bool,
     /// The revision of each proposal that was last looked at.
     seen: BTreeMap<ProposalId, u64>,
+    /// The accepted hunks of each proposal that were last looked at.
+    accepted: BTreeMap<ProposalId, Stamp>,
 }
 
 impl Keeper {
@@ -69,7 +88,7 @@ impl Keeper {
     pub fn below(state: &std::path::Path) -> Keeper {
         let (work, waiting) = mpsc::unbounded_channel();
         let shelf = Arc::new(Mutex::new(Shelf::below(state)));
-        Keeper { shelf, work, waiting: Some(waiting), scheduled: false, seen: BTreeMap::new() }
+        Keeper { shelf, work, waiting: Some(waiting), scheduled: false, seen: BTreeMap::new(), accepted: BTreeMap::new() }
     }
 
     fn send(&mut self, work: Work) {
@@ -90,7 +109,19 @@ async fn write(shelf: Arc<Mutex<Shelf>>, mut work: mpsc::UnboundedReceiver<Work>
                     Some(saved) => shelf.put(session, title, folder, saved),
                     None => shelf.remove(&session, &proposal.id),
                 },
-                Work::Remove(session, proposal) => shelf.remove(&session, proposal),
+                Work::PutAccepted { session, title, folder, proposal, committed, stories } => {
+                    let is_committed =
+                        |record: &Record| committed.iter().any(|(hunk, path)| *hunk == record.hunk && *path == record.path);
+                    let (id, task, last) = (proposal.id.clone(), proposal.task.clone(), proposal.ids.last());
+                    let about = SavedProposal { id, task, last, files: Vec::new() };
+                    match SavedHistory::of(&proposal, is_committed) {
+                        Some(history) => shelf.put_accepted(session, title, folder, about, (history, stories)),
+                        None => shelf.remove_accepted(&session, &proposal.id),
+                    }
+                }
+                Work::Remove(session, proposal) => {
+                    shelf.remove(&session, &proposal).and_then(|()| shelf.remove_accepted(&session, &proposal))
+                }
                 Work::Flush(done) => {
                     shelf.leave();
                     let _ = done.send(());
@@ -100,8 +131,8 @@ async fn write(shelf: Arc<Mutex<Shelf>>, mut work: mpsc::UnboundedReceiver<Work>
         });
         match done.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "pending changes are not kept for a restart"),
-            Err(error) => tracing::error!(%error, "pending changes are not kept for a restart"),
+            Ok(Err(error)) => tracing::warn!(%error, "changes are not kept for a restart"),
+            Err(error) => tracing::error!(%error, "changes are not kept for a restart"),
         }
     }
 }
@@ -119,18 +150,42 @@ impl Actor {
         });
     }
 
+    /// Writes at once what has changed.
+    pub fn keep_now(&mut self) {
+        if self.setup.keep_pending {
+            self.keep();
+        }
+    }
+
     /// Writes what has changed since the last time.
     pub fn keep(&mut self) {
         self.keeper.scheduled = false;
         let mut work = Vec::new();
         for (_, folder) in self.folders.iter() {
             for proposal in folder.desk.proposals() {
+                let Some(task) = self.tasks.get(&proposal.task) else { continue };
+                let stamp = folder.desk.accepted_stamp(proposal);
+                let known = self.keeper.accepted.insert(proposal.id.clone(), stamp.clone()).unwrap_or_default();
+                if known != stamp {
+                    // Before what is pending, so that a crash in between loses nothing that was accepted.
+                    let mut accepted = Proposal::new(proposal.id.clone(), proposal.task.clone());
+                    accepted.accepted.clone_from(&proposal.accepted);
+                    accepted.ids = proposal.ids.clone();
+                    let hunks = proposal.accepted.iter().map(|record| &record.hunk);
+                    work.push(Work::PutAccepted {
+                        session: task.session.clone(),
+                        title: task.title.clone(),
+                        folder: folder.canonical.clone(),
+                        committed: folder.desk.committed_of(&proposal.id),
+                        stories: self.stories.of(&proposal.id, hunks),
+                        proposal: Box::new(accepted),
+                    });
+                }
                 let before = self.keeper.seen.insert(proposal.id.clone(), proposal.revision);
                 let nothing_yet = before.is_none() && proposal.files.is_empty();
                 if before == Some(proposal.revision) || nothing_yet {
                     continue;
                 }
-                let Some(task) = self.tasks.get(&proposal.task) else { continue };
                 work.push(Work::Put {
                     session: task.session.clone(),
                     title: task.title.clone(),
@@ -152,7 +207,7 @@ impl Actor {
         kept
     }
 
-    /// Looks for pending hunks of servers that are gone, in the open folders that are trusted.
+    /// Looks for hunks of servers that are gone, in the open folders that are trusted.
     pub fn look_for_kept(&self) {
         if !self.setup.keep_pending {
             return;
@@ -177,7 +232,9 @@ impl Actor {
             };
             let mut all = Vec::new();
             for (folder, root, hunks, kept) in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
-                let observed = observe(root, kept.proposal.paths().cloned().collect()).await;
+                let accepted = kept.accepted.iter().flat_map(|accepted| accepted.history.paths());
+                let paths: BTreeSet<WsPath> = kept.proposal.paths().chain(accepted).cloned().collect();
+                let observed = observe(root, paths.into_iter().collect()).await;
                 all.push(Left { folder, hunks, kept, observed });
             }
             if !all.is_empty() {
@@ -193,6 +250,13 @@ impl Actor {
             total += left.hunks;
             restored += self.restore(left);
         }
+        self.display.touch_all();
+        self.schedule_refresh();
+        self.schedule_keeping();
+        if total == 0 {
+            // Accepted hunks are there when they are asked for; nobody needs to be told.
+            return;
+        }
         let noun = if total == 1 { "change" } else { "changes" };
         let said = if restored == total {
             format!("countersign: {total} pending {noun} from before the restart, to review as before.")
@@ -202,15 +266,17 @@ impl Actor {
             )
         };
         self.out.message(MessageType::INFO, &said);
-        self.display.touch_all();
-        self.schedule_refresh();
-        self.schedule_keeping();
     }
 
-    /// The number of hunks that are back.
+    /// The number of pending hunks that are back.
     fn restore(&mut self, left: Left) -> usize {
         let Left { folder: index, kept, observed, .. } = left;
-        let Kept { session, title, mut proposal, .. } = kept;
+        let Kept { session, title, mut proposal, accepted, .. } = kept;
+        let (records, stories) = records(accepted, proposal.last);
+        // What was accepted just before a crash may still stand as pending too.
+        proposal.files.iter_mut().for_each(|file| {
+            file.hunks.retain(|hunk| !records.iter().any(|(record, _)| record.hunk == hunk.id));
+        });
         let before = proposal.id.clone();
         let ids = [number(&proposal.id.0, 'p'), proposal.task.0.split('-').next().and_then(|id| number(id, 't'))];
         self.counter = ids.into_iter().flatten().fold(self.counter, u64::max);
@@ -219,11 +285,11 @@ impl Actor {
             proposal.id = ProposalId(format!("p{}", self.counter));
         }
         let Some(folder) = self.folders.get_mut(index) else { return 0 };
-        let now = |path: &crate::path::WsPath| -> Option<Text> {
+        let now = |path: &WsPath| -> Option<Text> {
             let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
             folder.desk.buffer(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
         };
-        let found = match proposal.restore(now) {
+        let mut found = match proposal.restore(now) {
             Ok(found) => found,
             Err(why) => {
                 tracing::warn!(session = %session, why, "pending changes are not restored");
@@ -231,39 +297,34 @@ impl Actor {
             }
         };
         let (id, task, count) = (found.proposal.id.clone(), found.proposal.task.clone(), found.hunks);
-        if self.tasks.contains_key(&task) || !folder.desk.restore(found.proposal) {
+        let committed: Vec<(HunkId, WsPath)> =
+            records.iter().filter(|(_, committed)| *committed).map(|(one, _)| (one.hunk.clone(), one.path.clone())).collect();
+        records.into_iter().for_each(|(record, _)| found.proposal.remember(record));
+        // The same task may have proposed in another folder too.
+        let sibling = self.tasks.get(&task).is_some_and(|known| known.session == session && known.folder != index);
+        if (self.tasks.contains_key(&task) && !sibling) || !folder.desk.restore(found.proposal) {
             return 0;
         }
+        folder.desk.accepted_before(&id, &committed, &observed);
+        stories.into_iter().for_each(|(hunk, story)| self.stories.add((id.clone(), hunk), story));
         // What is written from now on replaces what was there, or removes it.
         self.keeper.seen.insert(id.clone(), u64::MAX);
         if id != before {
             self.keeper.send(Work::Remove(session.clone(), before));
+        } else if let Some(proposal) = folder.desk.proposal(&id) {
+            self.keeper.accepted.insert(id.clone(), folder.desk.accepted_stamp(proposal));
+        }
+        if sibling {
+            self.after_text(index);
+            return count;
         }
         let ask = Ask { prompt: Some(title.clone()), ..Ask::default() };
+        let asked = Asked { ask, prompt_name: "ask".to_owned(), mode: None, iterations: self.setup.max_iterations };
+        let ids = (task.clone(), session.clone(), id.clone());
         let mut restored = Task {
-            id: task.clone(),
-            session: session.clone(),
-            proposal: id.clone(),
-            folder: index,
-            asked: Asked { ask, prompt_name: "ask".to_owned(), mode: None, iterations: self.setup.max_iterations },
-            title,
-            mode: Mode::Edit,
             state: State::Ended(StopReason::EndTurn),
-            cancel: Default::default(),
-            steering: Default::default(),
-            started: Instant::now(),
-            iteration: 0,
-            iterations: 0,
-            usage: Default::default(),
-            cost_usd: None,
-            seq: 0,
-            progress: false,
-            line: String::new(),
-            reported: String::new(),
-            transcript: String::new(),
-            words: Default::default(),
-            asked_at: String::new(),
             summary: "restored after a restart of the server; what came before stands in the journal".to_owned(),
+            ..Task::new(ids, index, asked, title, Mode::Edit)
         };
         restored.log("\n\nThe server was started anew; what came before stands in the journal.\n");
         for (path, hunk, why) in &found.dropped {
@@ -286,10 +347,22 @@ impl Actor {
     }
 }
 
+/// The accepted hunks of a file, each with whether a commit holds it, and what is told about them.
+fn records(accepted: Option<Accepted>, last: u32) -> (Vec<(Record, bool)>, Told) {
+    let Some(Accepted { history, stories, .. }) = accepted else { return Default::default() };
+    match history.restore(last) {
+        Ok(records) => (records, stories),
+        Err(why) => {
+            tracing::warn!(why, "accepted changes are not restored");
+            Default::default()
+        }
+    }
+}
+
 /// What the policy of now says about the kept hunks: what it forbids is left out, what steers tools stands apart.
 fn judged(setup: &super::Setup, root: &std::path::Path, mut kept: Kept) -> Kept {
     let policy = effective_policy(setup, root, true).policy;
-    let forbidden = |path: &crate::path::WsPath| {
+    let forbidden = |path: &WsPath| {
         let class = policy.path_class(path, true);
         class.never_write || class.secret.is_some()
     };
@@ -300,6 +373,12 @@ fn judged(setup: &super::Setup, root: &std::path::Path, mut kept: Kept) -> Kept 
         }
         fine
     });
+    if let Some(Accepted { history, .. }) = &mut kept.accepted {
+        let gone: BTreeSet<HunkId> =
+            history.records.iter().filter(|record| forbidden(&record.path)).map(|record| record.hunk.clone()).collect();
+        history.ends.retain(|path, _| !forbidden(path));
+        history.records.retain(|record| !gone.contains(&record.hunk) && !forbidden(&record.path));
+    }
     for file in &mut kept.proposal.files {
         let steers = policy.path_class(&file.path, true).steering
             || file.to.as_ref().is_some_and(|to| policy.path_class(to, true).steering);

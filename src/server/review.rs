@@ -10,7 +10,7 @@ use tower_lsp::{
 
 use super::{
     actor::{Actor, unknown},
-    commands::{Explainable, Review as Args, ShowDiff, failed, invalid},
+    commands::{Explainable, Review as Args, failed, invalid},
     documents,
     edit::workspace_edit,
     folders::Folder,
@@ -37,13 +37,14 @@ const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
     /// The intent is on disk, or could not be written.
-    Intent { job: u64, written: Result<(), JournalError> },
+    /// What the disk holds of its files that are not open was read meanwhile.
+    Intent { job: u64, written: Result<(), JournalError>, observed: Observed },
     /// The client answered, or will not. What the disk holds where no document is open was read after that.
     Answered { job: u64, answer: Result<ApplyWorkspaceEditResponse, String>, observed: Observed },
     /// The wait is over.
     Deadline { job: u64, observed: Observed },
     /// What the disk holds of a task's files, so that its accepted hunks can be taken back.
-    Looked { task: TaskId, observed: Observed, reply: Reply<Value> },
+    Looked { folder: usize, task: TaskId, observed: Observed, reply: Reply<Value> },
 }
 
 pub(super) type Observed = Vec<(WsPath, Option<Beneath>)>;
@@ -100,6 +101,10 @@ impl Actor {
             )));
             return;
         }
+        let whole = self.whole(&args);
+        if !whole.is_empty() {
+            return self.accept_whole(whole, reply);
+        }
         let (folder, hunks) = match self.chosen(&args, true) {
             Ok(chosen) => chosen,
             Err(error) => {
@@ -139,7 +144,7 @@ impl Actor {
     }
 
     /// The folder of a proposal, and the hunks that an accept or reject means. Accepting many leaves out those that stand apart.
-    fn chosen(&self, args: &Args, accepting: bool) -> jsonrpc::Result<(usize, Vec<HunkId>)> {
+    pub(super) fn chosen(&self, args: &Args, accepting: bool) -> jsonrpc::Result<(usize, Vec<HunkId>)> {
         let (folder, proposal) = self
             .folders
             .iter()
@@ -148,8 +153,8 @@ impl Actor {
         let path = match &args.uri {
             None => None,
             Some(uri) => {
-                let found = self.folders.find(uri).filter(|(index, path)| *index == folder && proposal.files.contains_key(path));
-                Some(found.ok_or_else(|| invalid(format!("`uri`: proposal {} has no hunks in {uri}", args.proposal)))?.1)
+                let found = self.folders.path_in(folder, uri).filter(|path| proposal.files.contains_key(path));
+                Some(found.ok_or_else(|| invalid(format!("`uri`: proposal {} has no hunks in {uri}", args.proposal)))?)
             }
         };
         let hunks = match &args.hunks {
@@ -176,9 +181,10 @@ impl Actor {
         let digest = Text::new(&detail.to_string()).sha256();
         let event = Event::EffectStart { effect: effect.to_owned(), digest, detail };
         let (journal, mailbox, id) = (self.journal.clone(), self.mailbox.clone(), job.id);
+        let (root, unopened) = (folder.canonical.clone(), unopened_of(folder, &job.proposal));
         tokio::spawn(async move {
-            let written = journal.append_durable(By::Human, &scope, event).await;
-            let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written }));
+            let (written, observed) = tokio::join!(journal.append_durable(By::Human, &scope, event), observe(root, unopened));
+            let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written, observed }));
         });
     }
 
@@ -186,15 +192,32 @@ impl Actor {
     pub fn on_landed(&mut self, landed: Landed) {
         let current = self.review.jobs.front().map(|job| job.id);
         match landed {
-            Landed::Intent { job, written } if current == Some(job) => match written {
-                Ok(()) => self.send_edit(),
+            Landed::Intent { job, written, observed } if current == Some(job) => match written {
+                Ok(()) => {
+                    self.take_disk(observed);
+                    self.send_edit();
+                }
                 Err(error) => self.finish(Vec::new(), Some(&error.to_string())),
             },
             Landed::Answered { job, answer, observed } if current == Some(job) => self.on_answer(answer, observed),
             Landed::Deadline { job, observed } if current == Some(job) => self.finish(observed, None),
-            Landed::Looked { task, observed, reply } => self.on_looked(&task, observed, reply),
+            Landed::Looked { folder, task, observed, reply } => self.on_looked(folder, &task, observed, reply),
             Landed::Intent { .. } | Landed::Answered { .. } | Landed::Deadline { .. } => {}
         }
+    }
+
+    /// Nobody need have told what another program did to a file that is not open: an edit is planned on what stands there now.
+    fn take_disk(&mut self, observed: Observed) {
+        let Some(job) = self.review.jobs.front() else { return };
+        let Some(folder) = self.folders.get_mut(job.folder) else { return };
+        for (path, now) in observed {
+            // The target of a move only matters when something stands there.
+            let known = folder.desk.proposal(&job.proposal).is_some_and(|proposal| proposal.files.contains_key(&path));
+            if folder.desk.buffer(&path).is_none() && (known || now.is_some()) {
+                folder.desk.disk_changed(&path, now);
+            }
+        }
+        self.after_text_of_current();
     }
 
     /// Second step: plan on the text as it is now, and send.
@@ -342,6 +365,8 @@ impl Actor {
         let scope = task.map(|task| self.scope(&task)).unwrap_or_default();
         self.after_text(job.folder);
         self.record(By::Server, &scope, result);
+        // Not a moment later: what was accepted must be there to be taken back after a crash.
+        self.keep_now();
         self.after_acceptance(job.folder, &settled, &job.clean, if job.undo.is_some() { "Taken back" } else { "Accepted" });
         if job.undo.is_some() {
             self.say_undone(&answer);
@@ -358,10 +383,10 @@ impl Actor {
     }
 
     /// Saves what the client can save; others are told once which files are not saved.
-    fn after_acceptance(&mut self, folder: usize, settled: &Settled, clean: &[WsPath], what: &str) {
+    fn after_acceptance(&mut self, index: usize, settled: &Settled, clean: &[WsPath], what: &str) {
         let mut paths: Vec<&WsPath> = settled.accepted.iter().map(|taken| &taken.path).collect();
         paths.dedup();
-        let Some(folder) = self.folders.get(folder) else { return };
+        let Some(folder) = self.folders.get(index) else { return };
         let wanted: Vec<&WsPath> = match self.setup.config.review.save {
             config::Save::Never => Vec::new(),
             config::Save::Clean => paths.iter().copied().filter(|path| clean.contains(path)).collect(),
@@ -373,13 +398,18 @@ impl Actor {
                 drop(self.out.request::<SaveRequest>(json!({"uris": uris})));
             }
         } else if !paths.is_empty() {
-            let names: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+            let place = if self.folders.beside(index).is_empty() { String::new() } else { format!("{}/", folder.name) };
+            let names: Vec<String> = paths.iter().map(|path| format!("{place}{path}")).collect();
             self.out.message(MessageType::INFO, &format!("{what}; not saved yet: {}", names.join(", ")));
         }
     }
 
     /// `reject`
     pub fn on_reject(&mut self, args: Args) -> jsonrpc::Result<Value> {
+        let whole = self.whole(&args);
+        if !whole.is_empty() {
+            return self.reject_whole(whole, args.reason.as_deref());
+        }
         let (index, hunks) = self.chosen(&args, false)?;
         let folder = self.folders.get_mut(index).ok_or_else(|| unknown("proposal", &args.proposal))?;
         let rejection =
@@ -401,29 +431,6 @@ impl Actor {
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
     }
-
-    /// `showDiff`: the proposal, or one file of it, as a document.
-    pub fn on_show_diff(&mut self, show: ShowDiff) -> jsonrpc::Result<Value> {
-        let (index, _) =
-            self.chosen(&Args { proposal: show.proposal.clone(), hunks: None, uri: show.uri.clone(), reason: None }, false)?;
-        let folder = self.folders.get(index).ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let proposal = folder.desk.proposal(&show.proposal).ok_or_else(|| unknown("proposal", &show.proposal))?;
-        let only = show.uri.as_ref().and_then(|uri| self.folders.find(uri)).map(|(_, path)| path);
-        let mut text = format!("# proposal {}, task {}\n", proposal.id, proposal.task);
-        text.push_str(&super::receipts::head(&folder.desk, &proposal.id));
-        for (path, file) in proposal.files.iter().filter(|(path, _)| only.as_ref().is_none_or(|only| only == *path)) {
-            text.push_str(&super::diff::of_file(path, file));
-        }
-        let uri = self
-            .documents
-            // Proposals are numbered by server, and several servers share the folder.
-            .write_read_only(&format!("{}-{}.diff", proposal.task, proposal.id), &text)
-            .map_err(|error| failed(format!("the diff cannot be written: {error}")))?;
-        if self.client.show_document {
-            self.out.show_document(uri.clone(), true);
-        }
-        Ok(json!({"document": uri}))
-    }
 }
 
 /// The hunks of a file or of all; accepting leaves out those that stand apart and those that are stale.
@@ -436,6 +443,16 @@ fn many(proposal: &Proposal, path: Option<&WsPath>, accepting: bool) -> Vec<Hunk
         .filter(|hunk| !accepting || (!hunk.apart && hunk.state == HunkState::Pending))
         .map(|hunk| hunk.id.clone())
         .collect()
+}
+
+/// Paths of a proposal that no document is open for.
+fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
+    let files = folder.desk.proposal(id).into_iter().flat_map(|proposal| proposal.files.iter());
+    let paths = files.flat_map(|(path, file)| {
+        let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+        target.into_iter().chain([path])
+    });
+    paths.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
 }
 
 /// Paths of a plan that no document is open for, targets of moves included.
@@ -457,8 +474,10 @@ pub(super) async fn observe(root: std::path::PathBuf, paths: Vec<WsPath>) -> Obs
         return Vec::new();
     }
     let look = move || {
-        let Ok(folder) = workspace::Folder::open(&root) else { return Vec::new() };
-        paths.into_iter().map(|path| (super::text_sync::beneath(&folder, &path), path)).map(|(now, path)| (path, now)).collect()
+        // Without its folder no file is there.
+        let folder = workspace::Folder::open(&root).ok();
+        let now = |path: &WsPath| workspace::beneath(folder.as_ref()?, path);
+        paths.into_iter().map(|path| (now(&path), path)).map(|(now, path)| (path, now)).collect()
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }

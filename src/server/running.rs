@@ -19,7 +19,7 @@ use super::{
 use crate::{
     agent::plain,
     config::tasks,
-    event::{ProposalId, SessionId, TaskId},
+    event::{ProposalId, SessionId, StopReason, TaskId},
     seams::{Update, UpdateKind},
 };
 
@@ -71,31 +71,9 @@ impl Actor {
         let id = TaskId(format!("t{}-{}", self.counter, &session.0[session.0.len().saturating_sub(6)..]));
         let words = asked.ask.prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()).unwrap_or(&prompt.title);
         let title: String = words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-        let task = Task {
-            id: id.clone(),
-            session: session.clone(),
-            proposal: ProposalId(format!("p{}", self.counter)),
-            folder,
-            asked,
-            title,
-            mode,
-            state: State::Queued,
-            cancel: Default::default(),
-            steering: Default::default(),
-            started: Instant::now(),
-            iteration: 0,
-            iterations: 0,
-            usage: Default::default(),
-            cost_usd: None,
-            seq: 0,
-            progress: false,
-            line: String::new(),
-            reported: String::new(),
-            transcript: String::new(),
-            words: Default::default(),
-            asked_at: self.setup.clock.utc(),
-            summary: String::new(),
-        };
+        let proposal = ProposalId(format!("p{}", self.counter));
+        let ids = (id.clone(), session.clone(), proposal);
+        let task = Task { asked_at: self.setup.clock.utc(), ..Task::new(ids, folder, asked, title, mode) };
         self.tasks.insert(id.clone(), task);
         if let Some(folder) = self.folders.get_mut(folder) {
             folder.queue.push_back(id.clone());
@@ -125,7 +103,10 @@ impl Actor {
             Some((folder, _)) if folder != of_session => Err(invalid(format!(
                 "countersign.ask at `session`: {session} is a conversation in another folder; leave it out to begin one here"
             ))),
-            _ => Ok(of_session),
+            _ => match self.folders.get(of_session).filter(|folder| !folder.is_open()) {
+                Some(folder) => Err(failed(format!("the folder {} of this conversation is closed; open it again", folder.name))),
+                None => Ok(of_session),
+            },
         }
     }
 
@@ -160,11 +141,11 @@ impl Actor {
         let earlier: Vec<TaskId> = earlier.map(|task| task.id.clone()).collect();
         if let Some(folder) = self.folders.get_mut(folder) {
             folder.desk.begin(id, proposal);
-            // What the user decided since their last ask belongs to this one's message.
-            let news: Vec<String> = earlier.iter().flat_map(|task| folder.desk.news(task)).collect();
-            if let Some(session) = self.sessions.get_mut(&session) {
-                session.notes.extend(news.iter().map(|news| format!("(Since your last message: {})", plain(news))));
-            }
+        }
+        // What the user decided since their last ask belongs to this one's message.
+        let news = self.news_of(&earlier);
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.notes.extend(news.iter().map(|news| format!("(Since your last message: {})", plain(news))));
         }
         if mode == Mode::Edit
             && let Some(folder) = self.folders.get_mut(folder)
@@ -186,11 +167,19 @@ impl Actor {
     }
 
     /// A task has ended, in whatever way.
-    pub fn on_task_done(&mut self, id: &TaskId, finished: Finished) {
+    pub fn on_task_done(&mut self, id: &TaskId, mut finished: Finished) {
         self.dismiss_questions_of(id);
         // Whoever is told of the end knows the proposal and its receipts as they are then.
         self.refresh();
+        let pending = self.pending_of(id);
         let Some(task) = self.tasks.get_mut(id) else { return };
+        if let Some(folder) = self.folders.get(task.folder).filter(|folder| !folder.is_open())
+            && finished.state == State::Ended(StopReason::Cancelled)
+        {
+            let name = &folder.name;
+            finished.summary =
+                format!("The folder {name} was closed in the editor. What is pending there is kept for when it is opened again.");
+        }
         task.state = finished.state;
         task.summary.clone_from(&finished.summary);
         if let Some(history) = finished.history
@@ -205,7 +194,6 @@ impl Actor {
             session.notes.extend(late.iter().map(|words| format!("(Said while the last task was ending: {words})")));
         }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
-        let pending = self.folders.get(task.folder).map_or(0, |folder| folder.pending(&task.proposal));
         let checks = self.folders.get(task.folder).map(|folder| receipts::words(&folder.desk, &task.proposal));
         let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };

@@ -94,6 +94,41 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task that waits; nothing of it has happened yet.
+    pub fn new(
+        (id, session, proposal): (TaskId, SessionId, ProposalId),
+        folder: usize,
+        asked: Asked,
+        title: String,
+        mode: Mode,
+    ) -> Task {
+        Task {
+            id,
+            session,
+            proposal,
+            folder,
+            asked,
+            title,
+            mode,
+            state: State::Queued,
+            cancel: Default::default(),
+            steering: Default::default(),
+            started: Instant::now(),
+            iteration: 0,
+            iterations: 0,
+            usage: Default::default(),
+            cost_usd: None,
+            seq: 0,
+            progress: false,
+            line: String::new(),
+            reported: String::new(),
+            transcript: String::new(),
+            words: Default::default(),
+            asked_at: String::new(),
+            summary: String::new(),
+        }
+    }
+
     /// Adds to the transcript; beyond its bound the oldest half goes.
     pub fn log(&mut self, text: &str) {
         self.transcript.push_str(text);

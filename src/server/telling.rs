@@ -12,6 +12,7 @@ use tower_lsp::{
 use super::{
     actor::{Actor, unknown},
     commands::failed,
+    content::Document,
     input::Input,
     outbox::Weight,
     task::{State, Task},
@@ -67,6 +68,9 @@ impl Actor {
         self.send_update(id, &update);
         if report {
             self.report_progress(id);
+            if self.contents.shows_transcript(id) {
+                self.schedule_refresh();
+            }
         }
     }
 
@@ -192,10 +196,8 @@ impl Actor {
     /// `transcript`: what happened, as a document.
     pub fn on_transcript(&mut self, id: &TaskId) -> jsonrpc::Result<Value> {
         let task = self.tasks.get(id).ok_or_else(|| unknown("task", id))?;
-        let text = format!("# {}\n\n{} · {}\n{}", task.title, task.id, task.state.word(), task.transcript);
         let uri = self
-            .documents
-            .write_read_only(&format!("transcript-{id}.md"), &text)
+            .place_document(&Document::Transcript(id.clone()), &format!("transcript-{id}.md"), || Self::transcript_text(task))
             .map_err(|error| failed(format!("the transcript cannot be written: {error}")))?;
         if self.client.show_document {
             self.out.show_document(uri.clone(), true);

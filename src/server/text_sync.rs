@@ -1,18 +1,20 @@
 //! The editor's texts, as they change. Every change moves the pending hunks along at once; what is shown of them follows a
 //! moment later.
 
-use std::sync::PoisonError;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
 
 use tower_lsp::lsp_types::{
     DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
-    DidOpenTextDocumentParams, DidSaveTextDocumentParams, FileChangeType, Url,
+    DidOpenTextDocumentParams, DidSaveTextDocumentParams,
 };
 
-use super::{actor::Actor, input::Input, point};
+use super::{actor::Actor, input::Input, point, task::Task};
 use crate::{
-    event::{Actor as By, Event},
+    event::{Actor as By, Event, Scope, TaskId},
     path::WsPath,
-    seams::FileKind,
     text::Text,
     workspace::{
         self,
@@ -21,21 +23,21 @@ use crate::{
 };
 
 impl Actor {
-    /// `didOpen`
+    /// `didOpen`. Where folders nest, each of them that holds the file follows its text.
     pub fn on_opened(&mut self, params: DidOpenTextDocumentParams) {
         let document = params.text_document;
-        let Some((index, path)) = self.folders.find(&document.uri) else { return };
         let text = Text::new(document.text.strip_prefix('\u{feff}').unwrap_or(&document.text));
-        self.read_again(index, path.clone());
-        if let Some(folder) = self.folders.get_mut(index) {
-            folder.desk.open(&path, document.version, text);
+        for (index, path) in self.folders.find_all(&document.uri) {
+            self.read_again(index, path.clone());
+            if let Some(folder) = self.folders.get_mut(index) {
+                folder.desk.open(&path, document.version, text.clone());
+            }
+            self.after_text(index);
         }
-        self.after_text(index);
     }
 
     /// `didChange`
     pub fn on_changed(&mut self, params: DidChangeTextDocumentParams) {
-        let Some((index, path)) = self.folders.find(&params.text_document.uri) else { return };
         let changes: Vec<DocChange> = params
             .content_changes
             .into_iter()
@@ -45,71 +47,98 @@ impl Actor {
                 text: change.text,
             })
             .collect();
+        for (index, path) in self.folders.find_all(&params.text_document.uri) {
+            self.change_in(index, &path, params.text_document.version, &changes);
+        }
+    }
+
+    fn change_in(&mut self, index: usize, path: &WsPath, version: i32, changes: &[DocChange]) {
         let Some(folder) = self.folders.get_mut(index) else { return };
-        let marks = changes.iter().any(|change| change.text.contains("agent:")) || folder_has_marks(&changes);
-        let before = folder.desk.buffer(&path).map(|buffer| buffer.text.clone()).unwrap_or_default();
-        if let Err(error) = folder.desk.change(&path, params.text_document.version, &changes, self.client.encoding) {
+        let marks = changes.iter().any(|change| change.text.contains("agent:")) || folder_has_marks(changes);
+        let before = folder.desk.buffer(path).map(|buffer| buffer.text.clone()).unwrap_or_default();
+        if let Err(error) = folder.desk.change(path, version, changes, self.client.encoding) {
             tracing::warn!(%error, "a change of a document cannot be applied");
             return;
         }
         let by_user = !self.review.is_busy();
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).changed(index, &path, &changes, by_user);
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).changed(index, path, changes, by_user);
         if marks && !self.review.is_busy() {
-            self.remember_typed(index, &path, &before, &changes);
+            self.remember_typed(index, path, &before, changes);
         }
         self.after_text(index);
     }
 
     /// `didSave`
     pub fn on_saved(&mut self, params: DidSaveTextDocumentParams) {
-        let Some((index, path)) = self.folders.find(&params.text_document.uri) else { return };
-        if let Some(folder) = self.folders.get_mut(index) {
-            folder.desk.saved(&path);
+        for (index, path) in self.folders.find_all(&params.text_document.uri) {
+            if let Some(folder) = self.folders.get_mut(index) {
+                folder.desk.saved(&path);
+            }
         }
     }
 
     /// `didClose`: from now on the file is what the disk says.
     pub fn on_closed(&mut self, params: DidCloseTextDocumentParams) {
-        let Some((index, path)) = self.folders.find(&params.text_document.uri) else { return };
-        if let Some(folder) = self.folders.get_mut(index) {
-            folder.desk.close(&path);
+        for (index, path) in self.folders.find_all(&params.text_document.uri) {
+            if let Some(folder) = self.folders.get_mut(index) {
+                folder.desk.close(&path);
+            }
+            self.recent.lock().unwrap_or_else(PoisonError::into_inner).closed(index, &path);
+            self.typed.retain(|(folder, typed, _)| (*folder, typed) != (index, &path));
+            self.read_again(index, path);
+            self.after_text(index);
         }
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).closed(index, &path);
-        self.typed.retain(|(folder, typed, _)| (*folder, typed) != (index, &path));
-        self.read_again(index, path);
-        self.after_text(index);
     }
 
-    /// `didChangeWorkspaceFolders`
+    /// `didChangeWorkspaceFolders`. A task that edits in a folder that goes away is stopped; what it proposed stays.
     pub fn on_folders(&mut self, params: DidChangeWorkspaceFoldersParams) {
+        let mut gone = Vec::new();
         for folder in params.event.removed {
-            self.folders.remove(&folder.uri);
+            gone.extend(self.folders.remove(&folder.uri));
         }
         for folder in params.event.added {
             self.folders.add(&folder.uri);
         }
+        gone.retain(|index| self.folders.get(*index).is_some_and(|folder| !folder.is_open()));
+        let working = |task: &Task| !task.state.is_over() && gone.contains(&task.folder);
+        let tasks: Vec<TaskId> = self.tasks.values().filter(|task| working(task)).map(|task| task.id.clone()).collect();
+        tasks.iter().for_each(|task| self.stop(Some(task)));
         self.look_for_kept();
     }
 
     /// `didChangeWatchedFiles`
     pub fn on_watched(&mut self, params: DidChangeWatchedFilesParams) {
+        // Whatever the editor says happened, the disk is asked: a file may be back, or be a folder now.
+        let mut again: BTreeMap<usize, BTreeSet<WsPath>> = BTreeMap::new();
         for change in params.changes {
-            self.changed_on_disk(&change.uri, change.typ == FileChangeType::DELETED);
+            for (index, path) in self.folders.find_all(&change.uri) {
+                if let Some(folder) = self.folders.get_mut(index) {
+                    again.entry(index).or_default().extend(folder.desk.touched(&path));
+                }
+            }
         }
-    }
-
-    fn changed_on_disk(&mut self, uri: &Url, deleted: bool) {
-        let Some((index, path)) = self.folders.find(uri) else { return };
-        if deleted { self.on_disk(index, path, None) } else { self.read_again(index, path) }
+        for (index, paths) in again {
+            self.read_all_again(index, paths.into_iter().collect());
+        }
     }
 
     /// Reads what the disk holds for a file that is open or has hunks.
     pub fn read_again(&self, index: usize, path: WsPath) {
+        self.read_all_again(index, vec![path]);
+    }
+
+    fn read_all_again(&self, index: usize, paths: Vec<WsPath>) {
+        if paths.is_empty() {
+            return;
+        }
         let Some(folder) = self.folders.get(index) else { return };
         let (root, mailbox) = (folder.canonical.clone(), self.mailbox.clone());
         tokio::task::spawn_blocking(move || {
-            let now = workspace::Folder::open(&root).ok().and_then(|folder| beneath(&folder, &path));
-            let _ = mailbox.send(Input::OnDisk { folder: index, path, now });
+            let folder = workspace::Folder::open(&root).ok();
+            for path in paths {
+                let now = folder.as_ref().and_then(|folder| workspace::beneath(folder, &path));
+                let _ = mailbox.send(Input::OnDisk { folder: index, path, now });
+            }
         });
     }
 
@@ -138,15 +167,17 @@ impl Actor {
         }
         for event in events {
             self.note_story(index, &event);
-            self.record_desk(event);
+            self.record_desk(index, event);
         }
         self.check_landed();
         self.schedule_refresh();
         self.schedule_keeping();
     }
 
-    fn record_desk(&self, event: DeskEvent) {
-        let scope = self.scope(&event.task);
+    fn record_desk(&self, index: usize, event: DeskEvent) {
+        // The paths are those of the folder that the hunk lies in, which need not be the task's own.
+        let workspace = self.folders.get(index).map(|folder| folder.canonical.display().to_string());
+        let scope = Scope { workspace, ..self.scope(&event.task) };
         let (proposal, path) = (event.proposal, event.path.as_str().to_owned());
         match event.what {
             What::Accepted { hunk, old, new, .. } => {
@@ -183,12 +214,6 @@ impl Actor {
         let line = line.trim();
         self.typed.iter().any(|(folder, typed, text)| *folder == index && typed == path && text == line)
     }
-}
-
-/// What the disk holds at a path; `None` when there is no file, or none that is text.
-pub fn beneath(folder: &workspace::Folder, path: &WsPath) -> Option<Beneath> {
-    let decoded = folder.read(path).ok()?.decode();
-    (decoded.kind == FileKind::Text).then_some(Beneath { text: decoded.text, bom: decoded.bom })
 }
 
 /// Small edits may complete an `agent:` comment letter by letter.

@@ -1,6 +1,7 @@
 //! `undo`: a task's accepted hunks are taken back by one edit, through the same steps as an acceptance.
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tower_lsp::lsp_types::MessageType;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     folders::Folder,
     input::{Input, Reply},
     review::{Landed, Observed, observe},
+    whole,
 };
 use crate::{
     event::{HunkId, ProposalId, TaskId},
@@ -30,21 +32,39 @@ impl Actor {
             let _ = reply.send(Err(error));
             return;
         }
-        let Some(folder) = self.tasks.get(id).and_then(|task| self.folders.get(task.folder)) else { return };
+        let accepted = self.folders.iter().filter_map(|(index, folder)| {
+            let proposal = folder.desk.proposal_of(id).filter(|proposal| !proposal.accepted.is_empty())?;
+            Some((index, proposal.id.clone()))
+        });
+        let places: Vec<(usize, ProposalId)> = accepted.collect();
+        if places.is_empty() {
+            let _ = reply.send(Err(failed(format!("nothing of task {id} stands accepted, so there is nothing to undo"))));
+            return;
+        }
+        let mut parts = Vec::new();
+        for (index, proposal) in places {
+            let (answer, part) = oneshot::channel();
+            parts.push((proposal, part));
+            self.look_and_undo(index, id, answer);
+        }
+        whole::answer_together(parts, reply);
+    }
+
+    fn look_and_undo(&mut self, index: usize, id: &TaskId, reply: Reply<Value>) {
+        let Some(folder) = self.folders.get(index) else { return };
         let closed = folder.desk.closed_accepted(id);
         let (root, mailbox, task) = (folder.canonical.clone(), self.mailbox.clone(), id.clone());
         tokio::spawn(async move {
             let observed = observe(root, closed).await;
-            let _ = mailbox.send(Input::Landed(Landed::Looked { task, observed, reply }));
+            let _ = mailbox.send(Input::Landed(Landed::Looked { folder: index, task, observed, reply }));
         });
     }
 
     /// The files that are not open have been read.
-    pub fn on_looked(&mut self, id: &TaskId, observed: Observed, reply: Reply<Value>) {
+    pub fn on_looked(&mut self, index: usize, id: &TaskId, observed: Observed, reply: Reply<Value>) {
         let Some(task) = self.tasks.get(id) else { return };
         self.counter += 1;
         let proposal = ProposalId(format!("{}-undo{}", task.proposal, self.counter));
-        let index = task.folder;
         let Some(folder) = self.folders.get_mut(index) else { return };
         if folder.desk.proposal_of(id).is_none_or(|proposal| proposal.accepted.is_empty()) {
             let _ = reply.send(Err(failed(format!("nothing of task {id} stands accepted, so there is nothing to undo"))));
@@ -70,10 +90,16 @@ impl Actor {
 }
 
 fn place(row: &Value) -> String {
-    match (row["lines"][0].as_u64(), row["lines"][1].as_u64()) {
-        (Some(first), Some(last)) if first == last => format!(", line {first}"),
-        (Some(first), Some(last)) => format!(", lines {first}-{last}"),
-        _ => String::new(),
+    let line = |at: usize| row["lines"][at].as_u64().and_then(|line| usize::try_from(line).ok());
+    at_lines(line(0).zip(line(1)))
+}
+
+/// `, lines 3-5`, to go on a sentence; one-based.
+pub fn at_lines(lines: Option<(usize, usize)>) -> String {
+    match lines {
+        Some((first, last)) if first == last => format!(", line {first}"),
+        Some((first, last)) => format!(", lines {first}-{last}"),
+        None => String::new(),
     }
 }
 

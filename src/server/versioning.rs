@@ -2,13 +2,16 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::mpsc;
 
-use super::{Setup, hooks::WalledHooks, input::Input};
+use super::{Setup, hooks::WalledHooks, input::Input, review::observe, undo::at_lines};
 use crate::{
     config::{self, GitBranch},
     event::{HunkId, ProposalId, TaskId},
@@ -16,25 +19,39 @@ use crate::{
     policy::Policy,
     seams::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError, WorkspaceError},
     vcs::{Git, GitSettings},
-    workspace::{DeskDoor, DeskWork, call, desk::Desk},
+    workspace::{
+        DeskDoor, DeskWork, call,
+        desk::{Desk, Kept},
+    },
 };
 
 /// The desk of one folder, owned by the actor.
 pub struct ActorDesk {
     mailbox: mpsc::UnboundedSender<Input>,
     folder: usize,
+    /// Where it is false the door is closed.
+    open: Option<Arc<AtomicBool>>,
 }
 
 impl ActorDesk {
     /// The desk of this folder.
     pub fn new(mailbox: mpsc::UnboundedSender<Input>, folder: usize) -> Self {
-        ActorDesk { mailbox, folder }
+        ActorDesk { mailbox, folder, open: None }
+    }
+
+    /// The same only as long as the editor has the folder.
+    #[must_use]
+    pub fn while_open(self, open: Arc<AtomicBool>) -> Self {
+        ActorDesk { open: Some(open), ..self }
     }
 }
 
 #[async_trait::async_trait]
 impl DeskDoor for ActorDesk {
     async fn with(&self, work: DeskWork) -> Result<(), WorkspaceError> {
+        if self.open.as_ref().is_some_and(|open| !open.load(Ordering::Relaxed)) {
+            return Err(WorkspaceError::Closed);
+        }
         self.mailbox.send(Input::Desk { folder: self.folder, op: work }).map_err(|_| WorkspaceError::Closed)
     }
 }
@@ -42,6 +59,7 @@ impl DeskDoor for ActorDesk {
 /// Git of a folder for one conversation: a commit holds exactly the accepted hunks that no commit holds yet.
 pub struct Repository {
     git: Git,
+    folder: PathBuf,
     desk: ActorDesk,
     /// Whose hunks a commit takes; `None` takes the folder's.
     tasks: Option<Vec<TaskId>>,
@@ -67,7 +85,17 @@ impl Vcs for Repository {
 
     async fn plan_commit(&self, mut spec: CommitSpec) -> Result<CommitPlan, VcsError> {
         let tasks = self.tasks.clone();
-        let found = call(&self.desk, move |desk| desk.uncommitted(tasks.as_deref())).await.unwrap_or_default();
+        let closed = call(&self.desk, |desk| desk.closed_restored()).await.unwrap_or_default();
+        let observed = observe(self.folder.clone(), closed).await;
+        let found = call(&self.desk, move |desk| desk.uncommitted(tasks.as_deref(), &observed)).await.unwrap_or_default();
+        let fallen: Vec<(String, String)> = found.fallen.iter().map(|kept| (kept.path.to_string(), fallen(kept))).collect();
+        if found.files.is_empty() && !fallen.is_empty() {
+            let said: Vec<&str> = fallen.iter().map(|(_, why)| why.as_str()).collect();
+            return Err(VcsError {
+                message: format!("there is nothing to commit as it was accepted: {}", said.join("; ")),
+                hint: Some("bring the lines back, or commit them with git yourself".to_owned()),
+            });
+        }
         if found.files.is_empty() {
             return Err(VcsError {
                 message: "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted"
@@ -76,11 +104,12 @@ impl Vcs for Repository {
             });
         }
         spec.accepted = found.files;
-        let plan = self.git.plan_commit(spec).await?;
+        let mut plan = self.git.plan_commit(spec).await?;
         // A plan names paths from the repository's top, which may lie above the folder.
         let left_out =
             |path: &WsPath| plan.refused.iter().any(|(named, _)| named == path.as_str() || named.ends_with(&format!("/{path}")));
         let hunks = found.hunks.into_iter().filter(|(_, _, path)| !left_out(path)).collect();
+        plan.refused.extend(fallen);
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.digest.clone(), hunks);
         Ok(plan)
     }
@@ -103,6 +132,11 @@ impl Vcs for Repository {
         let _ = call(&self.desk, Desk::pushed).await;
         Ok(())
     }
+}
+
+/// Why an accepted change from before a restart is not committed.
+fn fallen(kept: &Kept) -> String {
+    format!("{}{} (change {})", kept.why, at_lines(kept.lines), kept.hunk)
 }
 
 /// Git of a folder; `None` where there is no repository (the git tool says so when it is called).
@@ -129,7 +163,10 @@ pub fn git(
         ..GitSettings::default()
     };
     match Git::open(folder, settings) {
-        Ok(git) => Some(Arc::new(Repository { git, desk, tasks, planned: Mutex::default() })),
+        Ok(git) => {
+            let folder = folder.to_owned();
+            Some(Arc::new(Repository { git, folder, desk, tasks, planned: Mutex::default() }))
+        }
         Err(error) => {
             tracing::info!(%error, "no git for this folder");
             None

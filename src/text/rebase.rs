@@ -54,6 +54,9 @@ pub fn slack(text: &Text, edit: &Edit, limit: usize) -> Range<usize> {
     } else {
         return start..end;
     };
+    if run.is_empty() {
+        return start..end;
+    }
     let run = run.as_bytes();
     let back =
         (1..=limit.min(start)).take_while(|step| text.byte(start - step) == Some(run[run.len() - 1 - (step - 1) % run.len()]));

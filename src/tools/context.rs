@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Outputs, Shell};
 use crate::{
     event::{CallId, Scope, ToolCallStatus},
+    path::roots::Roots,
     policy::Action,
     seams::{Editor, Vcs, Workspace},
 };
@@ -80,6 +81,8 @@ pub struct Context<'a> {
     pub vcs: Option<&'a dyn Vcs>,
     /// Whether the policy lets the model see a file, for hits that no path of the call names.
     pub may_read: &'a (dyn Fn(&str) -> bool + Sync),
+    /// The workspace's folders: with several, paths begin with a folder's name.
+    pub roots: &'a Roots,
     /// The policy said "ask" about a staged change, or it steers tools: its hunks stand apart.
     pub apart: bool,
     /// Time that a command has when it asks for none, and the longest that it may ask for.

@@ -118,7 +118,8 @@ impl Tool for Git {
         let Some(vcs) = cx.vcs else {
             return Err(ToolResult::error("this folder is in no git repository"));
         };
-        let text = vcs.look(self.op.name(), &self.paths, self.rev.as_deref()).await.map_err(|error| {
+        let paths: Result<Vec<WsPath>, _> = self.paths.iter().map(|path| cx.roots.own(path, "git works")).collect();
+        let text = vcs.look(self.op.name(), &paths?, self.rev.as_deref()).await.map_err(|error| {
             let hint = error.hint.map_or_else(String::new, |hint| format!("; {hint}"));
             ToolResult::error(format!("{}{hint}", error.message))
         })?;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error};
 use serde_json::{Map, Value};
 
-use crate::path::WsPath;
+use crate::path::{WsPath, roots::Roots};
 
 /// The arguments as an object without nulls; `None` when they are no object.
 pub(super) fn arguments(input: Value) -> Option<Map<String, Value>> {
@@ -40,6 +40,9 @@ const PATHS: [&str; 14] = [
     "source",
 ];
 
+/// Those of them that name a command's working folder.
+const CWD: [&str; 3] = ["cwd", "workdir", "working_directory"];
+
 /// Makes absolute paths below `folder` relative to it.
 pub(super) fn relative(object: &mut Map<String, Value>, folder: &str) {
     let shorten = |value: &mut Value| {
@@ -55,6 +58,33 @@ pub(super) fn relative(object: &mut Map<String, Value>, folder: &str) {
             one => shorten(one),
         }
     }
+}
+
+/// Makes absolute paths below a folder begin with its name.
+pub(super) fn rooted(object: &mut Map<String, Value>, roots: &Roots) {
+    let shorten = |value: &mut Value| {
+        if let Some(named) = value.as_str().filter(|path| path.starts_with('/')).and_then(|path| roots.below(path)) {
+            *value = Value::String(named);
+        }
+    };
+    for (_, value) in object.iter_mut().filter(|(name, _)| PATHS.contains(&name.as_str())) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(shorten),
+            one => shorten(one),
+        }
+    }
+}
+
+/// Takes the name of the task's own folder from a command's working folder.
+pub(super) fn inside(object: &mut Map<String, Value>, roots: &Roots) -> Result<(), String> {
+    for (_, value) in object.iter_mut().filter(|(name, _)| CWD.contains(&name.as_str())) {
+        // What is no path is refused where the arguments are read.
+        if let Some(Ok(path)) = value.as_str().map(WsPath::parse) {
+            let own = roots.own(&path, "commands run").map_err(|error| format!("not run: {error}"))?;
+            *value = Value::String(own.as_str().to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A non-negative whole number, also as a string or a float without fraction.

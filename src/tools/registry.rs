@@ -11,7 +11,10 @@ use super::{
     finish::Finish, git::Git, lenient, list_files::ListFiles, output::Output, read_file::ReadFile, run::Run, schema,
     search::Search, symbols::Symbols, write_file::WriteFile,
 };
-use crate::seams::{Insight, ToolSpec};
+use crate::{
+    path::roots::Roots,
+    seams::{Insight, ToolSpec},
+};
 
 type Read = fn(Map<String, Value>) -> Result<Box<dyn Tool>, serde_json::Error>;
 
@@ -102,6 +105,7 @@ const ELSEWHERE: [(&str, &str); 14] = [
 pub struct Registry {
     mode: Mode,
     folder: String,
+    roots: Roots,
     entries: Vec<Entry>,
     specs: Arc<[ToolSpec]>,
     /// Tools that this editor cannot answer.
@@ -128,7 +132,15 @@ impl Registry {
         }
         let specs = entries.iter().map(|entry| entry.spec.clone()).collect();
         let unmet = all().into_iter().filter(|entry| !entry.needs.met(insight)).map(|entry| entry.spec.name).collect();
-        Registry { unmet, mode, folder: folder.trim_end_matches('/').to_owned(), entries, specs }
+        let folder = folder.trim_end_matches('/').to_owned();
+        Registry { unmet, mode, folder, roots: Roots::default(), entries, specs }
+    }
+
+    /// The same tools over these folders: absolute paths below any of them are read as tools name them, and a command's
+    /// folder as one below the task's own.
+    #[must_use]
+    pub fn with_roots(self, roots: Roots) -> Self {
+        Registry { roots, ..self }
     }
 
     /// The declarations, sorted by name.
@@ -149,7 +161,14 @@ impl Registry {
                 object.shift_remove(habit);
             }
         }
-        lenient::relative(&mut object, &self.folder);
+        if self.roots.are_several() {
+            lenient::rooted(&mut object, &self.roots);
+            if name == "run" {
+                lenient::inside(&mut object, &self.roots)?;
+            }
+        } else {
+            lenient::relative(&mut object, &self.folder);
+        }
         let read = (entry.read)(object);
         let call = read.map_err(|error| format!("the arguments cannot be read: {error}; {}", schema::usage(&entry.spec)))?;
         if self.mode != Mode::Edit && !matches!(call.effect(), Effect::Reads | Effect::Asks | Effect::Ends) {

@@ -9,9 +9,12 @@
 //! | `overlay` | the texts that lie over the disk, as plain values |
 //! | `walk`, `listing`, `search`, `hits`, `near` | names and contents, with ignore rules, bounded |
 //! | `masks` | where the secret files are, for commands |
-//! | `view`, `shadow` | one task's `seams::Workspace` |
+//! | `view`, `shadow` | one task's `seams::Workspace` in one folder |
+//! | `many` | the same over several folders |
+//! | `again` | what changed on disk behind the editor |
 //! | `surroundings`, `gitfiles` | what the policy asks of the world |
 
+mod again;
 mod decode;
 pub mod desk;
 mod disk;
@@ -19,6 +22,7 @@ mod door;
 mod gitfiles;
 mod hits;
 mod listing;
+mod many;
 mod masks;
 mod near;
 mod overlay;
@@ -29,10 +33,12 @@ mod view;
 mod walk;
 mod write;
 
+pub use again::beneath;
 pub use decode::{Decoded, decode};
 pub use disk::{Folder, OnDisk, READ_LIMIT};
 pub use door::{DeskDoor, DeskWork, LocalDesk, call};
 pub use listing::list;
+pub use many::ManyFolders;
 pub use overlay::{Over, Overlay};
 pub use search::search;
 pub use surroundings::{Secrecy, World};

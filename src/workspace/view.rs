@@ -9,7 +9,7 @@ use std::sync::{
 use rustix::fs::FileType;
 
 use crate::{
-    event::TaskId,
+    event::{ProposalId, TaskId},
     path::WsPath,
     proposal::Receipt,
     seams::{
@@ -19,6 +19,7 @@ use crate::{
 };
 
 use super::{
+    again::Looks,
     desk::{self, Beneath, Seen},
     disk::Folder,
     door::{DeskDoor, call},
@@ -38,6 +39,11 @@ pub struct TaskWorkspace {
     door: Arc<dyn DeskDoor>,
     world: Arc<World>,
     secrecy: Secrecy,
+    looks: Arc<Looks>,
+    /// The proposal that the task gets here with its first edit, where it has none yet.
+    proposal: Option<ProposalId>,
+    /// Folders of the workspace that lie in this one, with their paths: their files are theirs.
+    inner: Arc<[(WsPath, TaskWorkspace)]>,
 }
 
 impl TaskWorkspace {
@@ -49,7 +55,47 @@ impl TaskWorkspace {
             // Whoever needs the answer asks again and is told what went wrong.
             runtime.spawn_blocking(move || drop(warm.masked(known.as_ref())));
         }
-        TaskWorkspace { task, door, world, secrecy }
+        TaskWorkspace { task, door, world, secrecy, looks: Arc::default(), proposal: None, inner: Arc::new([]) }
+    }
+
+    /// The same in a folder that is not the task's own: a proposal of this id is begun with the first edit.
+    #[must_use]
+    pub fn proposing(self, id: ProposalId) -> Self {
+        TaskWorkspace { proposal: Some(id), ..self }
+    }
+
+    /// Leaves the files of these folders to their own workspaces.
+    pub(super) fn set_inner(&mut self, inner: Vec<(WsPath, TaskWorkspace)>) {
+        self.inner = inner.into();
+    }
+
+    /// What lies over the disk for commands: also what the task proposes in folders within this one.
+    async fn all_over(&self, mut over: Vec<desk::Overlay>) -> Result<Vec<desk::Overlay>, WorkspaceError> {
+        for (folder, inner) in self.inner.iter() {
+            for one in inner.overlay().await? {
+                let Some(path) = WsPath::from_disk(&format!("{}/{}", folder.as_str(), one.path.as_str())) else { continue };
+                over.retain(|known| known.path != path);
+                over.push(desk::Overlay { path, ..one });
+            }
+        }
+        Ok(over)
+    }
+
+    /// Tells the desk what changed on disk of the files that the task read or has hunks in.
+    async fn look_again(&self) {
+        let Ok(unopened) = self.desk(|desk, task| desk.unopened(task)).await else { return };
+        if unopened.is_empty() {
+            return;
+        }
+        let looks = Arc::clone(&self.looks);
+        let changed = self.disk(move |world| Ok(looks.changed(world.disk(), unopened))).await.unwrap_or_default();
+        if !changed.is_empty() {
+            let tell = move |desk: &mut desk::Desk, _: &TaskId| {
+                changed.into_iter().for_each(|(path, now)| desk.disk_changed(&path, now));
+            };
+            // A desk that is gone has nobody to tell.
+            let _ = self.desk(tell).await;
+        }
     }
 
     async fn desk<T: Send + 'static>(
@@ -114,7 +160,9 @@ impl TaskWorkspace {
                 Ok(View { path, text, kind: FileKind::Text, source, size })
             }
             (path, None) => {
+                let looks = Arc::clone(&self.looks);
                 self.disk(move |world| {
+                    looks.note(world.disk(), &path);
                     let file = world.disk().read(&path)?;
                     let decoded = file.decode();
                     let size = file.bytes.len() as u64;
@@ -142,7 +190,14 @@ impl TaskWorkspace {
         let known = open || matches!(seen, Some(Seen::Text { .. }));
         let creates = matches!(request.op, StageOp::Create { .. });
         let beneath = self.disk(move |world| beneath(world.disk(), &path, known, creates)).await?;
-        self.desk(move |desk, task| desk.stage(task, &request, beneath)).await?
+        let begun = self.proposal.clone();
+        self.desk(move |desk, task| {
+            if let Some(id) = begun {
+                desk.begin(task, id);
+            }
+            desk.stage(task, &request, beneath)
+        })
+        .await?
     }
 }
 
@@ -183,6 +238,11 @@ fn room(folder: &Folder, path: &WsPath) -> Result<Option<FileType>, WorkspaceErr
     kind(path)
 }
 
+/// Whether a listed path lies in this folder.
+fn is_below(path: &str, folder: &WsPath) -> bool {
+    path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Ends a search when the one who asked for it does not wait any more.
 struct StopOnDrop(Arc<AtomicBool>);
 
@@ -202,7 +262,9 @@ impl Workspace for TaskWorkspace {
     async fn list(&self, query: ListQuery) -> Result<Listing, WorkspaceError> {
         let over = self.overlay().await?;
         let listing = self.disk(move |world| listing::list(world.disk(), &overlay(world.disk(), over), &query)).await;
-        self.with_near(listing).await
+        let mut listing = self.with_near(listing).await?;
+        listing.entries.retain(|entry| !self.inner.iter().any(|(folder, _)| is_below(&entry.path, folder)));
+        Ok(listing)
     }
 
     async fn search(&self, query: SearchQuery) -> Result<SearchResult, WorkspaceError> {
@@ -210,9 +272,11 @@ impl Workspace for TaskWorkspace {
         let secrecy = Arc::clone(&self.secrecy);
         let stop = Arc::new(AtomicBool::new(false));
         let _guard = StopOnDrop(Arc::clone(&stop));
+        let inner: Vec<WsPath> = self.inner.iter().map(|(folder, _)| folder.clone()).collect();
         let found = self.disk(move |world| {
             // Whether a file is secret at all does not depend on git.
-            let hidden = |path: &WsPath| secrecy(path, false).is_some();
+            let elsewhere = |path: &WsPath| inner.iter().any(|folder| path.is_within(folder));
+            let hidden = |path: &WsPath| secrecy(path, false).is_some() || elsewhere(path);
             search::search(world.disk(), &overlay(world.disk(), over), &hidden, &query, &stop)
         });
         let found = found.await;
@@ -226,12 +290,14 @@ impl Workspace for TaskWorkspace {
 
     async fn shadow(&self) -> Result<Shadow, WorkspaceError> {
         let over = self.overlay().await?;
+        let over = self.all_over(over).await?;
         let secrecy = Arc::clone(&self.secrecy);
         self.disk(move |world| shadow(world, over, secrecy.as_ref())).await
     }
 
     async fn checkable(&self) -> Result<Option<Checkable>, WorkspaceError> {
         let Some((over, digest)) = self.desk(|desk, task| desk.checkable(task)).await? else { return Ok(None) };
+        let over = self.all_over(over).await?;
         let secrecy = Arc::clone(&self.secrecy);
         let shadow = self.disk(move |world| shadow(world, over, secrecy.as_ref())).await?;
         Ok(Some(Checkable { shadow, digest }))
@@ -247,6 +313,7 @@ impl Workspace for TaskWorkspace {
     }
 
     async fn news(&self) -> Vec<String> {
+        self.look_again().await;
         self.desk(|desk, task| desk.news(task)).await.unwrap_or_default()
     }
 

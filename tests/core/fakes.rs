@@ -489,14 +489,20 @@ impl World {
             clock: self.clock.clone(),
             policy: self.policy.clone(),
             around: Arc::new(Lexical),
+            grounds: Default::default(),
         }
     }
 
     /// Runs the task to its end; a task that does not end within five seconds fails the test. Whatever happened, every call
     /// must have one result, and the journal must fold to the task's own history.
     pub fn run(&self) -> TaskEnd {
+        self.run_with(self.seams())
+    }
+
+    /// The same with these seams.
+    pub fn run_with(&self, seams: Seams) -> TaskEnd {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let task = run_task(self.spec.clone(), self.seams(), self.cancel.clone());
+        let task = run_task(self.spec.clone(), seams, self.cancel.clone());
         let end = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), task).await }).expect("the task ends");
         self.check(&end);
         end

@@ -7,6 +7,7 @@ mod fakes;
 
 mod checks;
 mod faults;
+mod grounds;
 mod history;
 mod insight;
 mod looping;

@@ -17,6 +17,8 @@ use crate::fakes::*;
 struct Repository {
     head: Mutex<u32>,
     done: Mutex<Vec<String>>,
+    /// Times that the remote was looked at.
+    looks: Mutex<u32>,
     force: bool,
     nothing_accepted: bool,
 }
@@ -57,6 +59,7 @@ impl Vcs for Repository {
         Ok("c0ffee".into())
     }
     async fn plan_push(&self, spec: PushSpec) -> Result<PushPlan, VcsError> {
+        *self.looks.lock().unwrap() += 1;
         let head = *self.head.lock().unwrap();
         Ok(PushPlan {
             remote: spec.remote.unwrap_or("origin".into()),
@@ -77,7 +80,12 @@ impl Vcs for Repository {
 }
 
 fn world(repository: &Arc<Repository>, steps: Vec<Step>, answers: &[AnswerKind]) -> World {
-    let mut world = World::new(steps.into_iter().chain([finish()]));
+    world_under("", repository, steps, answers)
+}
+
+/// With more rules in the user's policy.
+fn world_under(rules: &str, repository: &Arc<Repository>, steps: Vec<Step>, answers: &[AnswerKind]) -> World {
+    let mut world = World::under(rules, steps.into_iter().chain([finish()]));
     world.vcs = Some(repository.clone());
     world.person.answers.lock().unwrap().extend(answers.iter().cloned());
     world
@@ -162,6 +170,27 @@ fn force_pushes_to_protected_branches_are_denied_without_a_question() {
     world.run();
     assert_eq!(world.log.results()[0].0, ToolCallStatus::Denied);
     assert!(world.person.questions.lock().unwrap().is_empty() && repository.done.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_push_that_is_denied_in_every_case_does_not_reach_the_remote() {
+    let rules =
+        "[[rule]]\nid = \"frozen\"\naction = \"git.push\"\nverdict = \"deny\"\nbranch = [\"release/*\"]\nreason = \"frozen\"\n";
+    let to = |branch: &str| call("git", json!({"op": "push", "branch": branch}));
+    for (branch, looks, status) in [("release/1", 0, ToolCallStatus::Denied), ("topic", 2, ToolCallStatus::Ok)] {
+        let repository = Arc::new(Repository::default());
+        let world = world_under(rules, &repository, vec![to(branch)], &[yes("Push")]);
+        world.run();
+        assert_eq!(world.log.results()[0].0, status, "{:?}", world.log.results());
+        assert_eq!(*repository.looks.lock().unwrap(), looks, "{branch}: planned, and planned again before the effect");
+        assert_eq!(world.person.questions.lock().unwrap().len(), usize::from(looks > 0));
+    }
+    // Without a branch it is the one of HEAD.
+    let repository = Arc::new(Repository::default());
+    let world = world_under(&rules.replace("release/*", "topic"), &repository, vec![push()], &[yes("Push")]);
+    world.run();
+    assert_eq!(world.log.results()[0].0, ToolCallStatus::Denied);
+    assert_eq!(*repository.looks.lock().unwrap(), 0);
 }
 
 #[test]

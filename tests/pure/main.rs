@@ -6,4 +6,5 @@ mod matching;
 mod paths;
 mod policy;
 mod proposal;
+mod roots;
 mod text;

@@ -4,6 +4,8 @@ mod acceptance;
 mod desk;
 mod files;
 mod following;
+mod history;
+mod laws;
 mod provenance;
 mod renewing;
 mod undo;

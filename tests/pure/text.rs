@@ -9,8 +9,11 @@ const ENCODINGS: [Encoding; 3] = [Encoding::Utf8, Encoding::Utf16, Encoding::Utf
 
 /// Small alphabets make repetitions, and so the hard cases.
 pub fn any_text() -> impl Strategy<Value = String> {
-    proptest::collection::vec(prop::sample::select(vec!["a", "b", "\n", "\n", "\r\n", "\r", "é", "𝒳", "a\n", "b\n"]), 0..24)
-        .prop_map(|parts| parts.concat())
+    proptest::collection::vec(
+        prop::sample::select(vec!["a", "b", "\n", "\n", "\r\n", "\r", "é", "𝒳", "\u{301}", "\t", "a\n", "b\n"]),
+        0..24,
+    )
+    .prop_map(|parts| parts.concat())
 }
 
 /// Lines that end in `\n`, the last one perhaps not.

@@ -7,3 +7,4 @@ mod helix;
 pub mod lab;
 mod menu;
 mod neovim;
+mod storm;

@@ -4,7 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind;
+mod content;
+mod folders;
 mod hostile;
+mod kept;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
@@ -18,3 +22,4 @@ mod room;
 mod storm;
 mod story;
 mod undo;
+mod whims;

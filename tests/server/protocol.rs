@@ -1,6 +1,10 @@
 //! What the server answers to clients that are wrong, rude, poor or lying, and what it does when it is badly set up.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use countersign::{server::peer::Peer, text::Edit};
 use serde_json::{Value, json};
@@ -541,8 +545,10 @@ async fn several_folders_come_and_go() {
         .output()
         .unwrap();
     assert!(trusted.status.success());
-    let script =
-        lab.script(&[edit_turn("b.txt", "two\n", "TWO\n"), say("One."), edit_turn("a.txt", "one\n", "ONE\n"), say("Two.")]);
+    // With two folders a path begins with its folder's name.
+    let named = |folder: &Path, file: &str| format!("{}/{file}", folder.file_name().unwrap().to_str().unwrap());
+    let (b, a) = (named(&root, "b.txt"), named(&lab.folder(), "a.txt"));
+    let script = lab.script(&[edit_turn(&b, "two\n", "TWO\n"), say("One."), edit_turn(&a, "one\n", "ONE\n"), say("Two.")]);
     let editor = lab.editor(&["--model", &script]).await;
     editor.initialize(able(), Value::Null).await;
     let uri = |path: PathBuf| reqwest::Url::from_file_path(path).unwrap().to_string();

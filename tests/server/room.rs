@@ -22,7 +22,8 @@ impl Room {
         room
     }
 
-    fn trust(&self, what: &str) {
+    /// Trusts the folder as it is now (`add`), or takes that back (`revoke`).
+    pub fn trust(&self, what: &str) {
         let trust = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["trust", what])
             .arg(self.folder())
@@ -57,12 +58,17 @@ impl Room {
 
     /// The same with these initialization options.
     pub async fn editor_with(&self, answers: &[Value], options: Value) -> Editor {
+        self.client(answers, able(), options).await.0
+    }
+
+    /// The same with these capabilities, and the server's answer to them.
+    pub async fn client(&self, answers: &[Value], capabilities: Value, options: Value) -> (Editor, Value) {
         let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
         fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
         let editor =
             Editor::spawn(self.home.path(), &self.folder(), &["--model", &format!("script:{}", path.display())], &[]).await;
-        editor.initialize(able(), options).await;
-        editor
+        let answer = editor.initialize(capabilities, options).await;
+        (editor, answer)
     }
 
     /// All lines of the journal.

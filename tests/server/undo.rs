@@ -149,9 +149,13 @@ async fn a_created_file_is_deleted_again_unless_the_user_wrote_in_it() {
     assert_eq!(answer["refused"][0]["lines"], json!([2, 2]), "{answer}");
     assert_eq!(editor.text("a.txt"), TEXT);
     editor.replace("new.txt", "fresh\nmine\n", "fresh\n");
-    // This client cannot delete; the order to do so is what counts, and it is not believed without the effect.
+    // The order to delete it is not believed without the effect.
+    editor.habit(Habit::Refuses);
     let answer = editor.command("undo", json!({"task": task})).await.unwrap();
     assert_eq!(answer["undone"], json!([]), "{answer}");
+    editor.habit(Habit::Honest);
+    let answer = editor.command("undo", json!({"task": task})).await.unwrap();
+    assert_eq!(answer["undone"], json!(["h1"]), "{answer}");
     let sent = editor.seen().edits.last().cloned().unwrap();
     assert_eq!(sent["documentChanges"][0]["kind"], "delete", "{sent}");
     assert_eq!(sent["documentChanges"][0]["uri"], editor.uri("new.txt"));

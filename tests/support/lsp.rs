@@ -155,13 +155,23 @@ impl Editor {
 
     /// The same with this editor's name.
     pub async fn initialize_as(&self, name: &str, capabilities: Value, options: Value) -> Value {
+        let folders = json!([{"uri": uri(&self.folder), "name": "w"}]);
+        self.initialize_all(name, capabilities, options, folders).await
+    }
+
+    /// The same with these workspace folders.
+    pub async fn initialize_in(&self, capabilities: Value, options: Value, folders: Value) -> Value {
+        self.initialize_all("test", capabilities, options, folders).await
+    }
+
+    async fn initialize_all(&self, name: &str, capabilities: Value, options: Value, folders: Value) -> Value {
         let answer = self
             .bounded(self.peer.request(
                 "initialize",
                 json!({
                     "processId": std::process::id(), "clientInfo": {"name": name, "version": "1"}, "capabilities": capabilities,
                     "initializationOptions": options, "rootUri": uri(&self.folder),
-                    "workspaceFolders": [{"uri": uri(&self.folder), "name": "w"}],
+                    "workspaceFolders": folders,
                 }),
             ))
             .await
@@ -248,7 +258,8 @@ impl Editor {
     /// Opens a document with this text.
     pub fn open(&self, path: &str, text: &str) {
         let uri = uri(&self.folder.join(path));
-        self.state.lock().unwrap().docs.insert(uri.clone(), (1, Text::new(text)));
+        let mut state = self.state.lock().unwrap();
+        state.docs.insert(uri.clone(), (1, Text::new(text)));
         self.peer
             .notify("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "x", "version": 1, "text": text}}));
     }
@@ -259,26 +270,34 @@ impl Editor {
         self.state.lock().unwrap().docs.get(&uri).map(|(_, text)| text.to_string()).expect("the document is open")
     }
 
-    /// Types: replaces the only occurrence of `old` by `new`.
+    /// Types: replaces the first occurrence of `old` by `new`.
     pub fn replace(&self, path: &str, old: &str, new: &str) {
-        let text = self.text(path);
-        let at = text.find(old).unwrap_or_else(|| panic!("{old:?} is not in {path}"));
-        self.edit(path, Edit { range: at..at + old.len(), new: new.to_owned() });
+        self.types(path, |text| {
+            let at = text.find(old).unwrap_or_else(|| panic!("{old:?} is not in {path}"));
+            Edit { range: at..at + old.len(), new: new.to_owned() }
+        });
     }
 
     /// Types an edit in byte offsets.
     pub fn edit(&self, path: &str, edit: Edit) {
+        self.types(path, |_| edit);
+    }
+
+    /// Types what `choose` makes of the text of that moment. No edit of the server comes in between, and the server hears of
+    /// the changes in the order in which they were made: an editor has one thread for both.
+    pub fn types(&self, path: &str, choose: impl FnOnce(&str) -> Edit) {
         let uri = uri(&self.folder.join(path));
         let mut state = self.state.lock().unwrap();
-        let notification = state.change(&uri, &[edit]);
-        drop(state);
+        let text = state.docs.get(&uri).expect("the document is open").1.to_string();
+        let notification = state.change(&uri, &[choose(&text)]);
         self.peer.notify("textDocument/didChange", notification);
     }
 
     /// Closes a document.
     pub fn close(&self, path: &str) {
         let uri = uri(&self.folder.join(path));
-        self.state.lock().unwrap().docs.remove(&uri);
+        let mut state = self.state.lock().unwrap();
+        state.docs.remove(&uri);
         self.peer.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
     }
 
@@ -379,12 +398,16 @@ async fn pump(
                 state.lock().unwrap().requests.push((method.clone(), params.clone()));
                 match method.as_str() {
                     "workspace/applyEdit" => apply(&peer, id, &params, &state),
+                    "countersign/save" => save(&peer, id, &params, &state),
                     "window/showMessageRequest" => answer(&peer, id, &params, &state),
                     "window/showDocument" => {
                         state.lock().unwrap().documents.push(params["uri"].as_str().unwrap_or_default().to_owned());
                         peer.respond(id, Ok(json!({"success": true})));
                     }
-                    "window/workDoneProgress/create" | "client/registerCapability" | "workspace/codeLens/refresh" => {
+                    "window/workDoneProgress/create"
+                    | "client/registerCapability"
+                    | "workspace/codeLens/refresh"
+                    | "workspace/textDocumentContent/refresh" => {
                         peer.respond(id, Ok(Value::Null));
                     }
                     "countersign/query" if query(&peer, &id, &params, &state) => {}
@@ -461,6 +484,12 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
                     json!({"textDocument": {"uri": uri, "languageId": "x", "version": 0, "text": ""}}),
                 ));
             }
+            Some("delete") => {
+                let _ = std::fs::remove_file(reqwest::Url::parse(&uri).unwrap().to_file_path().unwrap());
+                if state.docs.remove(&uri).is_some() {
+                    notifications.push(("textDocument/didClose", json!({"textDocument": {"uri": uri}})));
+                }
+            }
             Some(_) => fine = false,
             None => {
                 if let (Some((version, _)), Some(wanted)) = (state.docs.get(&uri), change["textDocument"]["version"].as_i64())
@@ -473,6 +502,8 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
                     // An editor opens the file, dirty.
                     let path = reqwest::Url::parse(&uri).unwrap().to_file_path().unwrap();
                     let text = std::fs::read_to_string(path).unwrap_or_default();
+                    // The byte order mark is the file's, not the text's.
+                    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
                     state.docs.insert(uri.clone(), (0, Text::new(&text)));
                     notifications.push((
                         "textDocument/didOpen",
@@ -497,7 +528,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
             }
         }
     }
-    drop(state);
+    // The lock is held until the changes are told, so that nobody types in between.
     if !fine {
         return peer.respond(id, applied(false));
     }
@@ -518,6 +549,24 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
     if matches!(habit, Habit::Honest | Habit::Half) {
         peer.respond(id, Ok(json!({"applied": true})));
     }
+}
+
+/// Saves documents as a rich client does.
+fn save(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
+    let state = state.lock().unwrap();
+    let (mut saved, mut failed) = (Vec::new(), Vec::new());
+    for uri in params["uris"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let path = reqwest::Url::parse(uri).unwrap().to_file_path().unwrap();
+        match state.docs.get(uri).map(|(_, text)| std::fs::write(path, text.to_string())) {
+            Some(Ok(())) => {
+                peer.notify("textDocument/didSave", json!({"textDocument": {"uri": uri}}));
+                saved.push(uri);
+            }
+            Some(Err(error)) => failed.push(json!({"uri": uri, "why": error.to_string()})),
+            None => failed.push(json!({"uri": uri, "why": "it is not open"})),
+        }
+    }
+    peer.respond(id, Ok(json!({"saved": saved, "failed": failed})));
 }
 
 fn uri(path: &Path) -> String {

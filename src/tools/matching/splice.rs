@@ -45,14 +45,15 @@ pub(super) fn splice(source: &Source, place: &Place) -> String {
     let matched: Vec<&str> = source.view()[place.range.clone()].split('\n').collect();
     let mut out = String::new();
     for (index, piece) in place.pieces.iter().enumerate() {
-        let mut ending = source.ending();
+        // A line that stands in for one of the file ends as that one does.
+        let own = match piece {
+            Piece::Keep(line) | Piece::New { instead_of: Some(line), .. } => Some(*line),
+            Piece::New { .. } => None,
+        };
+        let own = own.filter(|line| line + 1 < matched.len()).map(|line| source.ending_after(first_line + line));
+        let ending = own.unwrap_or(source.ending());
         match piece {
-            Piece::Keep(line) => {
-                out.push_str(matched.get(*line).copied().unwrap_or_default());
-                if line + 1 < matched.len() {
-                    ending = source.ending_after(first_line + line);
-                }
-            }
+            Piece::Keep(line) => out.push_str(matched.get(*line).copied().unwrap_or_default()),
             Piece::New { text, instead_of: Some(line) } if place.stage == Stage::Typography => {
                 let file = matched.get(*line).copied().unwrap_or_default();
                 out.push_str(&keep_ends(file, &place.old[*line], text));

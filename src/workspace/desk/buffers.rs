@@ -60,6 +60,12 @@ impl Desk {
         self.compare_checked(path, None, None);
     }
 
+    /// A document that another folder around the same file knows already.
+    pub fn adopt(&mut self, path: &WsPath, buffer: &Buffer) {
+        self.open(path, buffer.version, buffer.text.clone());
+        self.buffers.insert(path.clone(), buffer.clone());
+    }
+
     /// A document changed by these changes, one after the other. Nothing changes on error.
     ///
     /// # Errors
@@ -108,6 +114,20 @@ impl Desk {
             self.provenance.close(path, &buffer.text);
         }
         self.revision += 1;
+    }
+
+    /// Something happened on disk at `path`, nobody knows what: the files there whose text matters here. With a folder they
+    /// are those in it.
+    pub fn touched(&mut self, path: &WsPath) -> Vec<WsPath> {
+        self.revision += 1;
+        let hunks = self.proposals.values().flat_map(|proposal| proposal.files.iter());
+        let hunks = hunks.flat_map(|(path, file)| {
+            let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+            target.into_iter().chain([path])
+        });
+        let read = self.watches.values().flat_map(|watch| watch.paths());
+        let known: std::collections::BTreeSet<&WsPath> = self.buffers.keys().chain(hunks).chain(read).collect();
+        known.into_iter().filter(|known| known.is_within(path)).cloned().collect()
     }
 
     /// What the disk holds at `path`; `None` when there is no file. Hunks over a file that is not open follow.

@@ -24,7 +24,7 @@ pub use commits::Uncommitted;
 pub use provenance::Origin;
 pub use renew::RenewError;
 pub use undo::{Kept, Undo};
-pub use view::{Overlay, Seen};
+pub use view::{Overlay, Seen, Unopened};
 
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
@@ -100,6 +100,8 @@ pub struct Desk {
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
     /// How many of these were there at the last push.
     pushed: usize,
+    /// Accepted before a restart: a commit looks whether they still stand.
+    restored: BTreeSet<(ProposalId, HunkId, WsPath)>,
     provenance: provenance::Provenance,
     rounds: BTreeMap<ProposalId, receipts::Round>,
     revision: u64,

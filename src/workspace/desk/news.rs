@@ -49,6 +49,11 @@ impl Watch {
         }
     }
 
+    /// The files that the task knows.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &WsPath> {
+        self.files.keys()
+    }
+
     pub(super) fn knows(&mut self, path: &WsPath) {
         self.files.entry(path.clone()).or_default();
     }

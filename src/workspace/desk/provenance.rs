@@ -6,11 +6,11 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use super::Desk;
+use super::{Beneath, Desk};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{Happened, Landed},
+    proposal::{Happened, HunkKind, Landed, taken_back},
     text::{self, Edit, Text},
 };
 
@@ -98,6 +98,20 @@ impl Provenance {
         }
     }
 
+    /// A range of the text `now` comes from a hunk that was accepted before a restart.
+    pub fn place(&mut self, path: &WsPath, origin: Origin, range: Range<usize>, now: &Text, open: bool) {
+        let size = self.files.values().map(|file| file.spans.len()).sum::<usize>();
+        if range.is_empty() || range.end > now.len() || size >= MOST {
+            return;
+        }
+        self.numbers += 1;
+        let file = self.files.entry(path.clone()).or_default();
+        file.spans.push(Span { range, origin: Arc::new(origin), number: self.numbers });
+        if !open {
+            file.closed = Some(now.clone());
+        }
+    }
+
     /// The file has another text as a whole; `None`: it is gone. `open` is the text of its document so far.
     pub fn replace(&mut self, path: &WsPath, open: Option<&Text>, now: Option<&Text>) {
         let Some(file) = self.files.get_mut(path) else { return };
@@ -165,6 +179,30 @@ impl Desk {
     pub fn origin(&self, path: &WsPath, offset: usize) -> Option<&Origin> {
         let file = self.provenance.files.get(path)?;
         file.spans.iter().rev().find(|span| span.range.contains(&offset)).map(|span| span.origin.as_ref())
+    }
+
+    /// Hunks of a restored proposal that still stand as they were accepted leave their lines. `observed` is what the disk
+    /// holds at the paths that are not open.
+    pub(super) fn restore_origins(&mut self, id: &ProposalId, observed: &[(WsPath, Option<Beneath>)]) {
+        let Some(proposal) = self.proposals.get(id) else { return };
+        let task = proposal.task.clone();
+        let mut found = Vec::new();
+        for record in proposal.accepted.iter().filter(|record| !record.forgotten) {
+            let Some(now) = self.text_now(&record.path, observed) else { continue };
+            let whole = 0..now.len();
+            let range = match record.kind {
+                HunkKind::Lines => taken_back(record, &now).ok().map(|reverse| reverse.edit.range),
+                HunkKind::Create => (now == record.after).then_some(whole),
+                HunkKind::Delete | HunkKind::Move => None,
+            };
+            let Some(range) = range else { continue };
+            let (hunk, call) = (record.hunk.clone(), record.call.clone());
+            found.push((record.path.clone(), Origin { task: task.clone(), proposal: id.clone(), hunk, call }, range, now));
+        }
+        for (path, origin, range, now) in found {
+            let open = self.buffers.contains_key(&path);
+            self.provenance.place(&path, origin, range, &now, open);
+        }
     }
 
     /// Accepted hunks among what happened to a file leave their lines in its text `now`.

@@ -41,7 +41,7 @@ pub struct Undo {
 }
 
 /// A file on the way back.
-struct Past {
+pub(super) struct Past {
     /// Where it stands now, and its text; `None` when there is no file.
     origin: WsPath,
     now: Option<Text>,
@@ -54,6 +54,10 @@ struct Past {
 }
 
 impl Past {
+    pub(super) fn of(path: &WsPath, now: Option<Text>) -> Past {
+        Past { origin: path.clone(), now: now.clone(), text: now, edits: Vec::new(), takes: Vec::new() }
+    }
+
     /// A range of `text` in `now`.
     fn in_now(&self, range: Range<usize>) -> Range<usize> {
         self.edits.iter().rev().fold(range, |range, (edit, replaced)| {
@@ -97,33 +101,19 @@ impl Desk {
             committed: Vec::new(),
         };
         let Some(of) = self.proposal_of(task) else { return undo };
-        let now = |path: &WsPath| {
-            let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
-            self.buffers.get(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
-        };
         let mut files: BTreeMap<WsPath, Past> = BTreeMap::new();
         for record in &of.accepted {
-            let fresh = || Past {
-                origin: record.path.clone(),
-                now: now(&record.path),
-                text: now(&record.path),
-                edits: Vec::new(),
-                takes: Vec::new(),
-            };
-            files.entry(record.path.clone()).or_insert_with(fresh);
+            files.entry(record.path.clone()).or_insert_with(|| Past::of(&record.path, self.text_now(&record.path, observed)));
         }
         let mut records: Vec<&Record> = of.accepted.iter().rev().collect();
-        // A move is on record for both of its names, the new one first; one of the two tells all.
-        let mut moves: BTreeMap<HunkId, WsPath> = BTreeMap::new();
-        for record in of.accepted.iter().filter(|record| record.kind == HunkKind::Move) {
-            moves.entry(record.hunk.clone()).or_insert_with(|| record.path.clone());
-        }
+        let moves = moves_of(&of.accepted);
         records.retain(|record| record.kind != HunkKind::Move || moves.get(&record.hunk) != Some(&record.path));
         for record in records {
             let taken = Taken { hunk: record.hunk.clone(), path: record.path.clone() };
-            if let Err((lines, why)) = step_back(&mut files, record, moves.get(&record.hunk)) {
+            let key = (of.id.clone(), record.hunk.clone(), record.path.clone());
+            if let Err((lines, why)) = step_back(&mut files, record, moves.get(&record.hunk), self.restored.contains(&key)) {
                 undo.kept.push(Kept { hunk: taken.hunk, path: taken.path, lines, why });
-            } else if self.committed.contains(&(of.id.clone(), record.hunk.clone(), record.path.clone())) {
+            } else if self.committed.contains(&key) {
                 undo.committed.push(record.hunk.clone());
             }
         }
@@ -134,6 +124,12 @@ impl Desk {
         }
         self.proposals.insert(undo.proposal.clone(), reverse);
         undo
+    }
+
+    /// The user's text of a file: its document's, else what was read from the disk.
+    pub(super) fn text_now(&self, path: &WsPath, observed: &[(WsPath, Option<Beneath>)]) -> Option<Text> {
+        let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
+        self.buffers.get(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
     }
 
     /// Ends an undo once its hunks are settled: forgets its proposal, and the accepted hunks that are taken back. The answer
@@ -155,11 +151,22 @@ impl Desk {
     }
 }
 
-/// Takes one record back in `files`; else the lines in the way, and why.
-fn step_back(
+/// Where moved files went. A move is on record for both of its names, the new one first; one of the two tells all.
+pub(super) fn moves_of(records: &[Record]) -> BTreeMap<HunkId, WsPath> {
+    let mut moves: BTreeMap<HunkId, WsPath> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.kind == HunkKind::Move) {
+        moves.entry(record.hunk.clone()).or_insert_with(|| record.path.clone());
+    }
+    moves
+}
+
+/// Takes one record back in `files`; else the lines in the way, and why. Of one from before a restart nobody knows who
+/// changed the lines since, or whether they were ever saved.
+pub(super) fn step_back(
     files: &mut BTreeMap<WsPath, Past>,
     record: &Record,
     moved_to: Option<&WsPath>,
+    restored: bool,
 ) -> Result<(), (Option<(usize, usize)>, String)> {
     let path = &record.path;
     let taken = Taken { hunk: record.hunk.clone(), path: path.clone() };
@@ -190,7 +197,11 @@ fn step_back(
             let hull =
                 hull.map(|(first, last)| first.range.start..last.range.end.saturating_add_signed(grown).max(first.range.start));
             let lines = hull.and_then(|hull| past.lines(hull));
-            return Err((lines, format!("you edited {path} since, so the file is not deleted")));
+            let why = match restored {
+                true => format!("{path} is not as it was accepted before the restart"),
+                false => format!("you edited {path} since, so the file is not deleted"),
+            };
+            return Err((lines, why));
         }
         (HunkKind::Create, Some(_)) => past.text = None,
         (_, Some(text)) => match taken_back(record, text) {
@@ -200,6 +211,10 @@ fn step_back(
                 past.text = Some(reverse.after);
                 past.takes.push((taken, Some(touched)));
                 return Ok(());
+            }
+            Err(range) if restored => {
+                let why = format!("these lines of {path} are not as they were accepted before the restart");
+                return Err((past.lines(range), why));
             }
             Err(range) => return Err((past.lines(range), format!("you edited these lines of {path} since"))),
         },

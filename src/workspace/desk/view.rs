@@ -44,7 +44,23 @@ impl Overlay {
     }
 }
 
+/// A file that is not open and that a task knows or proposes to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unopened {
+    pub path: WsPath,
+    pub has_hunks: bool,
+}
+
 impl Desk {
+    /// The files to look at again on disk for `task`: all with hunks, whosever they are, and those that the task has read.
+    pub fn unopened(&self, task: &TaskId) -> Vec<Unopened> {
+        let mut found = std::collections::BTreeMap::new();
+        found.extend(self.watches.get(task).into_iter().flat_map(|watch| watch.paths()).map(|path| (path, false)));
+        found.extend(self.proposals.values().flat_map(|proposal| proposal.files.keys()).map(|path| (path, true)));
+        let closed = found.into_iter().filter(|(path, _)| !self.buffers.contains_key(*path));
+        closed.map(|(path, has_hunks)| Unopened { path: path.clone(), has_hunks }).collect()
+    }
+
     /// The file as `task` sees it (`None`: as one without a proposal does) when the desk knows better than the disk.
     pub fn view(&self, task: Option<&TaskId>, path: &WsPath) -> Option<Seen> {
         if let Some(proposal) = task.and_then(|task| self.proposal_of(task)) {

@@ -60,7 +60,7 @@ fn created_deleted_and_moved_files_go_back() {
     let observed = after.iter().map(|(name, text)| (path(name), text.and_then(disk))).collect();
     assert_eq!(desk.settle(&undo_id(), &undo.hunks, observed).unwrap().refused, []);
     assert_eq!(desk.undone(&undo).len(), 4);
-    assert_eq!(desk.uncommitted(None).files, [], "there is nothing left to commit");
+    assert_eq!(desk.uncommitted(None, &[]).files, [], "there is nothing left to commit");
     assert!(desk.news(&task()).iter().any(|news| news.contains("took the accepted hunk h1 of new back")));
 }
 
@@ -114,8 +114,8 @@ fn what_a_commit_holds_is_forgotten_first_and_the_rest_never() {
     land(&mut desk, &proposal(), &first.hunks, &[("a", Some(&big))]);
     let second = modify(&mut desk, "b", "b\n", &big, disk("b\n")).unwrap();
     land(&mut desk, &proposal(), &second.hunks, &[("b", Some(&big))]);
-    assert_eq!(desk.uncommitted(None).hunks.len(), 2, "a commit can still be made of both");
-    let all = desk.uncommitted(None).hunks;
+    assert_eq!(desk.uncommitted(None, &[]).hunks.len(), 2, "a commit can still be made of both");
+    let all = desk.uncommitted(None, &[]).hunks;
     desk.commit(all);
     let undo = undo(&mut desk, &[("a", Some(&big)), ("b", Some(&big))]);
     assert_eq!((undo.kept.len(), undo.kept[0].path.as_str()), (1, "a"), "{:?}", undo.kept);

@@ -178,6 +178,34 @@ fn mistakes_in_what_was_typed_are_named() {
 }
 
 #[test]
+fn files_that_are_missing_are_named_before_anything_is_paid_for() {
+    let desk = Desk::new();
+    let (policy, folder) = (desk.beside("policy.toml"), desk.beside("patches"));
+    let patch = folder.join("out.diff");
+    let files = ["--policy", text(&policy), "--patch", text(&patch)];
+    let record = desk.beside("turns");
+    let ask = || {
+        let arguments: Vec<&str> = files.into_iter().chain(["--record", text(&record)]).collect();
+        desk.ask(&[two_hunks(), words("Done.")], &arguments)
+    };
+    let refused = |word: &str| {
+        let output = ask();
+        assert_eq!(output.status.code(), Some(2), "{word}: {}", said(&output));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(word), "{word}: {}", said(&output));
+        assert!(!record.exists(), "{word}: the model was asked");
+    };
+    refused("policy.toml: is not there");
+    fs::write(&policy, countersign::policy::DEFAULT).unwrap();
+    refused("out.diff cannot be written: its folder is not there");
+    assert!(!folder.exists(), "nobody makes it");
+    // With both it works.
+    fs::create_dir(&folder).unwrap();
+    let output = ask();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(fs::read_to_string(&patch).unwrap().contains("+TWO") && record.exists());
+}
+
+#[test]
 fn a_model_that_fails_is_exit_1_with_its_reason() {
     let desk = Desk::new();
     let output = desk.ask(&[two_hunks()], &["--accept", "all"]);

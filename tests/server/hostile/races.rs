@@ -232,9 +232,6 @@ async fn a_storm_of_typing_staging_and_accepting_keeps_both_texts_equal() {
     let uri = editor.uri("a.txt");
     editor.until("the first hunks", |seen| (seen.diagnostics(&uri).len() > 2).then_some(())).await;
     for n in 0..1000 {
-        let text = editor.text("a.txt");
-        let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let at = starts[dice.roll(starts.len())];
         match dice.roll(10) {
             // Takes back a line that was typed before.
             0 if !typed.is_empty() => {
@@ -244,7 +241,11 @@ async fn a_storm_of_typing_staging_and_accepting_keeps_both_texts_equal() {
             }
             _ => {
                 let line = format!("typed {n} é𝄞\n");
-                editor.edit("a.txt", Edit { range: at..at, new: line.clone() });
+                editor.types("a.txt", |text| {
+                    let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+                    let at = starts[dice.roll(starts.len())];
+                    Edit { range: at..at, new: line.clone() }
+                });
                 typed.insert(line);
             }
         }
