@@ -1,5 +1,6 @@
 //! The language server: LSP on one side, tasks of the agent on the other. LSP types stand only here.
 
+mod accepting;
 mod actor;
 mod answers;
 mod asking;
@@ -20,6 +21,7 @@ mod effective;
 mod folders;
 pub mod framing;
 mod grants;
+mod hands;
 mod hooks;
 mod hover;
 mod input;
@@ -27,6 +29,7 @@ mod insights;
 mod kept;
 mod life;
 mod neighbours;
+mod observing;
 mod offers;
 mod offers_asks;
 mod offers_hunks;

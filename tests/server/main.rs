@@ -7,6 +7,7 @@ mod support;
 mod behind;
 mod content;
 mod folders;
+mod hands;
 mod hostile;
 mod kept;
 mod leaving;

@@ -18,6 +18,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use crate::proposal::Beneath;
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
@@ -30,17 +31,7 @@ use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
     proposal::{FileProposal, Happened, Hunk, Proposal, Why},
-    text::Text,
 };
-
-/// A file's text as it was read from the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beneath {
-    /// Without the byte order mark.
-    pub text: Text,
-    /// Whether the file begins with one.
-    pub bom: bool,
-}
 
 /// Something that the server journals or shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
