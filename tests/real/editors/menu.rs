@@ -33,7 +33,7 @@ fn questions_are_documents_that_take_no_key() {
     let question = json!({"question": "Shall I?", "options": ["Yes", "No"]});
     let ask = json!({"type": "tool_use", "id": "q", "name": "ask_user", "input": question});
     let done = json!({"content": [{"type": "text", "text": "As you say."}]});
-    each(&[json!({"content": [ask]}), done], "questions", |version, journal| {
+    each(&[json!({"content": [ask]}), done], "boxes", |version, journal| {
         assert!(journal.contains("\"by\":\"user, in a document\""), "{version}");
     });
 }
