@@ -107,8 +107,8 @@ impl Editor for TaskEditor {
     fn steering(&self) -> Vec<String> {
         let heard = std::mem::take(&mut *self.steering.lock().unwrap_or_else(PoisonError::into_inner));
         if !heard.is_empty() {
-            // Whoever said it sees that it has arrived.
-            self.show(Update { kind: UpdateKind::State, data: json!({"state": "heard", "seen": heard}) });
+            // Whoever said it sees that it arrived.
+            self.show(Update { kind: UpdateKind::State, data: json!({"state": "running", "heard": heard}) });
         }
         heard
     }

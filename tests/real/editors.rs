@@ -6,6 +6,7 @@
 mod emacs;
 mod helix;
 pub mod lab;
+mod menu;
 mod neovim;
 mod storm;
 mod vscode;

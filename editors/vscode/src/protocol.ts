@@ -98,7 +98,7 @@ export interface Update {
   readonly model?: string;
   readonly level?: string | null;
   /** Messages of the user that the task has just read. */
-  readonly seen?: readonly string[];
+  readonly heard?: readonly string[];
 }
 
 /** The answer of `countersign.status`. */

@@ -109,7 +109,7 @@ function toolCall(run: Run, update: Update): number[] {
 
 function state(run: Run, update: Update): number[] {
   const numbers: number[] = [];
-  for (const text of update.seen ?? []) {
+  for (const text of update.heard ?? []) {
     numbers.push(...changed(run, (entry) => entry.kind === "said" && !entry.seen && entry.text === text, (entry) => {
       if (entry.kind === "said") entry.seen = true;
     }));

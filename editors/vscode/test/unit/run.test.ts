@@ -57,8 +57,8 @@ test("what the user said is seen when the task has read it", () => {
   const run = newRun("t1");
   add(run, { kind: "said", text: "wait", how: "now", seen: false });
   add(run, { kind: "said", text: "wait", how: "now", seen: false });
-  assert.deepEqual(feed(run, { kind: "state", state: "heard", seen: ["wait"] }), [1]);
-  assert.deepEqual(feed(run, { kind: "state", state: "heard", seen: ["wait"] }), [0]);
+  assert.deepEqual(feed(run, { kind: "state", state: "running", heard: ["wait"] }), [1]);
+  assert.deepEqual(feed(run, { kind: "state", state: "running", heard: ["wait"] }), [0]);
 });
 
 test("a question is open until it is decided", () => {
