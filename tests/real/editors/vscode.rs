@@ -101,3 +101,20 @@ fn the_extensions_types_and_plain_parts_are_sound() {
     let said = node(&["--test", "test/unit/*.test.ts"]);
     assert!(said.contains("fail 0") && !said.contains("pass 0"), "{said}");
 }
+
+#[test]
+fn the_extension_and_the_server_share_no_command() {
+    let text = std::fs::read_to_string(repository("editors/vscode/package.json")).unwrap();
+    let package: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let own: Vec<&str> = package["contributes"]["commands"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|command| command["command"].as_str()?.strip_prefix("countersign."))
+        .collect();
+    assert!(own.contains(&"askAgent"));
+    // The language client registers the server's; two of one name, and it does not start.
+    for name in countersign::server::COMMANDS {
+        assert!(!own.contains(name), "countersign.{name} is the server's");
+    }
+}
