@@ -49,14 +49,14 @@ test("an untrusted folder", () => at({
   await step("the extension's own start is short", async () => {
     // The editor's own report. It counts the clock and not the work, so a machine that is busy elsewhere gets further tries.
     const seen: number[] = [];
-    for (let left = 4; left > 0 && !seen.some((ms) => ms < START); left -= 1) {
+    for (let left = 6; left > 0 && !seen.some((ms) => ms < START); left -= 1) {
       if (seen.length > 0) {
         await lab.command("Developer: Reload Window");
         await lab.statusShows(/^\s*agent$/);
       }
-      await lab.command("Developer: Show Running Extensions");
-      const row = page.locator(".runtime-extensions-editor .monaco-list-row").filter({ hasText: "countersign" });
-      seen.push(Number(/(\d+)ms/.exec(await row.filter({ hasText: /\d+ms/ }).innerText())?.[1]));
+      const row = page.locator(".runtime-extensions-editor .monaco-list-row").filter({ hasText: "countersign" }).filter({ hasText: /\d+ms/ });
+      await lab.command("Developer: Show Running Extensions", row);
+      seen.push(Number(/(\d+)ms/.exec(await row.innerText())?.[1]));
     }
     console.log(`activation: ${seen.join(", ")} ms of ${START}`);
     assert.ok(Math.min(...seen) < START, `activation took ${seen.join(", ")} ms`);

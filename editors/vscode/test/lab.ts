@@ -11,7 +11,7 @@ import { delimiter, join } from "node:path";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 
 /** Longest wait on a busy machine, ms. */
-export const PATIENCE = 20_000;
+export const PATIENCE = 30_000;
 
 function setting(name: string): string {
   const value = process.env[name];
@@ -144,25 +144,28 @@ export class Lab {
 
   // The editor -----------------------------------------------------------------------------------------------------------------
 
-  async command(title: string): Promise<void> {
-    await this.#pick("F1", `>${title}`, `[aria-label^="${title}"]`);
+  /** Runs a command; once more where `done` does not come of it. */
+  async command(title: string, done?: Locator): Promise<void> {
+    await this.#pick("F1", `>${title}`, `[aria-label^="${title}"]`, done);
   }
 
   async openFile(name: string): Promise<void> {
-    await this.#pick("Control+P", name, `[aria-label^="${name}"]`);
-    await this.page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
+    await this.#pick("Control+P", name, `[aria-label^="${name}"]`, this.page.locator(`.tab.active[data-resource-name="${name}"]`));
   }
 
-  /** Brings a list up, types into it and takes the row with this attribute. A busy editor loses keys, and finds files only a while after its start. */
-  async #pick(key: string, text: string, wanted: string): Promise<void> {
+  /** Brings a list up, types into it and takes the row with this attribute. A busy editor loses keys, changes lists in the last
+   * moment, and finds files only a while after its start. */
+  async #pick(key: string, text: string, wanted: string, done?: Locator): Promise<void> {
     const input = this.page.locator(".quick-input-widget input");
-    const row = this.page.locator(`.quick-input-list .monaco-list-row${wanted}`).first();
-    for (let left = 8; ; left -= 1) {
+    const row = this.page.locator(`.quick-input-list .monaco-list-row.focused${wanted}`);
+    for (let left = 6; ; left -= 1) {
       try {
         await this.page.keyboard.press(key);
-        await input.waitFor({ timeout: 2500 });
+        await input.waitFor({ timeout: 3000 });
         await input.fill(text);
-        return await row.click({ timeout: 2500 });
+        await row.waitFor({ timeout: 3000 });
+        await this.page.keyboard.press("Enter");
+        return await done?.waitFor({ timeout: 5000 });
       } catch (error) {
         if (left === 0) throw error;
         await this.page.keyboard.press("Escape");
