@@ -96,12 +96,12 @@ local function listed()
 end
 equal(listed(), {
   'Makefile:1 steers tools, new file +2  all:',
-  'list.md:1 move to moved.md',
+  'list.md:1 moves this file to moved.md',
   'list.txt:1 -0 +1  line 0',
   'list.txt:5 -3 +1  line five to seven',
   'list.txt:20 -2 +0  line 20',
   'list.txt:31 -0 +1  line 31',
-  'other.txt:1 delete this file',
+  'other.txt:1 deletes this file',
   'new.txt:1 new file +2  one',
   'tabs.txt:1 -1 +1  if y then',
   'tabs.txt:3 -1 +1  ' .. vim.trim(('long '):rep(29)) .. ' short',
