@@ -307,7 +307,7 @@ local function moved_on(buffer)
   local command = vim.api.nvim_create_autocmd('FileChangedShell', {
     buffer = buffer,
     callback = function()
-      moved = vim.v.fcs_reason ~= 'time' and vim.v.fcs_reason ~= 'mode'
+      moved = require('countersign.client').written_since(buffer)
       vim.v.fcs_choice = ''
     end,
   })
