@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     budget::Budget,
     gate::{Gate, Wanted, denied, digest, fence},
-    shown::brief,
+    shown::{brief, plain},
     task::Ending,
 };
 use crate::{
@@ -257,7 +257,17 @@ fn push_document(plan: &PushPlan) -> String {
         plan.digest
     );
     plan.commits.iter().for_each(|commit| out += &format!("- commit: {commit}\n"));
+    let refs = format!("{}:refs/heads/{}", plan.new, plan.branch);
+    out += &format!("\nThe same by hand:\n\n    git push {} {}\n", quoted(&plan.remote), quoted(&refs));
     out + &block("Diff", "diff", &plan.diff)
+}
+
+/// A word that can be pasted into a shell: names of branches may hold anything.
+fn quoted(word: &str) -> String {
+    if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/:._-".contains(&byte)) {
+        return word.to_owned();
+    }
+    format!("'{}'", plain(word).replace('\'', "'\\''"))
 }
 
 fn block(title: &str, language: &str, text: &str) -> String {

@@ -178,8 +178,8 @@ fn the_plugin_and_the_server_know_the_same_commands() {
     let text: String = ["commands", "review"]
         .map(|name| fs::read_to_string(repository(&format!("editors/neovim/lua/countersign/{name}.lua"))).unwrap())
         .concat();
-    // `answer` is for clients without dialogs; the plugin takes a reason in the command line.
-    let others = ["answer", "rejectWithReason"];
+    // `answer` is for clients without dialogs; the plugin takes words in the command line.
+    let others = ["answer", "rejectWithReason", "retryWithNote", "tell", "more"];
     for name in countersign::server::COMMANDS.iter().filter(|name| !others.contains(name)) {
         assert!(text.contains(&format!("'{name}'")), "the plugin has no {name}");
     }
