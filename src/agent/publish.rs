@@ -1,8 +1,6 @@
 //! Commit, push and new branches: planned to exact ids, shown to the person, planned again right before the effect, and done only
 //! if nothing moved (law 5). The intent is on disk before, the outcome after.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -180,8 +178,8 @@ impl Publisher<'_> {
     }
 
     fn question(&self, kind: QuestionKind, title: &str, text: String, document: String, digest: &str) -> Question {
-        let timeout = Duration::from_secs(self.gate.policy.approval().timeout_s);
-        Question { kind, text, titles: vec![title.to_owned()], document, digest: digest.to_owned(), timeout }
+        let (timeout, reading) = (self.gate.policy.approval().timeout(), self.gate.policy.approval().reading());
+        Question { kind, text, titles: vec![title.to_owned()], document, digest: digest.to_owned(), timeout, reading }
     }
 
     async fn start(&self, effect: &str, digest: &str, detail: Value) -> Result<(), JournalError> {

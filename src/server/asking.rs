@@ -29,7 +29,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 impl Actor {
     /// Opens a question and records it.
-    pub fn on_ask(&mut self, scope: Scope, question: Question, reply: oneshot::Sender<Answer>) {
+    pub fn on_ask(&mut self, scope: Scope, mut question: Question, reply: oneshot::Sender<Answer>) {
+        question.timeout = question.timeout.min(Duration::from_secs(self.setup.config.approval.timeout_s));
         let (kind, text, digest, timeout) =
             (format!("{:?}", question.kind), question.text.clone(), question.digest.clone(), question.timeout);
         let trust = question.kind == QuestionKind::Trust;
@@ -113,7 +114,7 @@ impl Actor {
         }
     }
 
-    /// The time below which an approval is not believed.
+    /// The time below which an approval is not believed, as the configuration says; a question may ask for more.
     fn reading(&self) -> Duration {
         Duration::from_secs_f64(self.setup.config.approval.min_seconds)
     }

@@ -290,7 +290,7 @@ impl Questions {
 
     /// Closes the question as approved; `None` when nobody can have read it yet, and after too many of these as dismissed.
     fn approve(&mut self, approval: &ApprovalId, title: String, took: Duration, min: Duration, by: &str) -> Option<Next> {
-        if took >= min {
+        if took >= min.max(self.get(approval).map_or(Duration::ZERO, |open| open.question.reading)) {
             return Some(self.close(approval, AnswerKind::Approved(title), by));
         }
         let open = self.open.iter_mut().find(|open| open.approval == *approval)?;
