@@ -48,10 +48,6 @@ function M.handler(_, params)
       table.insert(lost, { uri = uri, why = tostring(why) })
     end
   end
-  for _, one in ipairs(lost) do
-    local name = vim.fn.fnamemodify(vim.uri_to_fname(one.uri), ':~:.')
-    require('countersign.show').tell(('not saved: %s: %s'):format(name, one.why), vim.log.levels.WARN)
-  end
   return { saved = saved, failed = lost }
 end
 
