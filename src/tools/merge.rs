@@ -145,7 +145,8 @@ impl Merged {
     fn words(&self) -> String {
         let mut out = String::new();
         if !self.proposed.is_empty() {
-            let _ = write!(out, "\n[what the command changed is proposed, pending review: {}]", some(&self.proposed, NAMES, "; "));
+            let _ =
+                write!(out, "\n[what the command changed is proposed, pending review: {}]", some(&self.proposed, NAMES, "; "));
         }
         if !self.kept.is_empty() {
             let kept: Vec<String> = self.kept.iter().map(|(path, why)| format!("{path}: {why}")).collect();

@@ -192,7 +192,8 @@ fn report(
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);
         if !hidden.is_empty() {
-            let _ = write!(out, "\n[hidden from commands as secrets: {}; what needs them fails here]", some(&hidden, NAMES, ", "));
+            let _ =
+                write!(out, "\n[hidden from commands as secrets: {}; what needs them fails here]", some(&hidden, NAMES, ", "));
         }
     }
     out

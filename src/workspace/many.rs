@@ -9,8 +9,8 @@ use crate::{
     },
     proposal::Receipt,
     seams::{
-        Checkable, ListQuery, Listed, Listing, Merges, Moment, SearchMode, SearchQuery, SearchResult, Shadow, StageOp, StageRequest, Staged,
-        View, Workspace, WorkspaceError, Written,
+        Checkable, ListQuery, Listed, Listing, Merges, Moment, SearchMode, SearchQuery, SearchResult, Shadow, StageOp,
+        StageRequest, Staged, View, Workspace, WorkspaceError, Written,
     },
 };
 

@@ -310,7 +310,7 @@ impl Comparison<'_> {
 /// Lines that go, and lines that come.
 fn counts(from: &Text, to: &Text) -> (usize, usize) {
     let lines = |text: &str| text.lines().count();
-    text::line_changes(from, to).iter().fold((0, 0), |(minus, plus), edit| {
-        (minus + lines(&from.slice(edit.range.clone())), plus + lines(&edit.new))
-    })
+    text::line_changes(from, to)
+        .iter()
+        .fold((0, 0), |(minus, plus), edit| (minus + lines(&from.slice(edit.range.clone())), plus + lines(&edit.new)))
 }

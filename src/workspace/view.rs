@@ -16,8 +16,8 @@ use crate::{
     path::WsPath,
     proposal::Receipt,
     seams::{
-        Checkable, FileKind, ListQuery, Listing, Merges, Moment, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest,
-        Staged, View, Workspace, WorkspaceError, Written,
+        Checkable, FileKind, ListQuery, Listing, Merges, Moment, SearchQuery, SearchResult, Shadow, Source, StageOp,
+        StageRequest, Staged, View, Workspace, WorkspaceError, Written,
     },
 };
 
