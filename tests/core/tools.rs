@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign::{
-    event::ToolCallStatus,
-    seams::{Outcome, Stopped},
+    event::{Event, ToolCallStatus},
+    seams::{Found, Outcome, Stopped},
     tools::{Mode, Registry},
 };
 use serde_json::{Value, json};
