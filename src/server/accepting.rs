@@ -11,7 +11,7 @@ use super::{
     edit::workspace_edit,
     hands::{self, Done, Part},
     input::{Input, Reply},
-    observing::{Observed, closed_paths, observe, unopened_of},
+    observing::{self, Observed, closed_paths, observe, unopened_of},
     undo,
 };
 use crate::{
@@ -328,13 +328,20 @@ impl Actor {
             Ok(answer) if answer.applied => {
                 // A file that is not open has been read after the answer: nothing more will come for it.
                 if let Some(folder) = self.folders.get_mut(job.folder) {
-                    for (path, now) in observed {
-                        if now.is_some() && folder.desk.buffer(&path).is_none() {
-                            folder.desk.disk_changed(&path, now);
+                    for (path, now) in &observed {
+                        let deleted = || job.plan.as_ref().is_some_and(|plan| observing::deletes(plan, path));
+                        if folder.desk.buffer(path).is_none() && (now.is_some() || deleted()) {
+                            folder.desk.disk_changed(path, now.clone());
                         }
                     }
                 }
                 self.after_text_of_current();
+                let front = self.review.jobs.front().and_then(|job| Some((job.folder, job.plan.as_ref()?)));
+                if front.is_some_and(|(at, plan)| {
+                    self.folders.get(at).is_some_and(|folder| observing::moves_are_done(folder, plan, &observed))
+                }) {
+                    return self.edited(observed, None);
+                }
                 self.check_landed();
                 self.answer_early();
             }

@@ -1,6 +1,9 @@
 //! The seam `Editor` of one task: everything goes through the actor's mailbox.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -89,6 +92,7 @@ impl Editor for TaskEditor {
             document: format!("# The agent asks\n\n{question}\n"),
             digest: String::new(),
             timeout: self.timeout,
+            reading: Duration::ZERO,
         };
         match ask(&self.mailbox, scope, question).await.kind {
             AnswerKind::Approved(choice) => {

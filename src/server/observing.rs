@@ -6,7 +6,7 @@ use super::folders::Folder;
 use crate::{
     event::ProposalId,
     path::WsPath,
-    proposal::FileOp,
+    proposal::{FileOp, HunkKind, HunkState},
     seams::WorkspaceError,
     workspace::{
         self,
@@ -38,6 +38,24 @@ pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
     }
     paths.retain(|path| folder.desk.buffer(path).is_none());
     paths
+}
+
+/// Whether the plan deletes the file.
+pub fn deletes(plan: &Plan, path: &WsPath) -> bool {
+    plan.files.iter().any(|file| file.path == *path && file.op == FileOp::Delete)
+}
+
+/// Whether all that is still being applied of a plan are moves of files that are not open, and the disk shows them as done.
+pub fn moves_are_done(folder: &Folder, plan: &Plan, observed: &Observed) -> bool {
+    let Some(proposal) = folder.desk.proposal(&plan.proposal) else { return false };
+    let there = |path: &WsPath| observed.iter().find(|(seen, _)| seen == path).map(|(_, now)| now.is_some());
+    let moved = |path: &WsPath| match proposal.files.get(path).map(|file| &file.op) {
+        Some(FileOp::Move { to }) => there(path) == Some(false) && there(to) == Some(true),
+        _ => false,
+    };
+    let hunks = plan.hunks.iter().filter_map(|id| proposal.hunk(id));
+    let mut waiting = hunks.filter(|(_, hunk)| hunk.state == HunkState::Applying).peekable();
+    waiting.peek().is_some() && waiting.all(|(path, hunk)| hunk.kind == HunkKind::Move && moved(path))
 }
 
 /// What the disk holds at these paths. What cannot be read (a link that leads out, a pipe, a file that is too large) is not said

@@ -6,11 +6,12 @@ use tower_lsp::jsonrpc;
 pub use super::accepting::{Landed, Review};
 pub use super::observing::{Observed, observe};
 use super::{
-    actor::{Actor, OpenPrompt, unknown},
+    actor::{Actor, unknown},
     commands::{Explainable, Review as Args, failed, invalid},
     documents,
     hands::{self, Part},
     input::Reply,
+    prompting::{Opened, Purpose},
 };
 use crate::{
     event::{HunkId, ProposalId},
@@ -97,9 +98,8 @@ impl Actor {
         let args = Args { proposal: hunks.proposal.clone(), hunks: Some(hunks.hunks.clone()), uri: None, reason: None };
         self.chosen(&args, false)?;
         let text = documents::reason_document(&hunks.hunks.iter().map(|hunk| hunk.0.as_str()).collect::<Vec<_>>().join(", "));
-        let prompt = OpenPrompt { ask: Default::default(), answer: None, reject: Some(hunks) };
         let uri = self
-            .open_prompt("reason", &text, prompt)
+            .open_prompt("reason", &text, Purpose::Reject(hunks), Opened { take_focus: true, words: "Say why." })
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
     }

@@ -14,6 +14,7 @@ mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
 mod merging;
+mod plain;
 mod proof;
 mod protocol;
 mod publishing;

@@ -12,6 +12,7 @@ mod provenance;
 mod receipts;
 mod renew;
 mod staging;
+mod standing;
 mod undo;
 mod view;
 
@@ -88,6 +89,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    /// How many of these were there at the last push.
+    pushed: usize,
     /// Accepted before a restart: a commit looks whether they still stand.
     restored: BTreeSet<(ProposalId, HunkId, WsPath)>,
     provenance: provenance::Provenance,

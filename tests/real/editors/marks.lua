@@ -96,13 +96,14 @@ local function listed()
 end
 equal(listed(), {
   'Makefile:1 steers tools, new file +2  all:',
-  'list.md:1 move to moved.md',
+  'list.md:1 moves this file to moved.md',
   'list.txt:1 -0 +1  line 0',
   'list.txt:5 -3 +1  line five to seven',
   'list.txt:20 -2 +0  line 20',
   'list.txt:31 -0 +1  line 31',
-  'other.txt:1 delete this file',
+  'other.txt:1 deletes this file',
   'new.txt:1 new file +2  one',
+  'tabs.txt:1 makes this file executable',
   'tabs.txt:1 -1 +1  if y then',
   'tabs.txt:3 -1 +1  ' .. vim.trim(('long '):rep(29)) .. ' short',
 }, 'the list')
@@ -114,7 +115,7 @@ wait('the lines are gone', function()
   return vim.fn.line('$') == 28
 end)
 wait('the list has one less', function()
-  return #vim.fn.getqflist() == 9
+  return #vim.fn.getqflist() == 10
 end)
 equal(vim.fn.readfile('list.txt')[20], 'line 22', 'a clean file is saved')
 
@@ -156,6 +157,8 @@ wait('all but what steers tools', function()
   return #require('countersign.state').items() == 1
 end)
 equal({ vim.fn.filereadable('moved.md'), vim.fn.filereadable('list.md'), vim.fn.filereadable('other.txt') }, { 1, 0, 0 }, 'files')
+equal(vim.fn.getfperm('tabs.txt'), 'rwxr-xr-x', 'it is executable')
+equal(lab.said('not saved'), nil, 'a new mode is no reason not to save')
 vim.cmd('Countersign accept')
 wait('accepted on its own', function()
   return #require('countersign.state').items() == 0 and lab.text():find('all:', 1, true)

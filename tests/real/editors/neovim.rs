@@ -86,11 +86,11 @@ fn every_kind_of_change_is_drawn() {
         let desk = Desk::scripted(&every_kind());
         headless(&desk, version, "marks");
         // What steers tools was accepted on its own.
-        assert_eq!(desk.journal().matches("\"kind\":\"hunk.accepted\"").count(), 10, "{version}");
+        assert_eq!(desk.journal().matches("\"kind\":\"hunk.accepted\"").count(), 11, "{version}");
     }
 }
 
-/// Insertions, a deletion, words, a long line; a new, a deleted, a moved file, and one that steers tools.
+/// Insertions, a deletion, words, a long line; a new, a deleted, a moved, an executable file, and one that steers tools.
 fn every_kind() -> [Value; 2] {
     let call = |id: &str, name: &str, input: Value| json!({"type": "tool_use", "id": id, "name": name, "input": input});
     let edit = |old: &str, new: &str| json!({"old": old, "new": new});
@@ -108,6 +108,7 @@ fn every_kind() -> [Value; 2] {
         call("c", "write_file", json!({"path": "sub/new.txt", "content": "one\ntwo\n"})),
         call("d", "file_op", json!({"op": "delete", "path": "other.txt"})),
         call("e", "file_op", json!({"op": "move", "path": "list.md", "to": "moved.md"})),
+        call("g", "file_op", json!({"op": "chmod", "path": "tabs.txt", "executable": true})),
         call("f", "write_file", json!({"path": "Makefile", "content": "all:\n\ttrue\n"})),
     ]);
     [json!({"content": calls}), json!({"content": [{"type": "text", "text": "Changed."}]})]
@@ -177,8 +178,8 @@ fn the_plugin_and_the_server_know_the_same_commands() {
     let text: String = ["commands", "review"]
         .map(|name| fs::read_to_string(repository(&format!("editors/neovim/lua/countersign/{name}.lua"))).unwrap())
         .concat();
-    // `answer` is for clients without dialogs; the plugin takes a reason in the command line.
-    let others = ["answer", "rejectWithReason"];
+    // `answer` is for clients without dialogs; the plugin takes words in the command line.
+    let others = ["answer", "rejectWithReason", "retryWithNote", "tell", "more"];
     for name in countersign::server::COMMANDS.iter().filter(|name| !others.contains(name)) {
         assert!(text.contains(&format!("'{name}'")), "the plugin has no {name}");
     }

@@ -125,7 +125,7 @@ equal(query({ kind = 'selection' }).range, { start = { line = 0, character = 0 }
 vim.cmd('normal! \27')
 
 -- Saving: what is clean is left alone, what changed behind Neovim's back is not overwritten and asks nobody.
-local save = require('countersign.query').save
+local save = require('countersign.save').handler
 vim.cmd('silent write')
 equal(save(nil, { uris = { uri, other } }), { saved = { uri, other }, failed = {} }, 'nothing to do')
 vim.api.nvim_buf_set_lines(here, 1, 2, false, { 'third' })

@@ -39,6 +39,29 @@ local function quiet(config)
   return config
 end
 
+--- When the file of a buffer was written last, as of its last reading or writing here.
+local read_at = {}
+
+local function note_time(buffer)
+  local found = vim.uv.fs_stat(vim.api.nvim_buf_get_name(buffer))
+  read_at[buffer] = found and found.mtime
+end
+
+vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufWritePost' }, {
+  group = vim.api.nvim_create_augroup('countersign-times', {}),
+  callback = function(event)
+    if read_at[event.buf] then
+      note_time(event.buf)
+    end
+  end,
+})
+
+--- Whether somebody else has written the file of a buffer since. Its mode does not matter.
+function M.written_since(buffer)
+  local found = vim.uv.fs_stat(vim.api.nvim_buf_get_name(buffer))
+  return not read_at[buffer] or not vim.deep_equal(found and found.mtime, read_at[buffer])
+end
+
 --- It is told once that the program is missing.
 local missing_said = false
 
@@ -66,6 +89,7 @@ local function start(buffer, root)
   if id then
     attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
     attached[id].buffers[buffer] = true
+    note_time(buffer)
   end
   return id
 end

@@ -75,7 +75,7 @@ function M.client()
       return require('countersign.query').handler(...)
     end,
     ['countersign/save'] = function(...)
-      return require('countersign.query').save(...)
+      return require('countersign.save').handler(...)
     end,
   }
   local capabilities = vim.lsp.protocol.make_client_capabilities()

@@ -99,22 +99,16 @@ local function forget(buffer, mine)
 end
 
 local function label_of(item, place, count, old, new)
-  local hunk, file = item.hunk, item.file
+  local hunk = item.hunk
   local label = count > 1 and ('agent %d/%d'):format(place, count) or 'agent'
   if hunk.state == 'stale' then
     local why = type(hunk.why) == 'string' and hunk.why or 'the lines have changed'
     return { ('%s stale, %s: renew or reject'):format(label, why), 'CountersignSteering' }
   elseif hunk.state == 'applying' then
     return { label .. ' being applied', 'CountersignLabel' }
-  elseif file.op == 'delete' then
-    label = label .. ' deletes this file'
-  elseif file.op == 'create' then
-    label = ('%s new file +%d'):format(label, #new)
-  elseif file.op == 'move' and #old == 0 and #new == 0 then
-    label = label .. ' moves this file to ' .. vim.fn.fnamemodify(vim.uri_to_fname(file.to or file.uri), ':~:.')
-  else
-    label = ('%s -%d +%d'):format(label, #old, #new)
   end
+  local whole = state.whole(item)
+  label = whole and label .. ' ' .. whole or ('%s -%d +%d'):format(label, #old, #new)
   if hunk.steering then
     return { label .. ' steers tools: accept it on its own', 'CountersignSteering' }
   end

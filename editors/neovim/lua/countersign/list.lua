@@ -7,20 +7,12 @@ local state = require('countersign.state')
 local list
 
 local function text_of(item)
-  local hunk, file = item.hunk, item.file
-  local lines = require('countersign.lines')
+  local hunk, lines = item.hunk, require('countersign.lines')
   local old, new = lines.split(hunk.old_text), lines.split(hunk.new_text)
-  local first = vim.trim(new[1] or old[1] or '')
-  local size = ('-%d +%d'):format(#old, #new)
-  if file.op == 'create' then
-    size = ('new file +%d'):format(#new)
-  elseif file.op == 'delete' then
-    size, first = 'delete this file', ''
-  elseif file.op == 'move' and #old == 0 and #new == 0 then
-    size, first = 'move to ' .. vim.fn.fnamemodify(vim.uri_to_fname(file.to or file.uri), ':~:.'), ''
-  end
+  local what = state.whole(item) or ('-%d +%d'):format(#old, #new)
+  local first = hunk.kind == 'delete' and '' or vim.trim(new[1] or old[1] or '')
   local marks = (hunk.state == 'stale' and 'stale, ' or '') .. (hunk.steering and 'steers tools, ' or '')
-  return vim.trim(('%s%s  %s'):format(marks, size, first))
+  return vim.trim(('%s%s  %s'):format(marks, what, first))
 end
 
 local function entries()

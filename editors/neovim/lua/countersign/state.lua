@@ -8,6 +8,8 @@ local M = {}
 ---@field new_text string
 ---@field state 'pending'|'applying'|'stale'
 ---@field steering boolean accepted on its own only
+---@field kind? 'lines'|'create'|'delete'|'move'|'mode'
+---@field mode? {old: string, new: string} of kind `mode`, as git writes them
 ---@field why? string of a stale one
 
 ---@class countersign.File
@@ -16,6 +18,7 @@ local M = {}
 ---@field op 'edit'|'create'|'delete'|'move'
 ---@field to? string URI
 ---@field version? integer of the document that the ranges belong to
+---@field binary? {words: string} the file is no text
 ---@field hunks countersign.Hunk[]
 
 ---@class countersign.Proposal
@@ -120,6 +123,28 @@ function M.running()
     end
   end
   return all
+end
+
+--- What a change does to the file as a whole, in words; nil when it changes lines.
+---@param item countersign.Item
+---@return string?
+function M.whole(item)
+  local hunk, file = item.hunk, item.file
+  local kind = hunk.kind or (hunk.old_text == '' and hunk.new_text == '' and file.op) or (file.op ~= 'move' and file.op) or 'lines'
+  local words
+  if kind == 'create' then
+    local lines = require('countersign.lines').split(hunk.new_text)
+    words = file.binary and 'new file' or ('new file +%d'):format(#lines)
+  elseif kind == 'delete' then
+    words = 'deletes this file'
+  elseif kind == 'move' then
+    words = 'moves this file to ' .. vim.fn.fnamemodify(vim.uri_to_fname(file.to or file.uri), ':~:.')
+  elseif kind == 'mode' then
+    words = hunk.mode and hunk.mode.new == '100755' and 'makes this file executable' or 'makes this file not executable'
+  else
+    return nil
+  end
+  return file.binary and ('%s (%s)'):format(words, file.binary.words) or words
 end
 
 ---@class countersign.Item
