@@ -283,7 +283,7 @@ pub trait Workspace: Send + Sync {
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
-    /// Of paths that a command changed in the task's own folder, those that the ignore rules do not leave out.
+    /// Of paths that a command changed in the task's own folder, those that are neither ignored nor build outputs or packages.
     async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
         paths
     }

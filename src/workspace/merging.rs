@@ -27,6 +27,23 @@ use super::{
 /// The most files of a deleted folder that are looked for.
 const MOST: usize = 2_000;
 
+/// Folders that package managers and interpreters fill, ignored or not.
+const FILLED: [&str; 6] = ["node_modules", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv"];
+/// The file by which a program says that a folder is its cache.
+const CACHE: &str = "CACHEDIR.TAG";
+
+/// Leaves out what the ignore rules leave out, and what is no work of anybody where a project has no such rules.
+pub(super) fn sources(folder: &Folder, mut changed: Vec<String>) -> Vec<String> {
+    let caches: Vec<String> = changed.iter().filter_map(|path| path.strip_suffix(CACHE)).map(str::to_owned).collect();
+    let caches: Vec<String> = caches.into_iter().filter(|cache| cache.ends_with('/')).collect();
+    let mut rules = Rules::new(folder);
+    changed.retain(|path| {
+        let filled = path.split('/').any(|part| FILLED.contains(&part));
+        !filled && !caches.iter().any(|cache| path.starts_with(cache)) && !rules.ignore(path)
+    });
+    changed
+}
+
 /// What the desk knows better than the disk, or may soon: open files, and all with hunks of the task.
 pub(super) fn over(desk: &Desk, task: &TaskId) -> BTreeMap<WsPath, Stood> {
     let hunks = desk.overlay(Some(task));

@@ -32,7 +32,6 @@ use super::{
     search,
     shadow::shadow,
     surroundings::{Secrecy, World},
-    walk::Rules,
 };
 
 /// One task's workspace. Cheap to clone.
@@ -326,10 +325,7 @@ impl Workspace for TaskWorkspace {
 
     async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
         let (world, all) = (Arc::clone(&self.world), paths.clone());
-        let sift = move || {
-            let mut rules = Rules::new(world.disk());
-            all.into_iter().filter(|path| !rules.ignore(path)).collect()
-        };
+        let sift = move || merging::sources(world.disk(), all);
         // Telling too much is no harm.
         tokio::task::spawn_blocking(sift).await.unwrap_or(paths)
     }

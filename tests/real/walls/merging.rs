@@ -146,7 +146,9 @@ async fn edits_modes_moves_and_deletions_of_commands_become_hunks() {
     assert_eq!(kept, [""; 0]);
     assert!(task.bench.path("w/old.txt").exists() && !task.bench.path("w/gen").exists(), "the disk is the user's");
     // The next command sees it once, with what was ignored.
-    let seen = task.sees("cat a.rs new.txt forest/sub/two gen/made.py target/new.o; ls; find tree gone -type f; stat -c %A tool.sh gen/run").await;
+    let seen = task
+        .sees("cat a.rs new.txt forest/sub/two gen/made.py target/new.o; ls; find tree gone -type f; stat -c %A tool.sh gen/run")
+        .await;
     let expected = "fn a() {}\nstays the same\n2\nx = 1\no\n";
     assert!(seen.starts_with(expected) && seen.matches("-rwxr-xr-x").count() == 2, "{seen}");
     assert!(!seen.contains("old.txt") && !seen.contains("tree/") && !seen.contains("gone/"), "{seen}");
