@@ -61,7 +61,8 @@ pub(super) fn over(desk: &Desk, task: &TaskId) -> BTreeMap<WsPath, Stood> {
 }
 
 /// See [`Merges`]; `inner` are folders of the workspace that lie in this one, `now` is what the task sees after the command.
-pub(super) fn compare(folder: &Folder, inner: &[WsPath], began: &Moment, now: &Moment, written: Vec<Written>) -> Merges {
+pub(super) fn compare(folder: &Folder, inner: &[WsPath], began: Moment, now: Moment, written: Vec<Written>) -> Merges {
+    let [began, now] = &[began, now].map(|moment| real(folder, moment));
     let mut this = Comparison { folder, began, now, found: Merges::default(), gone: BTreeSet::new(), made: Vec::new() };
     let files: BTreeSet<WsPath> =
         written.iter().filter(|one| !is_gone(&one.found)).filter_map(|one| WsPath::from_disk(&one.path)).collect();
@@ -82,6 +83,18 @@ pub(super) fn compare(folder: &Folder, inner: &[WsPath], began: &Moment, now: &M
     this.the_rest();
     this.found.merges.sort_by(|a, b| a.path.cmp(&b.path));
     this.found
+}
+
+/// Files that the editor opened through a link stand under their own names in the shadow.
+fn real(folder: &Folder, mut moment: Moment) -> Moment {
+    let linked = moment.over.iter().filter_map(|(path, stood)| {
+        let real = folder.resolve(path).ok().filter(|real| real != path)?;
+        Some((real, stood.clone()))
+    });
+    for (path, stood) in linked.collect::<Vec<_>>() {
+        moment.over.entry(path).or_insert(stood);
+    }
+    moment
 }
 
 fn is_gone(found: &Found) -> bool {
@@ -128,23 +141,19 @@ impl Comparison<'_> {
     }
 
     fn before(&self, path: &WsPath) -> Before {
-        let stood = self.began.over.get(path);
-        match stood {
-            Some(Stood { text: None, .. }) => return Before::Absent,
-            Some(Stood { is_blob: true, .. }) => return Before::Not("it is not text and only moved here by the proposal"),
-            _ => {}
+        if !self.folder.resolve(path).is_ok_and(|real| real == *path) {
+            return Before::Not("a symbolic link leads there");
         }
-        let disk = if self.folder.resolve(path).is_ok_and(|real| real == *path) {
-            self.on_disk(path)
-        } else {
-            Before::Not("a symbolic link leads there")
-        };
-        match (stood, disk) {
-            (Some(Stood { text: Some(text), executable, .. }), disk) => {
-                let there = matches!(disk, Before::Text { executable: true, .. } | Before::Bytes { executable: true, .. });
-                Before::Text { text: text.clone(), executable: executable.unwrap_or(there) }
+        match self.began.over.get(path) {
+            None => self.on_disk(path),
+            Some(Stood { text: None, .. }) => Before::Absent,
+            Some(Stood { is_blob: true, .. }) => Before::Not("it is not text and only moved here by the proposal"),
+            Some(Stood { text: Some(text), executable, .. }) => {
+                let there = || {
+                    matches!(self.on_disk(path), Before::Text { executable: true, .. } | Before::Bytes { executable: true, .. })
+                };
+                Before::Text { text: text.clone(), executable: executable.unwrap_or_else(there) }
             }
-            (_, disk) => disk,
         }
     }
 

@@ -338,7 +338,7 @@ impl Workspace for TaskWorkspace {
     async fn merges(&self, began: Moment, written: Vec<Written>) -> Result<Merges, WorkspaceError> {
         let now = self.moment().await?;
         let inner: Vec<WsPath> = self.inner.iter().map(|(folder, _)| folder.clone()).collect();
-        self.disk(move |world| Ok(merging::compare(world.disk(), &inner, &began, &now, written))).await
+        self.disk(move |world| Ok(merging::compare(world.disk(), &inner, began, now, written))).await
     }
 
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
