@@ -226,7 +226,7 @@ fn what_a_command_changed_is_judged_and_proposed() {
     world.run();
     let told: Vec<String> = world.log.results().into_iter().map(|(_, text)| text).collect();
     for part in [
-        "[what the command changed is proposed, pending review: src/a.rs (-1 +2) h1; gone (deleted -1) h2; Makefile (new +2) h3 (one by one: the policy asks)]",
+        "[what the command changed is proposed, pending review: Makefile (new +2) h1 (one by one: the policy asks); gone (deleted -1) h2; src/a.rs (-1 +2) h3]",
         "frozen/x: denied by the policy, rule frozen (user): It is frozen",
         ".env: denied by the policy, rule secret",
         "\"bad\\nname\": denied by the policy",
@@ -237,11 +237,11 @@ fn what_a_command_changed_is_judged_and_proposed() {
     assert!(told[0].starts_with("exit code 1"), "a command that fails changes things as well");
     assert!(!told[1].contains("shadow") && !told[1].contains("proposed"), "what was told is not told again: {}", told[1]);
     assert!(!told[2].contains("proposed"), "{}", told[2]);
-    assert_eq!(*world.walls.taken.lock().unwrap(), ["src/a.rs", "gone", "Makefile"]);
+    assert_eq!(*world.walls.taken.lock().unwrap(), ["Makefile", "gone", "src/a.rs"]);
     let staged = world.files.staged.lock().unwrap();
     let rows: Vec<(String, bool, bool)> =
         staged.iter().map(|one| (one.path.to_string(), one.apart, one.call.0.is_empty())).collect();
-    assert_eq!(rows, [("src/a.rs".into(), false, false), ("gone".into(), false, false), ("Makefile".into(), true, false)]);
+    assert_eq!(rows, [("Makefile".into(), true, false), ("gone".into(), false, false), ("src/a.rs".into(), false, false)]);
     let judged = world
         .log
         .events()
