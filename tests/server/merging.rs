@@ -99,10 +99,12 @@ async fn changes_of_a_command_are_hunks_that_follow_typing_and_the_policy() {
         assert!(result.contains(part), "{part:?} is not in {result}");
     }
     assert!(!result.contains("made.o") && !result.contains("hooks"), "{result}");
-    let pending = editor
+    let (proposal, hunk) = editor
         .until("the hunk in the open file", |seen| {
-            let all = seen.diagnostics(&uri);
-            all.iter().find(|one| one["range"]["start"]["line"] == 3).cloned()
+            let told = seen.find("countersign/proposal", |told| told.to_string().contains("line three"))?;
+            let hunks = told["files"].as_array()?.iter().flat_map(|file| file["hunks"].as_array().cloned().unwrap_or_default());
+            let hunk = hunks.into_iter().find(|hunk| hunk["new_text"] == "line three\n")?;
+            Some((told["proposal"].clone(), hunk["id"].clone()))
         })
         .await;
 
@@ -116,8 +118,7 @@ async fn changes_of_a_command_are_hunks_that_follow_typing_and_the_policy() {
     assert!(!seen.contains("line twenty") && !seen.contains("old.txt") && !seen.contains("proposed"), "{seen}");
 
     // A rejected change is gone from the shadow.
-    let data = pending["data"].clone();
-    editor.command("reject", json!({"proposal": data["proposal"], "hunks": [data["hunk"]]})).await.unwrap();
+    editor.command("reject", json!({"proposal": proposal, "hunks": [hunk]})).await.unwrap();
     go_third.send(()).unwrap();
     editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("Done"))).await;
     let seen = double.requests()[3].results()[0].1.clone();
