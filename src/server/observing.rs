@@ -6,7 +6,7 @@ use super::folders::Folder;
 use crate::{
     event::ProposalId,
     path::WsPath,
-    proposal::{FileOp, HunkKind, HunkState},
+    proposal::{FileOp, HunkKind, HunkState, PlannedFile},
     seams::WorkspaceError,
     workspace::{
         self,
@@ -27,15 +27,15 @@ pub fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
     paths.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
 }
 
+/// The path of a planned file, and where it is moved to.
+pub fn places(file: &PlannedFile) -> impl Iterator<Item = &WsPath> {
+    let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+    std::iter::once(&file.path).chain(target)
+}
+
 /// Paths of a plan that no document is open for, targets of moves included.
 pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
-    let mut paths = Vec::new();
-    for file in &plan.files {
-        paths.push(file.path.clone());
-        if let FileOp::Move { to } = &file.op {
-            paths.push(to.clone());
-        }
-    }
+    let mut paths: Vec<WsPath> = plan.files.iter().flat_map(places).cloned().collect();
     paths.retain(|path| folder.desk.buffer(path).is_none());
     paths
 }

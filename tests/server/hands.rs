@@ -269,7 +269,7 @@ async fn a_client_that_takes_no_edits_at_all_has_files_but_no_text() {
     none["workspace"]["applyEdit"] = json!(false);
     let wishes = calls(&[edit("a.txt", &[("two\n", "TWO\n")]), op("delete", "old.txt"), write("new.txt", "new\n")]);
     let editor = room.client(&[wishes, say("Done.")], none, Value::Null).await.0;
-    let (_, proposal) = ask(&editor, "a.txt").await;
+    let (task, proposal) = ask(&editor, "a.txt").await;
     let refused = editor.command("accept", json!({"proposal": proposal})).await.expect_err("a text is among them");
     assert!(refused.message.contains("applyEdit"), "{refused}");
     assert!(room.path("old.txt").exists(), "and nothing of it is done");
@@ -281,6 +281,11 @@ async fn a_client_that_takes_no_edits_at_all_has_files_but_no_text() {
     }
     assert!(!room.path("old.txt").exists() && room.path("new.txt").exists());
     assert_eq!(fs::read_to_string(room.path("a.txt")).unwrap(), TWO);
+    // What the server did it can take back, too.
+    let answer = undo(&editor, &task).await;
+    assert_eq!((answer["undone"].as_array().unwrap().len(), &answer["refused"]), (2, &json!([])), "{answer}");
+    assert!(!room.path("new.txt").exists());
+    assert_eq!(fs::read_to_string(room.path("old.txt")).unwrap(), "old\n");
     assert_eq!(editor.quit().await, Some(0));
 }
 
