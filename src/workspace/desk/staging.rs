@@ -56,7 +56,7 @@ impl Desk {
         match &request.op {
             StageOp::Move { to } => self.compare_checked(to, Some(None), None),
             StageOp::Mode { .. } => self.compare_checked_mode(&key, mode),
-            StageOp::Modify { .. } | StageOp::Create { .. } | StageOp::Delete => {}
+            StageOp::Modify { .. } | StageOp::Merge { .. } | StageOp::Create { .. } | StageOp::Delete => {}
         }
         if !stale.is_empty() {
             let happened = stale.iter().map(|hunk| Happened::Stale(hunk.clone(), Why::Edited)).collect();
