@@ -3,12 +3,14 @@
 //! `cargo bench --bench sandbox` (the wall process is the image of the bench profile). Compare medians of one call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
-use std::{process::Command as Process, time::Duration};
+use std::{process::Command as Process, sync::Arc, time::Duration};
 
 use countersign::{
+    event::TaskId,
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Command, OutputSink, Sandbox, SandboxSession, SandboxSpec, Shadow},
+    seams::{Command, OutputSink, Sandbox, SandboxSession, SandboxSpec, Shadow, Workspace},
+    workspace::{Folder, LocalDesk, TaskWorkspace, World},
 };
 use divan::Bencher;
 use tempfile::TempDir;
@@ -26,7 +28,7 @@ impl OutputSink for Silent {
 
 struct Walls {
     runtime: Runtime,
-    _folders: TempDir,
+    folders: TempDir,
     session: Box<dyn SandboxSession>,
 }
 
@@ -47,7 +49,7 @@ impl Walls {
             tmp_size: 1 << 28,
         };
         let session = runtime.block_on(LinuxSandbox::new(paths).open(spec)).unwrap();
-        Walls { runtime, _folders: folders, session }
+        Walls { runtime, folders, session }
     }
 
     fn run(&self, text: &str) {
@@ -87,4 +89,44 @@ fn first_of_a_session(bencher: Bencher<'_, '_>) {
         walls.run("/bin/true");
         walls
     });
+}
+
+/// A session in which 100 files of the workspace stand changed by a command; the shadow's answer is the list.
+fn with_changes() -> (Walls, TaskWorkspace, Vec<String>) {
+    let walls = Walls::new();
+    let folder = walls.folders.path().join("workspace");
+    std::fs::create_dir(folder.join("src")).unwrap();
+    for n in 0..100 {
+        let text: String = (0..100).map(|line| format!("line {line} of file {n}\n")).collect();
+        std::fs::write(folder.join(format!("src/f{n}.txt")), text).unwrap();
+    }
+    walls.run("sed -i 's/^line 50 /LINE 50 /' src/*.txt");
+    let world = Arc::new(World::new(Folder::open(&folder).unwrap(), None, None));
+    let workspace = TaskWorkspace::new(TaskId("t".into()), Arc::new(LocalDesk::default()), world, Arc::new(|_: &WsPath, _| None));
+    (walls, workspace, (0..100).map(|n| format!("src/f{n}.txt")).collect())
+}
+
+/// Reading 100 changed files back and comparing them with what the task saw: all between a command's end and its hunks but
+/// the listing of the upper layer.
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn changes_compared_100(bencher: Bencher<'_, '_>) {
+    let (walls, workspace, changed) = with_changes();
+    bencher.bench_local(|| {
+        walls.runtime.block_on(async {
+            let mut began = workspace.moment().await.unwrap();
+            // The files were written a moment ago, and long before the command began for all that matters here.
+            began.at = std::time::SystemTime::now();
+            let paths = workspace.unignored(changed.clone()).await;
+            walls.session.written(paths.clone(), 0).await;
+            let written = walls.session.written(paths, 1 << 20).await;
+            assert_eq!(workspace.merges(began, written).await.unwrap().merges.len(), 100);
+        });
+    });
+}
+
+/// A command that changes nothing where 100 changed files stand: against `walled`, the price of listing them.
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn walled_over_100_changes(bencher: Bencher<'_, '_>) {
+    let (walls, ..) = with_changes();
+    bencher.bench_local(|| walls.run("/bin/true"));
 }

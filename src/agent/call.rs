@@ -247,6 +247,10 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
     let Admitted { index, open, scope, tool, apart } = call;
     let started = task.seams.clock.now();
     let may_read = |path: &str| task.gate.judge(&Action::Read(path.to_owned())).verdict == Verdict::Allow;
+    let may_stage = |action: &Action| {
+        task.gate.grounds().check(std::slice::from_ref(action)).map_err(|why| why.to_string())?;
+        task.gate.may_stage(&scope, action)
+    };
     let cx = Context {
         call: &open.call,
         scope: &scope,
@@ -256,6 +260,7 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
         outputs: &task.outputs,
         vcs: task.seams.vcs.as_deref(),
         may_read: &may_read,
+        may_stage: &may_stage,
         roots: task.gate.grounds().roots(),
         apart,
         usual: Duration::from_secs(task.policy().run().timeout_s),

@@ -1,6 +1,12 @@
 //! Between a call and its effect: the policy's verdict, and where that is "ask", the person's.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
@@ -49,7 +55,7 @@ pub struct Gate {
     /// What holds for paths where the workspace has several folders.
     grounds: Grounds,
     /// The task proposes changes of files that steer tools: what a remembered command would do now is not what was granted.
-    steered: bool,
+    steered: AtomicBool,
 }
 
 /// Most characters of a command, so that its start, its end and its folder stand in the first 150 of a question.
@@ -68,7 +74,7 @@ impl Gate {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (refused, grounds) = Default::default();
-        Gate { policy, around, editor, journal, clock, refused, grants: None, grounds, steered: false }
+        Gate { policy, around, editor, journal, clock, refused, grants: None, grounds, steered: AtomicBool::new(false) }
     }
 
     /// The same gate with these remembered answers.
@@ -114,11 +120,11 @@ impl Gate {
                 // Staging asks nobody: accepting is always the user's.
                 Verdict::Allow | Verdict::Ask if stages => {
                     apart |= decision.steering || decision.verdict == Verdict::Ask;
-                    self.steered |= decision.steering;
+                    self.note_steering(&decision);
                 }
                 Verdict::Allow => {}
                 Verdict::Ask => {
-                    let grants = self.grants.clone().filter(|_| decision.grantable && !self.steered);
+                    let grants = self.grants.clone().filter(|_| decision.grantable && !self.steered.load(Ordering::Relaxed));
                     if let Some(grants) = &grants
                         && let Some(pattern) = grants.covers(action).await
                     {
@@ -147,6 +153,24 @@ impl Gate {
             }
         }
         Ok(Permit::Go { apart })
+    }
+
+    /// Judges a change that a command made, on record: whether its hunks stand apart.
+    ///
+    /// # Errors
+    /// The rule that denies it.
+    pub fn may_stage(&self, scope: &Scope, action: &Action) -> Result<bool, String> {
+        let decision = self.decide(scope, action);
+        if decision.verdict == Verdict::Deny {
+            let reason = decision.reason.trim_end_matches('.');
+            return Err(format!("denied by the policy, rule {} ({}): {reason}", decision.rule, decision.layer));
+        }
+        self.note_steering(&decision);
+        Ok(decision.steering || decision.verdict == Verdict::Ask)
+    }
+
+    fn note_steering(&self, decision: &Decision) {
+        self.steered.fetch_or(decision.steering, Ordering::Relaxed);
     }
 
     /// Asks the person. `None` is a yes; else the sentence for the model.

@@ -10,6 +10,7 @@ mod error;
 mod first;
 mod grants;
 mod init;
+mod kept;
 mod later;
 mod lsp;
 mod policy;

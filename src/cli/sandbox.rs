@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,17 +11,23 @@ use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CliError, Code, Context, later,
+    CliError, Code, Context, kept, later,
     printable::{printable, printable_block, printable_json},
+    terminal::write_patch,
     walls,
 };
 use crate::{
     config::{TrustStore, policy as files},
+    event::TaskId,
     path::WsPath,
     policy::Policy,
     sandbox::check::{self, CheckResult},
-    seams::{Command as Line, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec, Shadow, Stopped},
+    seams::{Command as Line, Merges, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec, Stopped, Workspace},
+    workspace::{LocalDesk, Secrecy, TaskWorkspace},
 };
+
+/// Largest file whose change is kept in a patch, bytes.
+const BYTES: u64 = 16 << 20;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -36,7 +43,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run one command inside the walls, on a shadow of a folder: what it changes is listed and thrown away
+    /// Run one command inside the walls, on a shadow of a folder: what it changes is listed, and thrown away or kept as a patch
     Run(Run),
 }
 
@@ -51,9 +58,9 @@ struct Run {
     /// A way out to one host (not available yet)
     #[arg(long, hide = true, num_args = 0..=1)]
     net: Option<Option<String>>,
-    /// Keep the changes as a patch (not available yet)
-    #[arg(long, hide = true, num_args = 0..=1)]
-    patch: Option<Option<PathBuf>>,
+    /// Write the changes as a patch for `git apply`
+    #[arg(long, value_name = "OUT")]
+    patch: Option<PathBuf>,
     /// One word is a command line for the shell; several are a program and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -63,7 +70,6 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     match &arguments.command {
         Command::Check { json } => check(*json, context),
         Command::Run(run) if run.net.is_some() => later::run("sandbox run --net"),
-        Command::Run(run) if run.patch.is_some() => later::run("sandbox run --patch"),
         Command::Run(run) => walled(run, context),
     }
 }
@@ -114,8 +120,11 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
     let folder = context.here()?.join(&run.workspace);
     let trusted = TrustStore::new(&folders).is_trusted(&folder)?;
     let policy = files::effective(&files::policy_layers(&folders, Some(&folder), trusted, None)?)?;
-    let world = walls::world(&folder, context)?;
-    let shadow = Shadow { files: Vec::new(), masked: walls::masked(&world, &policy)? };
+    let world = Arc::new(walls::world(&folder, context)?);
+    let policy = Arc::new(policy);
+    let known = Arc::clone(&policy);
+    let secrecy: Secrecy = Arc::new(move |path: &WsPath, tracked| known.path_class(path, tracked).secret);
+    let task = TaskWorkspace::new(TaskId("sandbox".to_owned()), Arc::new(LocalDesk::default()), Arc::clone(&world), secrecy);
     let sandbox = walls::sandbox(context)?;
     let line = Line {
         text: command_text(&run.command),
@@ -123,13 +132,21 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
     };
     context.out.finish()?;
-    let outcome = context.block_on(inside(
-        &sandbox,
-        &policy,
-        SandboxSpec::under(world.disk().root().to_owned(), policy.run()),
-        line,
-        &shadow,
-    ))??;
+    let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run());
+    let (outcome, merges) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
+    match &run.patch {
+        Some(file) => {
+            let failed = |why: String| CliError::new(Code::Failed, why);
+            let (patch, left) = kept::patch(&merges, world.disk(), &policy, &*world).map_err(failed)?;
+            let shown = context.here()?.join(file);
+            write_patch(&shown, &patch)
+                .map_err(|error| CliError::usage(format_args!("{} cannot be written: {error}", shown.display())))?;
+            let files = merges.merges.len();
+            context.complain(&format!("countersign: {files} changed, kept in {}", printable(&file.display().to_string())));
+            left.iter().for_each(|line| context.complain(&format!("  not in it: {}", printable(line))));
+        }
+        None => thrown_away(&outcome, context),
+    }
     report(&outcome, context)
 }
 
@@ -137,16 +154,19 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
 async fn inside(
     sandbox: &dyn Sandbox,
     policy: &Policy,
-    spec: crate::seams::SandboxSpec,
+    spec: SandboxSpec,
     line: Line,
-    shadow: &Shadow,
-) -> Result<Outcome, CliError> {
+    task: &TaskWorkspace,
+) -> Result<(Outcome, Merges), CliError> {
     let (level, detail) = sandbox.level().await;
     if level < policy.run().min_level {
         let message =
             format!("the policy asks for walls of level {}, this machine reaches {level}: {detail}", policy.run().min_level);
         return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
     }
+    let lost = |error| CliError::new(Code::Failed, error);
+    let began = task.moment().await.map_err(lost)?;
+    let shadow = task.shadow().await.map_err(lost)?;
     let session = sandbox.open(spec).await.map_err(|error| no_walls(&error))?;
     let cancel = CancellationToken::new();
     let stopper = cancel.clone();
@@ -155,12 +175,15 @@ async fn inside(
             stopper.cancel();
         }
     });
-    let outcome = session.run(line, shadow, &mut Terminal, &cancel).await;
+    let outcome = session.run(line, &shadow, &mut Terminal, &cancel).await;
     listening.abort();
-    outcome.map_err(|error| no_walls(&error))
+    let outcome = outcome.map_err(|error| no_walls(&error))?;
+    let changed = task.unignored(outcome.changed.clone()).await;
+    let merges = task.merges(began, session.written(changed, BYTES).await).await.map_err(lost)?;
+    Ok((outcome, merges))
 }
 
-fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
+fn thrown_away(outcome: &Outcome, context: &Context) {
     let changed = outcome.changed.len();
     if changed > 0 {
         context.complain(&format!("countersign: {changed} changed in the shadow and thrown away:"));
@@ -168,6 +191,9 @@ fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
             context.complain(&format!("  {}", printable(path)));
         }
     }
+}
+
+fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
     if !outcome.hidden.is_empty() {
         let hidden: Vec<_> = outcome.hidden.iter().map(|path| printable(path)).collect();
         context.complain(&format!("countersign: hidden from the command: {}", hidden.join(", ")));

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::{CliError, Code, Context};
+use super::{CliError, Context};
 use crate::{
-    path::WsPath,
-    policy::{Level, Policy},
+    policy::Level,
     sandbox::{LinuxSandbox, SandboxPaths},
     seams::Sandbox,
     workspace::{Folder, World},
@@ -32,10 +31,4 @@ pub fn level(context: &Context) -> Result<(Level, String), CliError> {
 pub fn world(folder: &Path, context: &Context) -> Result<World, CliError> {
     let folder = Folder::open(folder).map_err(CliError::usage)?;
     Ok(World::new(folder, context.environment.home(), context.environment.folder("XDG_CONFIG_HOME")))
-}
-
-/// The files that commands must find empty.
-pub fn masked(world: &World, policy: &Policy) -> Result<Vec<WsPath>, CliError> {
-    let secrecy = |path: &WsPath, tracked: bool| policy.path_class(path, tracked).secret;
-    world.masked(&secrecy).map_err(|error| CliError::new(Code::Failed, error))
 }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::{
-    Bytes, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids,
+    Bytes, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids, Why,
     compose::{Part, compose},
     mode_word,
 };
 use crate::{
-    event::CallId,
+    event::{CallId, HunkId},
     path::WsPath,
-    text::{self, Edit, Text, carry},
+    text::{self, Edit, Text, carry, grow, seams_hold},
 };
 
 /// The user's acceptance of a hunk that this change would touch is under way; it takes moments.
@@ -74,6 +74,44 @@ impl FileProposal {
         });
         self.hunks = hunks.collect();
         Ok(())
+    }
+
+    /// Puts the change from `from` to `to`, made while the staged text became what it is now, on top of it. Where the two
+    /// contradict each other the hunk is stale from the start; the answer are those.
+    ///
+    /// # Errors
+    /// [`Busy`] as for [`FileProposal::stage_text`].
+    pub fn stage_merged(&mut self, from: &Text, to: &Text, origin: &mut Origin<'_>) -> Result<Vec<HunkId>, Busy> {
+        let now = self.staged().ok_or(Busy)?;
+        let (fits, contradicted) = parted(from, to, &now);
+        let stale: Vec<Hunk> = contradicted
+            .into_iter()
+            .map(|(Edit { range, new }, place)| {
+                let old = from.slice(range);
+                let place = self.beneath_staged(place.start)..self.beneath_staged(place.end);
+                let mut hunk = origin.hunk(HunkKind::Lines, place, old, new);
+                hunk.turn_stale(Why::Edited);
+                hunk
+            })
+            .collect();
+        if fits != now {
+            self.stage_text(&fits, origin)?;
+        }
+        let ids = stale.iter().map(|hunk| hunk.id.clone()).collect();
+        self.stale.extend(stale);
+        Ok(ids)
+    }
+
+    /// Where a place of the staged text is in the base; within a hunk, its start.
+    fn beneath_staged(&self, mut at: usize) -> usize {
+        for hunk in self.hunks.iter().filter(|hunk| hunk.kind == HunkKind::Lines) {
+            let start = hunk.range.start;
+            if at < start + hunk.new.len() {
+                return at.min(start);
+            }
+            at = at - hunk.new.len() + hunk.range.len();
+        }
+        at.min(self.base.len())
     }
 
     /// Makes the file one that the proposal creates with this text.
@@ -192,5 +230,27 @@ pub fn transplant(from: &Text, to: &Text, now: &Text) -> Option<Text> {
         }
         moved.push(Edit { range, new: hunk.new });
     }
-    moved.iter().all(|edit| text::seams_hold(now, &edit.range, &edit.new)).then(|| now.edited_by(&moved))
+    moved.iter().all(|edit| seams_hold(now, &edit.range, &edit.new)).then(|| now.edited_by(&moved))
+}
+
+/// An edit that cannot be made any more, with the place where the text stands that contradicts it.
+type Contradicted = (Edit, Range<usize>);
+
+/// `now` with those changes from `from` to `to` that it leaves room for, and the others.
+fn parted(from: &Text, to: &Text, now: &Text) -> (Text, Vec<Contradicted>) {
+    let theirs = text::changes(from, now);
+    let (mut fit, mut contradicted) = (Vec::new(), Vec::new());
+    for hunk in text::line_changes(from, to) {
+        let (mut carried, mut place) = (Some(hunk.range.clone()), hunk.range.clone());
+        for edit in theirs.iter().rev() {
+            carried = carried.and_then(|range| carry(&range, edit));
+            place = grow(&place, edit);
+        }
+        match carried.filter(|range| seams_hold(now, range, &hunk.new)) {
+            Some(range) => fit.push(Edit { range, new: hunk.new }),
+            None if now.holds(&place, &hunk.new) => {}
+            None => contradicted.push((hunk, place)),
+        }
+    }
+    (now.edited_by(&fit), contradicted)
 }

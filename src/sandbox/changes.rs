@@ -4,10 +4,13 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
+    collections::VecDeque,
     fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
 };
+
+use rustix::fs::getxattr;
 
 /// The most paths that are listed; a build writes tens of thousands, and nobody reads them.
 pub(super) const MOST: usize = 10_000;
@@ -16,20 +19,42 @@ pub(super) const MOST: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub path: String,
-    /// The command deleted what stood here.
-    pub gone: bool,
+    pub is: Is,
 }
 
-/// Everything below `upper` but folders that were only entered, in name order, at most [`MOST`]. Git's own folders are left
-/// out at any depth: what a command does to them vanishes.
+/// What an entry of an upper layer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Is {
+    /// Something was written: a file, or what is no file.
+    Written,
+    /// The command deleted what stood here.
+    Gone,
+    /// A folder that hides whatever the layers beneath have there.
+    Opaque,
+}
+
+/// Set to `y` on a folder of an upper layer, it hides what the layers beneath have there.
+pub(super) const OPAQUE: &str = "user.overlay.opaque";
+
+/// Whether a folder of an upper layer hides what lies beneath it.
+pub(super) fn is_opaque(folder: &Path) -> bool {
+    let mut value = [0u8; 4];
+    getxattr(folder, OPAQUE, &mut value[..]).is_ok_and(|length| &value[..length] == b"y")
+}
+
+/// Everything below `upper` but folders that were only entered, in name order; where there are more than [`MOST`], those
+/// nearest to the root. Git's own folders are left out at any depth: what a command does to them vanishes.
 pub(super) fn of(upper: &Path) -> io::Result<Vec<Change>> {
     let mut found = Vec::new();
-    let mut folders = vec![(upper.to_owned(), String::new())];
-    while let Some((folder, prefix)) = folders.pop() {
+    let mut folders = VecDeque::from([(upper.to_owned(), String::new())]);
+    while let Some((folder, prefix)) = folders.pop_front() {
+        if found.len() == MOST {
+            break;
+        }
         let entries = match fs::read_dir(&folder) {
             // A command took the rights away; what it put in there before is its own affair.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                found.push(Change { path: prefix, gone: false });
+                found.push(Change { path: prefix, is: Is::Written });
                 continue;
             }
             entries => entries?,
@@ -43,9 +68,12 @@ pub(super) fn of(upper: &Path) -> io::Result<Vec<Change>> {
             let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
             let about = entry.metadata()?;
             if about.is_dir() {
-                folders.push((entry.path(), path));
+                if is_opaque(&entry.path()) {
+                    found.push(Change { path: path.clone(), is: Is::Opaque });
+                }
+                folders.push_back((entry.path(), path));
             } else {
-                found.push(Change { path, gone: is_whiteout(&about) });
+                found.push(Change { path, is: if is_whiteout(&about) { Is::Gone } else { Is::Written } });
             }
         }
     }

@@ -33,13 +33,6 @@ impl Entry<'_> {
         }
         digest.finalize().into()
     }
-
-    pub(super) fn into_content(self) -> Option<Vec<u8>> {
-        match self {
-            Entry::File { content, .. } => Some(content.into_owned()),
-            Entry::Gone => None,
-        }
-    }
 }
 
 /// The file at `path`; a link is not followed.

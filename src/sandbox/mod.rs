@@ -18,6 +18,7 @@ mod plan;
 mod removals;
 mod session;
 mod shadow;
+mod taken;
 mod view;
 mod wall;
 

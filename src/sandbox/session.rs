@@ -30,7 +30,10 @@ use super::{
     shadow::{PROOF, ShadowFolders},
     view::{self, View},
 };
-use crate::seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped};
+use crate::{
+    path::WsPath,
+    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
+};
 
 /// How long the walls may take to stand; the command's own time begins when they do.
 const RAISING: Duration = Duration::from_secs(20);
@@ -71,14 +74,6 @@ struct State {
 impl LinuxSession {
     pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Self {
         LinuxSession { parts, turn: tokio::sync::Mutex::new(()), state: Arc::new(Mutex::new(State { shadow, proved: false })) }
-    }
-
-    /// What commands wrote at a path of [`Outcome::changed`]; `None` when they deleted it.
-    ///
-    /// # Errors
-    /// When nothing was changed there, or it cannot be read.
-    pub fn written(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        self.state().shadow.written(path)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -173,6 +168,19 @@ impl SandboxSession for LinuxSession {
         }
         outcome.changed = self.changed().await?;
         Ok(outcome)
+    }
+
+    async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
+        let state = self.state.clone();
+        let look = move || state.lock().unwrap_or_else(PoisonError::into_inner).shadow.written(&paths, most);
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
+        let state = self.state.clone();
+        let take = move || state.lock().unwrap_or_else(PoisonError::into_inner).shadow.take(&paths);
+        let taken = tokio::task::spawn_blocking(take).await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        taken.map_err(|e| refusal("shadow folders", &format!("what became of changes cannot be noted: {e}")))
     }
 }
 

@@ -17,12 +17,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{XattrFlags, getxattr, removexattr, setxattr},
+    fs::{XattrFlags, removexattr, setxattr},
     io::Errno,
 };
 
 use super::{
-    changes::{self, is_whiteout},
+    changes::{self, Is, OPAQUE, is_opaque, is_whiteout},
     entry::{Entry, Stamp, mode_on_disk, read, remove, write},
     removals::{self, Removals},
 };
@@ -34,8 +34,6 @@ use crate::{
 /// A file of one session by which its first mount is proved.
 pub(super) const PROOF: &str = ".countersign-proof";
 
-/// Set to `y` on a folder of `upper`, it hides what the layers beneath have there.
-const OPAQUE: &str = "user.overlay.opaque";
 /// Tells whether the file system knows such attributes.
 const PROBE: &str = "user.countersign.probe";
 
@@ -46,7 +44,10 @@ pub(super) struct ShadowFolders {
     /// Held while the session lives: what nobody holds is swept.
     lock: Option<fs::File>,
     removals: Arc<Removals>,
-    stamps: BTreeMap<WsPath, Stamp>,
+    /// What the layer holds, by path.
+    pub(super) stamps: BTreeMap<WsPath, Stamp>,
+    /// The workspace folder, once it is known.
+    pub(super) folder: PathBuf,
 }
 
 impl ShadowFolders {
@@ -56,7 +57,7 @@ impl ShadowFolders {
         let root = cache.join(format!("shadow-{}", uuid::Uuid::now_v7()));
         let lock = removals::lock(&root)?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
-        let this = ShadowFolders { root, lock: Some(lock), removals, stamps: BTreeMap::new() };
+        let this = ShadowFolders { root, lock: Some(lock), removals, stamps: BTreeMap::new(), folder: PathBuf::new() };
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
@@ -90,6 +91,7 @@ impl ShadowFolders {
     /// Brings `layer` to what `shadow` says, with `rebuilt` configuration over the disk's; the secret files hidden now.
     pub(super) fn sync(&mut self, folder: &Path, shadow: &Shadow, rebuilt: &[(WsPath, String)]) -> io::Result<Vec<String>> {
         self.mirror_root(folder)?;
+        self.folder = folder.to_owned();
         let mut wanted: BTreeMap<WsPath, Entry<'_>> = BTreeMap::new();
         for ShadowFile { path, content, mode } in &shadow.files {
             let entry = match content {
@@ -125,23 +127,21 @@ impl ShadowFolders {
         Ok(hidden.into_iter().map(ToString::to_string).collect())
     }
 
-    /// What commands changed, without what is equal to the user's own text.
+    /// What commands changed, without what is equal to the user's own text; a folder where it took the place of something.
     pub(super) fn changed(&self) -> io::Result<Vec<String>> {
         let mut paths = Vec::new();
         for change in changes::of(&self.upper())? {
             let same = |stamp: &Stamp| read(&self.upper().join(&change.path)).is_ok_and(|entry| entry.stamp() == *stamp);
             let known = WsPath::from_disk(&change.path).and_then(|path| self.stamps.get(&path));
+            let beneath = |root: &Path| root.join(&change.path).symlink_metadata().is_ok();
+            if change.is == Is::Opaque && !beneath(&self.folder) && !beneath(&self.layer()) {
+                continue;
+            }
             if change.path != PROOF && !known.is_some_and(same) {
                 paths.push(change.path);
             }
         }
         Ok(paths)
-    }
-
-    /// What commands wrote at a path; `None` when they deleted it.
-    pub(super) fn written(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        let there = WsPath::from_disk(path).and_then(|path| self.in_upper(&path)).ok_or(io::ErrorKind::NotFound)?;
-        if is_whiteout(&there.symlink_metadata()?) { Ok(None) } else { read(&there).map(Entry::into_content) }
     }
 
     /// The layer hides the folder's own mode; so it takes it over.
@@ -181,13 +181,13 @@ impl ShadowFolders {
 
     /// Where `path` stands in `upper`, if its folders do. Commands wrote them: a link among them may lead anywhere, and is
     /// never followed.
-    fn in_upper(&self, path: &WsPath) -> Option<PathBuf> {
+    pub(super) fn in_upper(&self, path: &WsPath) -> Option<PathBuf> {
         let real = |parent: &WsPath| self.upper().join(parent.as_str()).symlink_metadata().is_ok_and(|found| found.is_dir());
         above(path).iter().all(real).then(|| self.upper().join(path.as_str()))
     }
 
     /// Folders of the layer above `path`, with the modes of those on disk.
-    fn folders_above(&self, folder: &Path, path: &WsPath) -> io::Result<()> {
+    pub(super) fn folders_above(&self, folder: &Path, path: &WsPath) -> io::Result<()> {
         for parent in above(path) {
             let target = self.layer().join(parent.as_str());
             if target.symlink_metadata().is_ok_and(|found| found.is_dir()) {
@@ -209,8 +209,7 @@ impl ShadowFolders {
             let there = self.upper().join(parent.as_str());
             match there.symlink_metadata() {
                 Ok(found) if found.is_dir() => {
-                    let mut value = [0u8; 4];
-                    opaque |= getxattr(&there, OPAQUE, &mut value[..]).is_ok_and(|length| &value[..length] == b"y");
+                    opaque |= is_opaque(&there);
                 }
                 // The folder was deleted: it comes back with nothing but this path in it.
                 Ok(found) if is_whiteout(&found) => {
@@ -260,7 +259,7 @@ impl Drop for ShadowFolders {
 }
 
 /// The folders above a path, outermost first, without the root.
-fn above(path: &WsPath) -> Vec<WsPath> {
+pub(super) fn above(path: &WsPath) -> Vec<WsPath> {
     let mut above: Vec<WsPath> =
         std::iter::successors(path.parent(), WsPath::parent).filter(|folder| !folder.is_root()).collect();
     above.reverse();

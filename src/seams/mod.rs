@@ -21,10 +21,11 @@ pub use model::{
     Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,
 };
 pub use sandbox::{
-    Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped,
+    Command, Found, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped,
+    Written,
 };
 pub use vcs::{Accepted, Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};
 pub use workspace::{
-    Checkable, FileKind, Hit, ListQuery, Listed, Listing, SearchMode, SearchQuery, SearchResult, Source, StageOp, StageRequest,
-    Staged, View, Workspace, WorkspaceError,
+    Checkable, FileKind, Hit, ListQuery, Listed, Listing, Merge, Merges, Moment, SearchMode, SearchQuery, SearchResult, Source,
+    StageOp, StageRequest, Staged, Stood, View, Workspace, WorkspaceError,
 };

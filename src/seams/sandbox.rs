@@ -85,10 +85,35 @@ pub struct Outcome {
     pub signal: Option<i32>,
     pub stopped: Option<Stopped>,
     pub duration: Duration,
-    /// Paths that the command changed in the shadow, for the words of the result; the user's files stay as they are.
+    /// Paths that stand changed by commands in the shadow and that nobody took ([`SandboxSession::take`]); the user's files
+    /// stay as they are. A folder stands for everything that was in it: it is gone, or replaced.
     pub changed: Vec<String>,
     /// Secret files that were hidden while it ran.
     pub hidden: Vec<String>,
+}
+
+/// What commands left at a path of [`Outcome::changed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub path: String,
+    pub found: Found,
+    /// Another one when a command wrote there again.
+    pub stamp: u64,
+}
+
+/// See [`Written`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A regular file with its permission bits.
+    File { content: Vec<u8>, mode: u32 },
+    /// A regular file of that many bytes, too many to be read.
+    Large(u64),
+    /// The file or folder that stood here was deleted.
+    Gone,
+    /// A folder that took the place of what stood here.
+    Folder,
+    /// Nothing that can be taken over; says what it is.
+    Other(&'static str),
 }
 
 /// Why no command ran. `step` names what failed, `hint` what the user can do.
@@ -137,4 +162,13 @@ pub trait SandboxSession: Send + Sync {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError>;
+
+    /// What commands left at these paths of [`Outcome::changed`], in their order; contents of files up to `most` bytes.
+    async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written>;
+
+    /// These paths are the proposal's from now on: later commands see what the shadow they are given says of them.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the shadow's folders cannot be written; later commands may see the changes twice.
+    async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError>;
 }

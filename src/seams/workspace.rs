@@ -1,10 +1,12 @@
 //! The workspace as one task sees it: the editor's unsaved text with the task's own pending hunks on top, then the disk.
 
+use std::{collections::BTreeMap, time::SystemTime};
+
 use crate::{
     event::{CallId, HunkId, ProposalId},
     path::WsPath,
     proposal::Receipt,
-    seams::Shadow,
+    seams::{Shadow, Written},
     text::Text,
 };
 
@@ -125,6 +127,12 @@ pub enum StageOp {
         from: Text,
         to: Text,
     },
+    /// The same by a command that ran while the user went on typing: what still fits becomes hunks, what contradicts the user's
+    /// own text stale ones.
+    Merge {
+        from: Text,
+        to: Text,
+    },
     /// A file that does not exist yet.
     Create {
         text: Text,
@@ -155,8 +163,52 @@ pub struct Staged {
     pub proposal: ProposalId,
     /// The hunks of this file that are pending now.
     pub hunks: Vec<HunkId>,
+    /// Hunks of a [`StageOp::Merge`] that the user's own text contradicts.
+    pub stale: Vec<HunkId>,
     /// The file's text with all pending hunks.
     pub text: Text,
+}
+
+/// What a task saw at one moment where that is not, or may soon not be, what the disk holds.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    pub at: SystemTime,
+    /// Open files and files with hunks.
+    pub over: BTreeMap<WsPath, Stood>,
+}
+
+/// One file of a [`Moment`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stood {
+    /// `None` when the task deleted it or moved it away.
+    pub text: Option<Text>,
+    /// Set when the task makes it executable, or not.
+    pub executable: Option<bool>,
+    /// The task moved a file here that is not text.
+    pub is_blob: bool,
+}
+
+/// What a command did to one file, to be judged and staged.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    /// A moved file stands under its old name.
+    pub path: WsPath,
+    /// In this order; each is staged at its path.
+    pub ops: Vec<(WsPath, StageOp)>,
+    /// The paths of the shadow that this is.
+    pub takes: Vec<WsPath>,
+    /// Lines that go and lines that come.
+    pub lines: (usize, usize),
+}
+
+/// What commands changed, compared with what the task saw.
+#[derive(Clone, Debug, Default)]
+pub struct Merges {
+    pub merges: Vec<Merge>,
+    /// What stays in the shadow, and why.
+    pub kept: Vec<(WsPath, String)>,
+    /// Paths of the shadow whose changes are given up, since the user's are newer.
+    pub dropped: Vec<WsPath>,
 }
 
 /// One state of a task's text, for checks.
@@ -231,10 +283,14 @@ pub trait Workspace: Send + Sync {
     async fn revision(&self) -> u64;
     /// What the user did to this task's files and hunks since the last call, one sentence each, for the model.
     async fn news(&self) -> Vec<String>;
-    /// Those of `paths` that the ignore rules do not leave out: what is worth telling of what a command changed.
+    /// Of paths that a command changed in the task's own folder, those that are neither ignored nor build outputs or packages.
     async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
         paths
     }
+    /// What the task sees now, to compare what a command writes with.
+    async fn moment(&self) -> Result<Moment, WorkspaceError>;
+    /// What a command wrote in the shadow of the task's own folder as changes of what stood there when it began.
+    async fn merges(&self, began: Moment, written: Vec<Written>) -> Result<Merges, WorkspaceError>;
     /// Every path of the workspace as it stands, for the policy's secret listing. Relative, `/`-separated.
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError>;
 }

@@ -81,6 +81,11 @@ pub struct Context<'a> {
     pub vcs: Option<&'a dyn Vcs>,
     /// Whether the policy lets the model see a file, for hits that no path of the call names.
     pub may_read: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether a change that a command made may be proposed, on record: `true` when its hunks stand apart.
+    ///
+    /// # Errors
+    /// The rule that denies it, in words.
+    pub may_stage: &'a (dyn Fn(&Action) -> Result<bool, String> + Sync),
     /// The workspace's folders: with several, paths begin with a folder's name.
     pub roots: &'a Roots,
     /// The policy said "ask" about a staged change, or it steers tools: its hunks stand apart.

@@ -15,6 +15,7 @@ mod git;
 mod lenient;
 mod list_files;
 pub mod matching;
+mod merge;
 mod output;
 mod quoted;
 mod read_file;

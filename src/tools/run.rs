@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Context, Effect, Tool, ToolResult, lenient, terminal};
+use super::{
+    Context, Effect, Tool, ToolResult, lenient,
+    merge::{self, some},
+    terminal,
+};
 use crate::{
     event::{CallId, ToolCallStatus},
     path::WsPath,
@@ -21,7 +25,7 @@ const TAIL: usize = 12 * 1024;
 const KEEP: usize = 1024 * 1024;
 /// Most bytes of one command that are shown live.
 const LIVE: usize = 256 * 1024;
-/// Most changed paths and hidden files that a result names.
+/// Most hidden files that a result names.
 const NAMES: usize = 20;
 
 /// Runs a bash command on a shadow of the workspace, with your pending edits and without network.
@@ -74,6 +78,7 @@ impl Tool for Run {
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let timeout = self.timeout_s.map_or(cx.usual, |s| Duration::from_secs(s.max(1))).min(cx.longest);
         let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
+        let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
         let mut collector = Collector::new(cx.editor, cx.call);
         let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
@@ -83,9 +88,13 @@ impl Tool for Run {
                 "{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"
             ))
         })?;
-        let changed = cx.shell.untold(cx.workspace.unignored(outcome.changed.clone()).await);
+        // Whoever stops a task wants nothing more of it.
+        let changes = match outcome.stopped {
+            Some(Stopped::Cancelled) => String::new(),
+            _ => merge::propose(cx, began, outcome.changed.clone()).await,
+        };
         let piped = ends_in_pipe(&self.command);
-        let text = report(&outcome, &changed, piped, timeout, collector, cx);
+        let text = report(&outcome, &changes, piped, timeout, collector, cx);
         let status = match outcome.stopped {
             Some(Stopped::Cancelled) => ToolCallStatus::Cancelled,
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,
@@ -144,7 +153,7 @@ impl OutputSink for Collector<'_> {
 
 fn report(
     outcome: &Outcome,
-    changed: &[String],
+    changes: &str,
     piped: bool,
     timeout: Duration,
     collector: Collector<'_>,
@@ -179,18 +188,12 @@ fn report(
     } else if text.trim().is_empty() {
         out.push_str("(no output)");
     }
-    if !changed.is_empty() {
-        let _ = write!(
-            out,
-            "\n[what the command changed stays in the shadow and is not merged: {}. Later commands see it, the user does not: use \
-             edit_file or write_file for what should stay]",
-            names(changed)
-        );
-    }
+    out.push_str(changes);
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);
         if !hidden.is_empty() {
-            let _ = write!(out, "\n[hidden from commands as secrets: {}; what needs them fails here]", names(&hidden));
+            let _ =
+                write!(out, "\n[hidden from commands as secrets: {}; what needs them fails here]", some(&hidden, NAMES, ", "));
         }
     }
     out
@@ -218,9 +221,4 @@ fn ends_in_pipe(command: &str) -> bool {
         }
     }
     piped && quote.is_none()
-}
-
-fn names(paths: &[String]) -> String {
-    let shown = paths.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if paths.len() > NAMES { format!("{shown} and {} more", paths.len() - NAMES) } else { shown }
 }

@@ -1,14 +1,17 @@
 //! A task's walled session, opened at its first command and kept warm until its end.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError},
 };
 
 use futures_util::lock::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow};
+use crate::{
+    path::WsPath,
+    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Written},
+};
 
 /// Runs a task's commands, one after the other.
 pub struct Shell {
@@ -21,8 +24,8 @@ pub struct Shell {
 /// What results have said already, so that none repeats it.
 #[derive(Default)]
 struct Told {
-    /// Paths that stand changed in the shadow.
-    changed: HashSet<String>,
+    /// Paths that stand changed in the shadow, with their stamps.
+    changed: HashMap<String, u64>,
     secrets: HashSet<String>,
 }
 
@@ -51,12 +54,35 @@ impl Shell {
         session.run(command, shadow, sink, cancel).await
     }
 
-    /// Of all paths that stand changed in the shadow now, those that no result has named since they were changed.
-    pub(super) fn untold(&self, changed: Vec<String>) -> Vec<String> {
+    /// Of the paths that stand changed in the shadow now, those that commands wrote to since this was asked last.
+    pub(super) async fn fresh(&self, changed: Vec<String>) -> Vec<String> {
+        // Their names and stamps; nothing is read.
+        let stamps: HashMap<String, u64> = self.written(changed, 0).await.into_iter().map(|one| (one.path, one.stamp)).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = changed.iter().filter(|path| !told.changed.contains(*path)).cloned().collect();
-        told.changed = changed.into_iter().collect();
+        let news = stamps.iter().filter(|(path, stamp)| told.changed.get(*path) != Some(stamp));
+        let mut news: Vec<String> = news.map(|(path, _)| path.clone()).collect();
+        news.sort();
+        told.changed = stamps;
         news
+    }
+
+    /// What commands left at these paths, with files of up to `most` bytes.
+    pub(super) async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
+        match &*self.session.lock().await {
+            Some(session) if !paths.is_empty() => session.written(paths, most).await,
+            _ => Vec::new(),
+        }
+    }
+
+    /// These paths are the proposal's from now on.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the shadow cannot be told.
+    pub(super) async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
+        match &*self.session.lock().await {
+            Some(session) if !paths.is_empty() => session.take(paths).await,
+            _ => Ok(()),
+        }
     }
 
     /// Of the hidden files, those that no result has named.

@@ -9,8 +9,8 @@ use crate::{
     },
     proposal::Receipt,
     seams::{
-        Checkable, ListQuery, Listed, Listing, SearchMode, SearchQuery, SearchResult, Shadow, StageOp, StageRequest, Staged,
-        View, Workspace, WorkspaceError,
+        Checkable, ListQuery, Listed, Listing, Merges, Moment, SearchMode, SearchQuery, SearchResult, Shadow, StageOp,
+        StageRequest, Staged, View, Workspace, WorkspaceError, Written,
     },
 };
 
@@ -203,10 +203,29 @@ impl Workspace for ManyFolders {
         all
     }
 
-    /// Of what a command changed in the task's own folder, named as all paths are.
     async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
-        let name = self.roots.name(0);
-        self.own().unignored(paths).await.into_iter().map(|path| format!("{name}/{path}")).collect()
+        self.own().unignored(paths).await
+    }
+
+    async fn moment(&self) -> Result<Moment, WorkspaceError> {
+        self.own().moment().await
+    }
+
+    /// Named as all paths are, but for those of the shadow.
+    async fn merges(&self, began: Moment, written: Vec<Written>) -> Result<Merges, WorkspaceError> {
+        let mut found = self.own().merges(began, written).await.map_err(|error| self.told(0, error))?;
+        let named = |path: &mut WsPath| *path = self.roots.join(0, path);
+        for merge in &mut found.merges {
+            named(&mut merge.path);
+            for (path, op) in &mut merge.ops {
+                named(path);
+                if let StageOp::Move { to } = op {
+                    named(to);
+                }
+            }
+        }
+        found.kept.iter_mut().for_each(|(path, _)| named(path));
+        Ok(found)
     }
 
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {

@@ -8,6 +8,7 @@
 //! | `desk`, `door` | open buffers and proposals, and how a task reaches them |
 //! | `overlay` | the texts that lie over the disk, as plain values |
 //! | `walk`, `listing`, `search`, `hits`, `near` | names and contents, with ignore rules, bounded |
+//! | `merging` | what a command wrote in the shadow, as changes of what the task saw |
 //! | `masks` | where the secret files are, for commands |
 //! | `view`, `shadow` | one task's `seams::Workspace` in one folder |
 //! | `many` | the same over several folders |
@@ -24,6 +25,7 @@ mod hits;
 mod listing;
 mod many;
 mod masks;
+mod merging;
 mod near;
 mod overlay;
 mod search;

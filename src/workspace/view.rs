@@ -1,9 +1,12 @@
 //! The workspace as one task sees it: what the desk knows, then the disk. Everything that touches the disk runs on a thread
 //! for that, never inside the desk's door.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
 };
 
 use rustix::fs::FileType;
@@ -13,8 +16,8 @@ use crate::{
     path::WsPath,
     proposal::Receipt,
     seams::{
-        Checkable, FileKind, ListQuery, Listing, SearchQuery, SearchResult, Shadow, Source, StageOp, StageRequest, Staged, View,
-        Workspace, WorkspaceError,
+        Checkable, FileKind, ListQuery, Listing, Merges, Moment, SearchQuery, SearchResult, Shadow, Source, StageOp,
+        StageRequest, Staged, View, Workspace, WorkspaceError, Written,
     },
 };
 
@@ -23,13 +26,12 @@ use super::{
     desk::{self, Beneath, Seen},
     disk::Folder,
     door::{DeskDoor, call},
-    listing,
+    listing, merging,
     near::near,
     overlay::overlay,
     search,
     shadow::shadow,
     surroundings::{Secrecy, World},
-    walk::Rules,
 };
 
 /// One task's workspace. Cheap to clone.
@@ -220,7 +222,7 @@ fn beneath(folder: &Folder, path: &WsPath, known: bool, op: &StageOp) -> Result<
         _ if now.blob.is_none() => Ok(Some(now)),
         _ if known => Ok(None),
         StageOp::Create { .. } => Err(WorkspaceError::Exists(path.clone())),
-        StageOp::Modify { .. } => Err(WorkspaceError::NotEditable(path.clone())),
+        StageOp::Modify { .. } | StageOp::Merge { .. } => Err(WorkspaceError::NotEditable(path.clone())),
         StageOp::Delete | StageOp::Move { .. } | StageOp::Mode { .. } => Ok(Some(now)),
     }
 }
@@ -323,12 +325,20 @@ impl Workspace for TaskWorkspace {
 
     async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
         let (world, all) = (Arc::clone(&self.world), paths.clone());
-        let sift = move || {
-            let mut rules = Rules::new(world.disk());
-            all.into_iter().filter(|path| !rules.ignore(path)).collect()
-        };
+        let sift = move || merging::sources(world.disk(), all);
         // Telling too much is no harm.
         tokio::task::spawn_blocking(sift).await.unwrap_or(paths)
+    }
+
+    async fn moment(&self) -> Result<Moment, WorkspaceError> {
+        let over = self.desk(|desk, task| merging::over(desk, task)).await?;
+        Ok(Moment { at: SystemTime::now(), over })
+    }
+
+    async fn merges(&self, began: Moment, written: Vec<Written>) -> Result<Merges, WorkspaceError> {
+        let now = self.moment().await?;
+        let inner: Vec<WsPath> = self.inner.iter().map(|(folder, _)| folder.clone()).collect();
+        self.disk(move |world| Ok(merging::compare(world.disk(), &inner, began, now, written))).await
     }
 
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {

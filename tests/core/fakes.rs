@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use countersign::{
@@ -194,7 +194,7 @@ impl Workspace for Files {
     async fn stage(&self, request: StageRequest) -> Result<Staged, WorkspaceError> {
         let path = request.path.to_string();
         let text = match &request.op {
-            StageOp::Modify { from, to } => {
+            StageOp::Modify { from, to } | StageOp::Merge { from, to } => {
                 if self.get(&path) != Some(from.to_string()) {
                     return Err(WorkspaceError::Moved(request.path));
                 }
@@ -221,7 +221,8 @@ impl Workspace for Files {
         };
         let mut staged = self.staged.lock().unwrap();
         staged.push(request);
-        Ok(Staged { proposal: ProposalId::from("p1"), hunks: vec![HunkId(format!("h{}", staged.len()))], text })
+        let hunks = vec![HunkId(format!("h{}", staged.len()))];
+        Ok(Staged { proposal: ProposalId::from("p1"), hunks, stale: vec![], text })
     }
     async fn shadow(&self) -> Result<Shadow, WorkspaceError> {
         Ok(Shadow::default())
@@ -240,6 +241,29 @@ impl Workspace for Files {
     async fn news(&self) -> Vec<String> {
         std::mem::take(&mut self.news.lock().unwrap())
     }
+    async fn moment(&self) -> Result<Moment, WorkspaceError> {
+        Ok(Moment { at: SystemTime::now(), over: BTreeMap::new() })
+    }
+    /// Texts and deletions only: the comparison itself is the real workspace's.
+    async fn merges(&self, _: Moment, written: Vec<Written>) -> Result<Merges, WorkspaceError> {
+        let mut found = Merges::default();
+        for one in written {
+            let path = WsPath::from_disk(&one.path).unwrap();
+            let op = match (one.found, self.get(&one.path)) {
+                (Found::File { content, .. }, from) => {
+                    let to = Text::new(&String::from_utf8(content).unwrap());
+                    from.map_or(StageOp::Create { text: to.clone() }, |from| StageOp::Merge { from: Text::new(&from), to })
+                }
+                (Found::Gone, _) => StageOp::Delete,
+                (other, _) => {
+                    found.kept.push((path, format!("{other:?}")));
+                    continue;
+                }
+            };
+            found.merges.push(Merge { ops: vec![(path.clone(), op)], takes: vec![path.clone()], path, lines: (1, 2) });
+        }
+        Ok(found)
+    }
     async fn resolve(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
         Ok(path.clone())
     }
@@ -252,6 +276,10 @@ pub struct Walls {
     pub ran: Arc<Mutex<Vec<String>>>,
     /// Called when a command has started.
     pub at_run: Arc<Mutex<Option<Hook>>>,
+    /// What commands left in the shadow, with a stamp; a path that is not here is a file `left`.
+    pub left: Arc<Mutex<BTreeMap<String, (Found, u64)>>>,
+    /// What was taken of it.
+    pub taken: Arc<Mutex<Vec<String>>>,
     pub broken: AtomicBool,
     pub opened: AtomicU64,
 }
@@ -260,6 +288,8 @@ struct Session {
     ends: BTreeMap<String, (Vec<u8>, Outcome)>,
     ran: Arc<Mutex<Vec<String>>>,
     at_run: Arc<Mutex<Option<Hook>>>,
+    left: Arc<Mutex<BTreeMap<String, (Found, u64)>>>,
+    taken: Arc<Mutex<Vec<String>>>,
 }
 
 #[async_trait::async_trait]
@@ -272,7 +302,9 @@ impl Sandbox for Walls {
             return Err(SandboxError { step: "namespaces".into(), why: "not permitted".into(), hint: "".into() });
         }
         self.opened.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(Session { ends: self.ends.lock().unwrap().clone(), ran: self.ran.clone(), at_run: self.at_run.clone() }))
+        let (left, taken) = (self.left.clone(), self.taken.clone());
+        let ends = self.ends.lock().unwrap().clone();
+        Ok(Box::new(Session { ends, ran: self.ran.clone(), at_run: self.at_run.clone(), left, taken }))
     }
 }
 
@@ -304,6 +336,15 @@ impl SandboxSession for Session {
             .unwrap_or_else(|| (command.text.clone().into_bytes(), Outcome { exit: Some(0), ..Outcome::default() }));
         sink.output(&out);
         Ok(outcome)
+    }
+    async fn written(&self, paths: Vec<String>, _: u64) -> Vec<Written> {
+        let left = self.left.lock().unwrap();
+        let found = |path: &str| left.get(path).cloned().unwrap_or((Found::File { content: b"left".into(), mode: 0o644 }, 1));
+        paths.into_iter().map(|path| Written { found: found(&path).0, stamp: found(&path).1, path }).collect()
+    }
+    async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
+        self.taken.lock().unwrap().extend(paths.iter().map(ToString::to_string));
+        Ok(())
     }
 }
 

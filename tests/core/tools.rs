@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign::{
-    event::ToolCallStatus,
-    seams::{Outcome, Stopped},
+    event::{Event, ToolCallStatus},
+    seams::{Found, Outcome, Stopped},
     tools::{Mode, Registry},
 };
 use serde_json::{Value, json};
@@ -183,24 +183,82 @@ fn a_result_says_how_the_command_ended() {
         let (got, text) = ended(outcome);
         assert!(got == status && text.contains(part) && text.contains("partial"), "{text}");
     }
-    let changed = Outcome { changed: vec!["src/gen.rs".into()], hidden: vec![".env".into()], ..exit(0) };
-    let (_, text) = ended(changed.clone());
-    assert!(text.contains("stays in the shadow and is not merged: src/gen.rs") && !text.contains(".env"), "{text}");
-    let (_, text) = ended(Outcome { exit: Some(1), ..changed.clone() });
-    assert!(text.contains("hidden from commands as secrets: .env"), "{text}");
+    let hiding = |exit: Outcome| Outcome { hidden: vec![".env".into()], ..exit };
+    let (_, text) = ended(hiding(exit(0)));
+    assert!(!text.contains(".env"), "{text}");
     let runs = |n: u32| call("run", json!({"command": format!("c{n}")}));
-    let world = World::new([runs(1), runs(2), runs(3), runs(4), finish()]);
-    let more = Outcome { changed: vec!["src/gen.rs".into(), "z".into()], ..changed.clone() };
-    let ends = [Outcome { exit: Some(1), ..changed.clone() }, Outcome { exit: Some(1), ..more }, exit(0), changed];
-    for (n, outcome) in ends.into_iter().enumerate() {
-        world.walls.ends.lock().unwrap().insert(format!("c{}", n + 1), (b"x".to_vec(), outcome));
+    let world = World::new([runs(1), runs(2), finish()]);
+    for n in [1, 2] {
+        world.walls.ends.lock().unwrap().insert(format!("c{n}"), (b"x".to_vec(), hiding(exit(1))));
     }
     world.run();
     let told: Vec<String> = world.log.results().into_iter().map(|(_, text)| text).collect();
-    assert!(told[0].contains("merged: src/gen.rs.") && told[0].contains("secrets: .env"), "{}", told[0]);
-    assert!(told[1].contains("merged: z.") && !told[1].contains(".env"), "what was told is not told again: {}", told[1]);
-    assert_eq!(told[2], "exit code 0 (1.5 s)\nx");
-    assert!(told[3].contains("merged: src/gen.rs."), "it was changed back and then anew: {}", told[3]);
+    assert!(told[0].contains("hidden from commands as secrets: .env"), "{}", told[0]);
+    assert!(!told[1].contains(".env"), "what was told is not told again: {}", told[1]);
+}
+
+/// What a command left becomes hunks, each path judged as a write of the model's would be; nothing is proposed or told twice.
+#[test]
+fn what_a_command_changed_is_judged_and_proposed() {
+    let rules = "[[rule]]\nid = \"frozen\"\naction = \"write\"\npaths = [\"frozen/**\"]\nverdict = \"deny\"\nreason = \"It is frozen.\"\n";
+    let runs = |n: u32| call("run", json!({"command": format!("c{n}")}));
+    let world = World::under(rules, [runs(1), runs(2), runs(3), finish()]);
+    world.files.put("src/a.rs", "a\n");
+    world.files.put("gone", "x\n");
+    let left = [
+        ("src/a.rs", Found::File { content: b"b\n".to_vec(), mode: 0o644 }),
+        ("gone", Found::Gone),
+        ("Makefile", Found::File { content: b"all:\n".to_vec(), mode: 0o644 }),
+        ("frozen/x", Found::File { content: b"x\n".to_vec(), mode: 0o644 }),
+        (".env", Found::File { content: b"K=1\n".to_vec(), mode: 0o644 }),
+        ("bad\nname", Found::File { content: b"x\n".to_vec(), mode: 0o644 }),
+        ("pipe", Found::Other("a pipe")),
+    ];
+    let names: Vec<String> = left.iter().map(|(path, _)| path.to_string()).collect();
+    world.walls.left.lock().unwrap().extend(left.map(|(path, found)| (path.to_owned(), (found, 1))));
+    let kept: Vec<String> = names[3..].to_vec();
+    let end = |changed: &[String], exit: i32| Outcome { exit: Some(exit), changed: changed.to_vec(), ..Outcome::default() };
+    for (command, outcome) in
+        [("c1", end(&names, 1)), ("c2", end(&kept, 0)), ("c3", Outcome { stopped: Some(Stopped::Cancelled), ..end(&names, 0) })]
+    {
+        world.walls.ends.lock().unwrap().insert(command.into(), (b"x".to_vec(), outcome));
+    }
+    world.run();
+    let told: Vec<String> = world.log.results().into_iter().map(|(_, text)| text).collect();
+    for part in [
+        "[what the command changed is proposed, pending review: Makefile (new +2) h1 (one by one: the policy asks); gone (deleted -1) h2; src/a.rs (-1 +2) h3]",
+        "frozen/x: denied by the policy, rule frozen (user): It is frozen",
+        ".env: denied by the policy, rule secret",
+        "\"bad\\nname\": denied by the policy",
+        "pipe: Other",
+    ] {
+        assert!(told[0].contains(part), "{part} is not in {}", told[0]);
+    }
+    assert!(told[0].starts_with("exit code 1"), "a command that fails changes things as well");
+    assert!(!told[1].contains("shadow") && !told[1].contains("proposed"), "what was told is not told again: {}", told[1]);
+    assert!(!told[2].contains("proposed"), "{}", told[2]);
+    assert_eq!(*world.walls.taken.lock().unwrap(), ["Makefile", "gone", "src/a.rs"]);
+    let staged = world.files.staged.lock().unwrap();
+    let rows: Vec<(String, bool, bool)> =
+        staged.iter().map(|one| (one.path.to_string(), one.apart, one.call.0.is_empty())).collect();
+    assert_eq!(rows, [("Makefile".into(), true, false), ("gone".into(), false, false), ("src/a.rs".into(), false, false)]);
+    let judged = world
+        .log
+        .events()
+        .into_iter()
+        .filter(|(_, event)| matches!(event, Event::PolicyDecision { action, .. } if action != "run"));
+    assert_eq!(judged.count(), 6, "each decision is on record");
+}
+
+#[test]
+fn too_many_changes_are_told_and_none_is_proposed() {
+    let world = World::new([call("run", json!({"command": "c"})), finish()]);
+    let changed: Vec<String> = (0..501).map(|n| format!("f{n:03}")).collect();
+    world.walls.ends.lock().unwrap().insert("c".into(), (Vec::new(), Outcome { exit: Some(0), changed, ..Outcome::default() }));
+    world.run();
+    let told = &world.log.results()[0].1;
+    assert!(told.contains("changed 501 files (f000, f001, f002...), more than the 500"), "{told}");
+    assert!(world.files.staged.lock().unwrap().is_empty() && world.walls.taken.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod files;
 mod following;
 mod history;
 mod laws;
+mod merging;
 mod modes;
 mod provenance;
 mod renewing;

@@ -155,7 +155,6 @@ fn what_is_not_built_says_so() {
         &["audit", "verify", "--against", "w"],
         &["policy", "replay", "p.toml"],
         &["sandbox", "run", "--net", "h:1", "--", "true"],
-        &["sandbox", "run", "--patch", "o.diff", "--", "true"],
     ] {
         let ran = user.run(arguments);
         assert_eq!(ran.code, 2, "{arguments:?}");
@@ -520,6 +519,51 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     assert!(late.code == 1 && late.err.contains("after 1 s"), "{late:?}");
     let nowhere = user.run(["sandbox", "run", "-w", "nowhere", "--", "true"]);
     assert_eq!(nowhere.code, 2, "{nowhere:?}");
+}
+
+#[test]
+fn sandbox_run_keeps_changes_as_a_patch_that_git_applies() {
+    let user = User::new();
+    let folder = user.folder("w");
+    let git = |arguments: &[&str]| {
+        let done = Command::new("git").current_dir(&folder).args(["-c", "core.autocrlf=false"]).args(arguments).output().unwrap();
+        assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    for (path, text) in [
+        ("a.txt", "one\ntwo\n"),
+        ("dos.txt", "one\r\ntwo\r\n"),
+        ("old name.txt", "moved\n"),
+        ("dir/x", "x\n"),
+        ("dir/y", "y"),
+        ("run.sh", "#!/bin/sh\n"),
+        (".gitignore", "*.o\n"),
+    ] {
+        user.write(&format!("w/{path}"), text);
+    }
+    fs::write(folder.join("raw"), b"\xff\x00raw").unwrap();
+    git(&["init", "-q", "."]);
+    git(&["add", "."]);
+    let text = "sed -i s/two/TWO/ a.txt dos.txt; mv 'old name.txt' 'new name.txt'; rm -r dir raw; chmod +x run.sh; mkdir made; echo m \
+                > made/m; printf '#!/bin/sh' > made/tool; chmod +x made/tool; echo o > a.o; echo k > .env; ln -s /etc/passwd link";
+    let ran = user.run(["sandbox", "run", "-w", "w", "--patch", "out.diff", "--", text]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("kept in out.diff") && ran.err.contains("link: a symbolic link"), "{}", ran.err);
+    assert!(ran.err.contains(".env: rule secret"), "{}", ran.err);
+    assert_eq!(git(&["status", "--porcelain", "-uno"]).lines().filter(|line| !line.starts_with("A  ")).count(), 0, "untouched");
+    git(&["apply", "--index", user.path("out.diff").to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(folder.join("a.txt")).unwrap(), "one\nTWO\n");
+    assert_eq!(fs::read_to_string(folder.join("dos.txt")).unwrap(), "one\r\nTWO\r\n");
+    assert_eq!(fs::read_to_string(folder.join("new name.txt")).unwrap(), "moved\n");
+    assert_eq!(fs::read_to_string(folder.join("made/m")).unwrap(), "m\n");
+    for gone in ["dir/x", "dir/y", "raw", "old name.txt", "a.o", ".env", "link"] {
+        assert!(folder.join(gone).symlink_metadata().is_err(), "{gone}");
+    }
+    let modes = git(&["ls-files", "-s", "run.sh", "made/tool", "made/m"]);
+    let modes: Vec<&str> = modes.lines().map(|line| &line[..6]).collect();
+    assert_eq!(modes, ["100644", "100755", "100755"]);
+    let nothing = user.run(["sandbox", "run", "-w", "w", "--patch", "none.diff", "--", "true"]);
+    assert_eq!((nothing.code, fs::read(user.path("none.diff")).unwrap().len()), (0, 0), "{nothing:?}");
 }
 
 /// Runs a command at a terminal and types each answer when a question (a text that ends in a colon) waits for it.

@@ -10,6 +10,8 @@ mod builds;
 mod ends;
 #[path = "walls/files.rs"]
 mod files;
+#[path = "walls/merging.rs"]
+mod merging;
 #[path = "walls/network.rs"]
 mod network;
 #[path = "walls/processes.rs"]

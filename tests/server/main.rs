@@ -13,6 +13,7 @@ mod kept;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod merging;
 mod plain;
 mod proof;
 mod protocol;

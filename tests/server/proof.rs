@@ -12,8 +12,8 @@ use crate::{
 
 const FILE: &str = "list.txt";
 /// Passes on the user's unsaved text with both hunks, and only where no other command left its traces.
-const CHECK: &str = "grep -q 'two, proposed' list.txt && grep -q 'nine, unsaved' list.txt && test ! -e made.txt && \
-                     grep -q untouched other.txt && echo '3 passed'\n";
+const CHECK: &str = "grep -q 'two, proposed' list.txt && grep -q 'nine, unsaved' list.txt && test ! -e out/made && \
+                     grep -q untouched out/kept && echo '3 passed'\n";
 
 struct Lab {
     root: tempfile::TempDir,
@@ -23,13 +23,16 @@ impl Lab {
     /// A trusted folder with two files, and a check in the user's configuration.
     fn new() -> Lab {
         let lab = Lab { root: tempfile::tempdir().unwrap() };
-        for folder in ["w", "home/config/countersign"] {
+        for folder in ["w/out", "home/config/countersign"] {
             fs::create_dir_all(lab.path(folder)).unwrap();
         }
         fs::write(lab.path("home/config/countersign/config.toml"), "[checks]\ncommands = [\"sh check.sh\"]\n").unwrap();
         fs::write(lab.path("w/check.sh"), CHECK).unwrap();
         fs::write(lab.path("w/list.txt"), lines()).unwrap();
         fs::write(lab.path("w/other.txt"), "untouched\n").unwrap();
+        // Of what commands write only this is no proposal, and stays for later commands.
+        fs::write(lab.path("w/.gitignore"), "/out\n").unwrap();
+        fs::write(lab.path("w/out/kept"), "untouched\n").unwrap();
         let mut trust = Command::new(env!("CARGO_BIN_EXE_countersign"));
         trust.env("XDG_CONFIG_HOME", lab.path("home/config")).env("XDG_STATE_HOME", lab.path("home/state"));
         assert!(trust.args(["trust", "add"]).arg(lab.path("w")).status().unwrap().success());
@@ -45,8 +48,8 @@ impl Lab {
         let edits =
             json!([{"old": "two\n", "new": "two, proposed\ntwo and a half\n"}, {"old": "six\n", "new": "six, proposed\n"}]);
         let double = ModelDouble::start([
-            Turn::call("r", "run", json!({"command": "touch made.txt; echo broken > list.txt; echo gone > other.txt"})),
-            Turn::call("s", "run", json!({"command": "test -e made.txt && grep -q broken list.txt"})),
+            Turn::call("r", "run", json!({"command": "touch out/made; echo gone > out/kept"})),
+            Turn::call("s", "run", json!({"command": "test -e out/made && grep -q gone out/kept"})),
             Turn::new().text("The list lacks [a half](https://evil.example), so I add it.").tool(
                 "e",
                 "edit_file",

@@ -130,7 +130,7 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
     go.send(()).unwrap();
     editor.bounded(double.requested(4)).await;
     let result = double.requests()[3].results()[0].1.clone();
-    for part in ["line 15 unsaved, second", "line 27, third", "line 9 typed", "made.txt", "not merged"] {
+    for part in ["line 15 unsaved, second", "line 27, third", "line 9 typed", "made.txt (new +1) h4"] {
         assert!(result.contains(part), "{part:?} is not in {result}");
     }
     assert!(!result.contains(", first"), "the rejected hunk is gone: {result}");

@@ -4,7 +4,7 @@ use super::{Beneath, Desk};
 use crate::{
     event::{HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{Busy, FileOp, FileProposal, Hunk, HunkState, Origin, transplant},
+    proposal::{Busy, FileOp, FileProposal, Happened, Hunk, HunkState, Origin, Why, transplant},
     seams::{StageOp, StageRequest, Staged, WorkspaceError},
     text::Text,
 };
@@ -33,7 +33,10 @@ impl Desk {
         let target = self.target(&id, &key, &request.op)?;
         let proposal = self.proposals.get_mut(&id).ok_or(WorkspaceError::Closed)?;
         let mut origin = Origin { call: &request.call, apart: request.apart, ids: &mut proposal.ids };
-        let staged = staged(file, request, &key, &mut origin)?;
+        let (staged, stale) = match &request.op {
+            StageOp::Merge { from, to } => merged(file, request, (from, to), &key, &mut origin)?,
+            _ => (staged(file, request, &key, &mut origin)?, Vec::new()),
+        };
         let text = staged.as_ref().and_then(FileProposal::staged).unwrap_or_default();
         let hunks = staged.as_ref().map(pending).unwrap_or_default();
         proposal.files.remove(&key);
@@ -53,9 +56,13 @@ impl Desk {
         match &request.op {
             StageOp::Move { to } => self.compare_checked(to, Some(None), None),
             StageOp::Mode { .. } => self.compare_checked_mode(&key, mode),
-            StageOp::Modify { .. } | StageOp::Create { .. } | StageOp::Delete => {}
+            StageOp::Modify { .. } | StageOp::Merge { .. } | StageOp::Create { .. } | StageOp::Delete => {}
         }
-        Ok(Staged { proposal: id, hunks, text })
+        if !stale.is_empty() {
+            let happened = stale.iter().map(|hunk| Happened::Stale(hunk.clone(), Why::Edited)).collect();
+            self.book(&id, &place, happened);
+        }
+        Ok(Staged { proposal: id, hunks, stale, text })
     }
 
     /// Brings what is known of a file that is not open up to what the disk holds.
@@ -111,6 +118,8 @@ fn staged(
             let to = transplant(from, to, &now).ok_or_else(|| WorkspaceError::Moved(path.clone()))?;
             file.stage_text(&to, origin).map_err(busy)?;
         }
+        // Has its own way.
+        StageOp::Merge { .. } => return Err(WorkspaceError::Moved(path.clone())),
         StageOp::Create { text } => create(&mut file, now, path, text, origin)?,
         StageOp::Delete => {
             now.ok_or_else(missing)?;
@@ -136,6 +145,30 @@ fn staged(
         }
     }
     Ok(Some(file))
+}
+
+/// The file with what a command changed in its text, and the hunks that the user's own text contradicts.
+fn merged(
+    mut file: FileProposal,
+    request: &StageRequest,
+    (from, to): (&Text, &Text),
+    key: &WsPath,
+    origin: &mut Origin<'_>,
+) -> Result<(Option<FileProposal>, Vec<HunkId>), WorkspaceError> {
+    let path = &request.path;
+    if file.blob.is_some() {
+        return Err(WorkspaceError::NotEditable(path.clone()));
+    }
+    file.staged()
+        .filter(|_| key != path || !is_moved(&file))
+        .ok_or_else(|| WorkspaceError::NotFound { path: path.clone(), near: Vec::new() })?;
+    let moved = |_| WorkspaceError::Moved(path.clone());
+    let stale = match file.op {
+        // A file that the proposal creates is one hunk, whatever the user types elsewhere.
+        FileOp::Create => file.stage_create(to, origin).map(|()| Vec::new()).map_err(moved)?,
+        _ => file.stage_merged(from, to, origin).map_err(moved)?,
+    };
+    Ok((Some(file), stale))
 }
 
 fn create(

@@ -45,7 +45,7 @@ pub struct Bench {
     root: TempDir,
     /// Outside the workspace where commands can see it, read-only.
     pub out: TempDir,
-    session: Box<dyn SandboxSession>,
+    pub session: Box<dyn SandboxSession>,
 }
 
 /// What a command said and how it ended.

@@ -1,12 +1,11 @@
 //! The shadow: unsaved text over the disk, commands' own changes kept, the newest text of the user's side wins.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use countersign::{
     path::WsPath,
-    seams::{Command, SandboxSession, Shadow, ShadowFile},
+    seams::{Found, Shadow, ShadowFile},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
@@ -34,17 +33,67 @@ async fn changes_of_commands_stay_for_the_next_and_are_listed() {
 
 #[tokio::test]
 async fn what_commands_wrote_can_be_read_afterwards() {
-    let root = folders();
-    let session = sandbox(root.path()).open_here(&spec(&root.path().join("w"))).unwrap();
-    let text = format!("echo made > made; rm a.txt; ln -s {} way", root.path().join("home").display());
-    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
-    let outcome = session.run(command, &Shadow::default(), &mut Collect::default(), &CancellationToken::new()).await.unwrap();
-    assert_eq!(outcome.changed, ["a.txt", "made", "way"]);
-    assert_eq!(session.written("made").unwrap(), Some(b"made\n".to_vec()));
-    assert_eq!(session.written("a.txt").unwrap(), None);
-    for path in ["way", "way/notes/n", "d/b.txt", "../upper/made", "/etc/passwd"] {
-        assert!(session.written(path).is_err(), "{path}");
+    let bench = Bench::new().await;
+    let home = bench.path("home");
+    let text = format!(
+        "echo made > made; chmod 755 made; rm a.txt; ln -s {} way; mkfifo pipe; truncate -s 5000 big; cp made suid; chmod 4755 suid",
+        home.display()
+    );
+    let ran = bench.sh(&text).await;
+    assert_eq!(ran.outcome.changed, ["a.txt", "big", "made", "pipe", "suid", "way"]);
+    let paths = ["made", "a.txt", "big", "pipe", "suid", "way", "way/notes/n", "d/b.txt", "../upper/made", "/etc/passwd"];
+    let written = bench.session.written(paths.map(str::to_owned).to_vec(), 4000).await;
+    let found: Vec<&Found> = written.iter().map(|one| &one.found).collect();
+    assert_eq!(*found[0], Found::File { content: b"made\n".to_vec(), mode: 0o755 });
+    assert_eq!((found[1], found[2]), (&Found::Gone, &Found::Large(5000)));
+    for (found, path) in found[3..].iter().zip(&paths[3..]) {
+        assert!(matches!(found, Found::Other(_)), "{path}: {found:?}");
     }
+    let again = bench.session.written(vec!["made".into()], 4000).await;
+    assert_eq!(again[0].stamp, written[0].stamp);
+    bench.must("echo more >> made").await;
+    assert_ne!(bench.session.written(vec!["made".into()], 4000).await[0].stamp, written[0].stamp);
+}
+
+/// What is taken lives on with the proposal: it stays while the shadow has it, and goes when a hunk is rejected.
+#[tokio::test]
+async fn what_became_hunks_follows_the_proposal() {
+    let paths = |all: &[&str]| all.iter().map(|path| WsPath::parse(path).unwrap()).collect::<Vec<_>>();
+    let bench = Bench::new().await;
+    put(&bench.path("w"), "d/left/deep.txt", "deep\n");
+    put(&bench.path("w"), "d/ignored", "ignored\n");
+    let wild = "echo formatted > a.txt; mkdir m; echo two > m/x; rm -r d; chmod 600 m/x";
+    let ran = bench.sh(wild).await;
+    assert_eq!(ran.outcome.changed, ["a.txt", "d", "m/x"]);
+    bench.session.take(paths(&["a.txt", "m/x", "d/b.txt", "d/left/deep.txt"])).await.unwrap();
+    let mut m_x = typed("m/x", "two\n");
+    m_x.mode = Some(0o600);
+    let hunks = [typed("a.txt", "formatted\n"), m_x, deleted("d/b.txt"), deleted("d/left/deep.txt")];
+    let staged = bench.with_shadow("cat a.txt m/x; find d -type f; stat -c %a m/x", &shadow(hunks.clone())).await;
+    assert_eq!(staged.output, "formatted\ntwo\n600\n");
+    assert_eq!(staged.outcome.changed, ["d/ignored"], "what did not become a hunk stays as the command left it");
+    // The deletion of d/b.txt and the new text of a.txt are rejected.
+    let left = [hunks[1].clone(), hunks[3].clone()];
+    let rejected = bench.with_shadow("cat a.txt; find d m -type f | sort", &shadow(left)).await;
+    assert_eq!(rejected.output, "alpha\nd/b.txt\nm/x\n");
+    let none = bench.with_shadow("cat a.txt; find d m -type f | sort", &Shadow::default()).await;
+    assert!(none.output.starts_with("alpha\nd/b.txt\nd/left/deep.txt\n"), "{}", none.output);
+}
+
+#[tokio::test]
+async fn taking_keeps_modification_times_and_replaced_folders() {
+    let bench = Bench::new().await;
+    let ran = bench.sh("rm -r d; mkdir d; echo own > d/own; touch -d @1000000000 d/own").await;
+    assert_eq!(ran.outcome.changed, ["d", "d/own"]);
+    let written = bench.session.written(ran.outcome.changed, 100).await;
+    assert_eq!(written[0].found, Found::Folder);
+    let taken = ["d/own", "d/b.txt"].map(|path| WsPath::parse(path).unwrap());
+    bench.session.take(taken.to_vec()).await.unwrap();
+    let mut own = typed("d/own", "own\n");
+    own.mode = Some(0o644);
+    let next = bench.with_shadow("ls d; stat -c %Y d/own", &shadow([own, deleted("d/b.txt")])).await;
+    assert_eq!((next.output.as_str(), next.outcome.changed.len()), ("own\n1000000000\n", 0));
+    assert_eq!(bench.must("ls d").await, "b.txt\n", "both rejected");
 }
 
 #[tokio::test]

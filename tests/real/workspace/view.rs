@@ -256,6 +256,12 @@ async fn what_a_command_changed_is_told_without_what_git_would_ignore() {
         ["a.c", "a.o", "keep.o", "lib/__pycache__/x.pyc", "lib/target/x", "sub/deep/a.o", "sub/keep.o", "sub/out/x", "target/x"];
     let told = stand.workspace.unignored(changed.map(str::to_owned).to_vec()).await;
     assert_eq!(told, ["a.c", "lib/target/x", "sub/keep.o"]);
+    // Without rules of the project's own.
+    let stand = Stand::of(&[("a.c", "")]);
+    let changed =
+        ["a.c", "out/CACHEDIR.TAG", "out/deep/x", "outer/x", "node_modules/x/y.js", "lib/__pycache__", "my_CACHEDIR.TAG"];
+    let told = stand.workspace.unignored(changed.map(str::to_owned).to_vec()).await;
+    assert_eq!(told, ["a.c", "outer/x", "my_CACHEDIR.TAG"]);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn a_path_begins_with_a_folder_and_reaches_exactly_it() {
     let double = ModelDouble::start(turns(&cases));
     let editor = lab.editor(&double, &["api", "web"]).await;
     let (_, said) = ask(&editor, "api/a.txt").await;
-    assert!(said.contains("3 changes to review"), "{said}");
+    assert!(said.contains("4 changes to review"), "{said}");
     judge(&double, 1, &cases);
     let first = double.requests()[0].body.to_string();
     assert!(first.contains("Workspace folders: api (this task's own), web. A path begins with its folder's name"), "{first}");
