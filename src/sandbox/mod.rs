@@ -1,8 +1,8 @@
 //! Walls for commands: the adapter of `seams::Sandbox` for Linux. `docs/sandbox.md` says what each wall is for.
 //!
-//! A command runs as `server -> wall process (outer) -> process 1 (inner) -> shell`. The server makes a plan
-//! (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall process (`wall/`) puts
-//! the walls up from inside and reports over a socket. Only level L3 is built: everything less is a refusal.
+//! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
+//! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall processes
+//! (`wall/`) put the walls up from inside and report over sockets. Only level L3 is built: everything less is a refusal.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -14,8 +14,10 @@ mod environment;
 mod filter;
 mod git;
 mod hints;
+mod keeper;
 mod plan;
 mod removals;
+mod running;
 mod session;
 mod shadow;
 mod view;
@@ -87,8 +89,8 @@ impl LinuxSandbox {
     /// The image of the wall process and its arguments.
     fn wall(&self) -> (PathBuf, Vec<&'static str>) {
         match self.paths.exe.parent().map(|folder| folder.join("countersign-wall")) {
-            Some(small) if small.is_file() => (small, vec![wall::OUTER]),
-            _ => (self.paths.exe.clone(), vec!["__wall", wall::OUTER]),
+            Some(small) if small.is_file() => (small, vec![wall::KEEPER]),
+            _ => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
         }
     }
 
@@ -131,10 +133,10 @@ impl LinuxSandbox {
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
-        Ok(LinuxSession::new(
+        LinuxSession::new(
             session::Parts { wall: self.wall(), home: self.home.clone(), spec, view, shell, shell_args, env },
             shadow,
-        ))
+        )
     }
 }
 

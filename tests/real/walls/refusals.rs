@@ -79,9 +79,11 @@ const FAULTS: &[(&str, &str)] = &[
     ("exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_mnt_namespaces; exec $EXE \"$@\"' sh \"$@\"", "namespaces"),
     ("exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; exec $EXE \"$@\"' sh \"$@\"", "namespaces"),
     ("exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_net_namespaces; exec $EXE \"$@\"' sh \"$@\"", "namespaces"),
+    ("exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_ipc_namespaces; exec $EXE \"$@\"' sh \"$@\"", "namespaces"),
+    ("exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_uts_namespaces; exec $EXE \"$@\"' sh \"$@\"", "namespaces"),
     ("exec prlimit --nofile=6 $EXE \"$@\"", ""),
     ("exec prlimit --fsize=0 $EXE \"$@\"", ""),
-    ("exec $EXE __wall inner", "start"),
+    ("exec $EXE __wall process-1", "start"),
     ("exec $EXE __wall nonsense", "start"),
     ("exit 0", "start"),
 ];
