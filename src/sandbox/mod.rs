@@ -15,6 +15,7 @@ mod filter;
 mod git;
 mod hints;
 mod keeper;
+mod level;
 mod plan;
 mod removals;
 mod running;
@@ -94,7 +95,26 @@ impl LinuxSandbox {
         }
     }
 
-    /// Runs `true` behind every wall, over a folder of our own.
+    /// The level as [`Sandbox::level`] has it, but proved now, whatever was proved before.
+    pub async fn proved(&self) -> (Level, String) {
+        match self.prove().await {
+            Ok(()) => {
+                let detail = "namespaces, private network, overlay, Landlock and seccomp, proved by running a command";
+                self.memory().inspect(|memory| memory.note(detail));
+                (Level::L3, detail.into())
+            }
+            Err(SandboxError { step, why, hint }) => {
+                level::forget(&self.paths.cache);
+                (Level::L0, format!("{step}: {why}. {hint}"))
+            }
+        }
+    }
+
+    fn memory(&self) -> Option<level::Memory> {
+        level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
+    }
+
+    /// Runs a command behind every wall, over a folder of our own.
     async fn prove(&self) -> Result<(), SandboxError> {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
         make_private(&folder)?;
@@ -134,7 +154,16 @@ impl LinuxSandbox {
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
         LinuxSession::new(
-            session::Parts { wall: self.wall(), home: self.home.clone(), spec, view, shell, shell_args, env },
+            session::Parts {
+                wall: self.wall(),
+                cache: self.paths.cache.clone(),
+                home: self.home.clone(),
+                spec,
+                view,
+                shell,
+                shell_args,
+                env,
+            },
             shadow,
         )
     }
@@ -144,11 +173,9 @@ impl LinuxSandbox {
 impl Sandbox for LinuxSandbox {
     async fn level(&self) -> (Level, String) {
         let probe = async {
-            match self.prove().await {
-                Ok(()) => {
-                    (Level::L3, "namespaces, private network, overlay, Landlock and seccomp, proved by running a command".into())
-                }
-                Err(SandboxError { step, why, hint }) => (Level::L0, format!("{step}: {why}. {hint}")),
+            match self.memory().and_then(|memory| memory.recall()) {
+                Some(detail) => (Level::L3, format!("{detail} earlier")),
+                None => self.proved().await,
             }
         };
         self.level.get_or_init(|| probe).await.clone()

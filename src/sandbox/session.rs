@@ -17,6 +17,7 @@ use super::{
     filter, git,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
+    level,
     plan::{Ground, Limits, Plan, Report, frame},
     running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
@@ -30,6 +31,8 @@ static FILTER: LazyLock<Vec<filter::Instruction>> = LazyLock::new(filter::progra
 pub(super) struct Parts {
     /// Image and arguments of the wall process.
     pub wall: (PathBuf, Vec<&'static str>),
+    /// Where a proof of these walls may be remembered.
+    pub cache: PathBuf,
     pub home: PathBuf,
     pub spec: SandboxSpec,
     pub view: View,
@@ -154,8 +157,13 @@ impl LinuxSession {
             match tried {
                 Ok(done) => return Ok(done),
                 Err(Unrun::Lost(_)) if !replaced => replaced = true,
-                Err(Unrun::Lost(why)) => return Err(refusal("start", &format!("{why}, twice"))),
-                Err(Unrun::Refused(error)) => return Err(error),
+                Err(unrun) => {
+                    level::forget(&self.parts.cache);
+                    return Err(match unrun {
+                        Unrun::Lost(why) => refusal("start", &format!("{why}, twice")),
+                        Unrun::Refused(error) => error,
+                    });
+                }
             }
         }
     }
