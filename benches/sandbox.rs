@@ -48,6 +48,7 @@ impl Walls {
             processes: 512,
             file_size: 1 << 30,
             tmp_size: 1 << 28,
+            shadow_size: 1 << 32,
         };
         let session = runtime.block_on(LinuxSandbox::new(paths).open(spec)).unwrap();
         Walls { runtime, _folders: folders, session }

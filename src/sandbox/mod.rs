@@ -198,6 +198,7 @@ impl SandboxSpec {
             processes: 512,
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
+            shadow_size: 1024 * MIB,
         }
     }
 }

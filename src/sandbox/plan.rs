@@ -67,6 +67,8 @@ pub(super) struct Limits {
     pub processes: u64,
     pub file_size: u64,
     pub tmp_size: u64,
+    /// What may lie in `upper`.
+    pub shadow_size: u64,
 }
 
 /// One line from a wall process.
@@ -88,6 +90,10 @@ pub(super) enum Report {
     Memory,
     /// Ended at the limit of processes.
     Processes,
+    /// Ended at the limit of the shadow.
+    Shadow,
+    /// Ended since the file system of the shadow is nearly full.
+    Disk,
     /// From the keeper: this process 1, and all that lived under it, is gone or could not be made.
     Gone {
         number: u32,

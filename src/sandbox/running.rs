@@ -86,7 +86,8 @@ pub(super) async fn attend(
                     Word::Failed(step, why) => (unmade, ended.lost) = (Some((step, why)), true),
                     Word::Lost => ended.lost = true,
                 }
-                (running, hurried) = (false, true);
+                // A process 1 whose keeper died before it could ask to die with it: the order to stop ends it too.
+                (orders, running, hurried) = (None, false, true);
                 patience.as_mut().reset(Instant::now() + DRAIN);
             }
             () = &mut deadline, if running && ended.stopped.is_none() => {

@@ -79,7 +79,13 @@ impl LinuxSession {
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
-            limits: Limits { memory: spec.memory, processes: spec.processes, file_size: spec.file_size, tmp_size: spec.tmp_size },
+            limits: Limits {
+                memory: spec.memory,
+                processes: spec.processes,
+                file_size: spec.file_size,
+                tmp_size: spec.tmp_size,
+                shadow_size: spec.shadow_size,
+            },
             filter: FILTER.clone(),
         };
         let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
@@ -207,6 +213,15 @@ impl SandboxSession for LinuxSession {
                 outcome.signal = Some(9);
                 let most = self.parts.spec.processes;
                 sink.output(format!("\n[ended: more than {most} processes and threads]\n").as_bytes());
+            }
+            Some(Report::Shadow) => {
+                outcome.signal = Some(9);
+                let most = self.parts.spec.shadow_size >> 20;
+                sink.output(format!("\n[ended: commands left more than {most} MiB in the shadow]\n").as_bytes());
+            }
+            Some(Report::Disk) => {
+                outcome.signal = Some(9);
+                sink.output(b"\n[ended: the disk that holds the shadow is nearly full]\n");
             }
             Some(Report::Memory) => {
                 outcome.signal = Some(9);

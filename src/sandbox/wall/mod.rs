@@ -11,6 +11,7 @@
 //! It owns what it touches of the operating system (files, processes), hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod disk;
 mod ground;
 mod hidden;
 mod keeper;

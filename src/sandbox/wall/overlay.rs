@@ -39,6 +39,11 @@ impl Layers {
         Ok(Layers { layer, folder, upper: open(&ground.upper)?, work: open(&ground.work)? })
     }
 
+    /// The folder where commands' files land.
+    pub(super) fn into_upper(self) -> OwnedFd {
+        self.upper
+    }
+
     /// Makes the overlay and proves that it can be written; it is not attached anywhere yet.
     pub(super) fn mount(&self, plan: &Plan) -> Result<OwnedFd, Failure> {
         let now = fstat(&self.folder).step(STEP)?;

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 
-use super::{Failure, Step, channel, hidden, landlock, mounts, overlay::Layers, private, privileges, reaper, send};
+use super::{Failure, Step, channel, disk::Disk, hidden, landlock, mounts, overlay::Layers, private, privileges, reaper, send};
 use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 
 /// Does not come back before everything has ended.
@@ -39,7 +39,8 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    reaper::listen_to(&server, &ground.limits)?;
+    let disk = Disk::new(layers.into_upper(), ground.limits.shadow_size);
+    reaper::listen_to(&server, &ground.limits, disk)?;
     let command = start(&plan)?;
     send(&mut server, &Report::Started).step("start")?;
     reaper::watch(server, command)
