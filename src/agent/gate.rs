@@ -1,6 +1,6 @@
 //! Between a call and its effect: the policy's verdict, and where that is "ask", the person's.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     event::{Actor, Event, PermissionOutcome, Scope},
-    policy::{Action, Decision, Policy, Surroundings, Verdict},
+    policy::{Action, Approval, Decision, Policy, Surroundings, Verdict},
     seams::{Answer, AnswerKind, Clock, Editor, Grants, Journal, Question, QuestionKind},
     tools::Effect,
 };
@@ -125,7 +125,7 @@ impl Gate {
                         self.journal.append(Actor::Human, scope, Event::GrantUsed { pattern });
                         continue;
                     }
-                    let mut question = question(action, &decision, Duration::from_secs(self.policy.approval().timeout_s));
+                    let mut question = question(action, &decision, self.policy.approval());
                     if grants.is_some() {
                         question.titles.push(ALWAYS.to_owned());
                         question.document.push_str(ALWAYS_COVERS);
@@ -242,7 +242,7 @@ const ALWAYS_COVERS: &str = "\n\"Always\" remembers the yes for exactly this com
     hold now. `countersign grants list` shows it, `countersign grants revoke` takes it back.\n";
 
 /// The question to the person, from the action's own bytes.
-fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question {
+fn question(action: &Action, decision: &Decision, approval: &Approval) -> Question {
     let (kind, word) = match action {
         Action::Run { .. } => (QuestionKind::Run, "Run"),
         Action::RunNet { .. } | Action::Net(_) => (QuestionKind::Network, "Network"),
@@ -267,7 +267,7 @@ fn question(action: &Action, decision: &Decision, timeout: Duration) -> Question
         action_kind = action.kind(),
     );
     let text = format!("{word} {essentials}{cwd}? ({})", plain(&decision.reason));
-    Question { kind, text, titles, document, digest, timeout }
+    Question { kind, text, titles, document, digest, timeout: approval.timeout(), reading: approval.reading() }
 }
 
 /// SHA-256 of everything that an action is.

@@ -1,15 +1,13 @@
 //! Commit, push and new branches: planned to exact ids, shown to the person, planned again right before the effect, and done only
 //! if nothing moved (law 5). The intent is on disk before, the outcome after.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Budget,
     gate::{Gate, Wanted, denied, digest, fence},
-    shown::brief,
+    shown::{brief, plain},
     task::Ending,
 };
 use crate::{
@@ -180,8 +178,8 @@ impl Publisher<'_> {
     }
 
     fn question(&self, kind: QuestionKind, title: &str, text: String, document: String, digest: &str) -> Question {
-        let timeout = Duration::from_secs(self.gate.policy.approval().timeout_s);
-        Question { kind, text, titles: vec![title.to_owned()], document, digest: digest.to_owned(), timeout }
+        let (timeout, reading) = (self.gate.policy.approval().timeout(), self.gate.policy.approval().reading());
+        Question { kind, text, titles: vec![title.to_owned()], document, digest: digest.to_owned(), timeout, reading }
     }
 
     async fn start(&self, effect: &str, digest: &str, detail: Value) -> Result<(), JournalError> {
@@ -257,7 +255,17 @@ fn push_document(plan: &PushPlan) -> String {
         plan.digest
     );
     plan.commits.iter().for_each(|commit| out += &format!("- commit: {commit}\n"));
+    let refs = format!("{}:refs/heads/{}", plan.new, plan.branch);
+    out += &format!("\nThe same by hand:\n\n    git push {} {}\n", quoted(&plan.remote), quoted(&refs));
     out + &block("Diff", "diff", &plan.diff)
+}
+
+/// A word that can be pasted into a shell: names of branches may hold anything.
+fn quoted(word: &str) -> String {
+    if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/:._-".contains(&byte)) {
+        return word.to_owned();
+    }
+    format!("'{}'", plain(word).replace('\'', "'\\''"))
 }
 
 fn block(title: &str, language: &str, text: &str) -> String {

@@ -10,6 +10,7 @@ use super::{
     layers::{Rules, fallback},
     paths::List,
     rule::Rule,
+    settings::Settings,
     verdict::LayerKind,
 };
 
@@ -79,9 +80,12 @@ fn settings(out: &mut Out, rules: &Rules) {
         enabled.sort();
         let _ = writeln!(out.text, "enabled = {}", array(&enabled));
     }
-    out.table("approval");
-    out.number("min_seconds", format!("{:?}", settings.approval.min_seconds));
-    out.number("timeout_s", settings.approval.timeout_s);
+    let approval = &settings.approval;
+    if *approval != Settings::fallback().approval {
+        out.table("approval");
+        out.number("min_seconds", format!("{:?}", approval.min_seconds));
+        out.number("timeout_s", approval.timeout_s);
+    }
     let budget = &settings.budget;
     out.table("budget");
     out.number("asks", budget.asks);

@@ -1,5 +1,7 @@
 //! The numbers and lists of a policy that are not rules: limits of commands, budgets, branches, questions.
 
+use std::time::Duration;
+
 use super::{
     file::{File, Source},
     level::Level,
@@ -49,11 +51,25 @@ pub struct Budget {
     pub asks: u32,
 }
 
-/// `[approval]`: how long a question stays open, and the least time in which a person can have read it.
+/// `[approval]`: bounds of what the user's configuration says about questions. 0 is no bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Approval {
+    /// A question stays open for so many seconds at most.
     pub timeout_s: u64,
+    /// An approval faster than so many seconds is asked again.
     pub min_seconds: f64,
+}
+
+impl Approval {
+    /// How long a question may stay open.
+    pub fn timeout(&self) -> Duration {
+        if self.timeout_s == 0 { Duration::MAX } else { Duration::from_secs(self.timeout_s) }
+    }
+
+    /// The least time in which a person can have read a question.
+    pub fn reading(&self) -> Duration {
+        Duration::try_from_secs_f64(self.min_seconds).unwrap_or_default()
+    }
 }
 
 /// `[branches]`
@@ -111,7 +127,7 @@ impl Settings {
                 wall_seconds: 3600,
                 asks: 12,
             },
-            approval: Approval { timeout_s: 1800, min_seconds: 1.0 },
+            approval: Approval { timeout_s: 0, min_seconds: 0.0 },
             branches: Branches { protected: Vec::new(), agent: "agent/*".to_owned() },
             tools: None,
         }
@@ -173,7 +189,7 @@ impl Merge {
         least.at_most("budget.asks", &mut budget.asks, table.asks);
 
         let (approval, table) = (&mut self.settings.approval, &file.approval);
-        least.at_most("approval.timeout_s", &mut approval.timeout_s, table.timeout_s);
+        least.limit("approval.timeout_s", &mut approval.timeout_s, table.timeout_s);
         least.at_least("approval.min_seconds", &mut approval.min_seconds, table.min_seconds);
 
         let branches = &mut self.settings.branches;

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{Hunk, HunkKind, HunkState, Step, Why};
+use super::{Beneath, Beside, Blob, Bytes, Hunk, HunkKind, HunkState, Step, Why};
 use crate::{
     event::HunkId,
     path::WsPath,
@@ -24,6 +24,8 @@ pub struct Landed {
     pub hunk: Hunk,
     pub before: Text,
     pub after: Text,
+    /// What the file was and is beside its text.
+    pub beside: (Beside, Beside),
 }
 
 /// What became of a hunk while the text beneath changed.
@@ -45,16 +47,42 @@ pub struct FileProposal {
     pub bom: Option<bool>,
     /// Whether the file is there without the proposal.
     pub exists: bool,
+    /// Whether the file on disk is executable; `None` when it was never looked at, or is not there.
+    pub executable: Option<bool>,
+    /// The file on disk is not text: `base` is empty, and no hunk is about lines.
+    pub blob: Option<Blob>,
+    /// What the creation of a file that is not text puts there.
+    pub bytes: Option<Bytes>,
     pub(super) hunks: Vec<Hunk>,
     /// The move itself, beside its text hunks.
     pub(super) mover: Option<Hunk>,
+    /// The change of the mode, beside whatever else there is.
+    pub(super) mode: Option<Hunk>,
     pub(super) stale: Vec<Hunk>,
 }
 
 impl FileProposal {
     /// No hunks yet, over a file that is there.
     pub fn over(base: Text, bom: Option<bool>) -> Self {
-        FileProposal { base, op: FileOp::Edit, bom, exists: true, hunks: Vec::new(), mover: None, stale: Vec::new() }
+        FileProposal {
+            base,
+            op: FileOp::Edit,
+            bom,
+            exists: true,
+            executable: None,
+            blob: None,
+            bytes: None,
+            hunks: Vec::new(),
+            mover: None,
+            mode: None,
+            stale: Vec::new(),
+        }
+    }
+
+    /// No hunks yet, over a file as it was read.
+    pub fn of(now: Beneath) -> Self {
+        let Beneath { text, bom, executable, blob } = now;
+        FileProposal { executable, blob, ..FileProposal::over(text, Some(bom)) }
     }
 
     /// No hunks yet, for a file that is not there.
@@ -62,9 +90,9 @@ impl FileProposal {
         FileProposal { exists: false, op: FileOp::Create, bom: Some(false), ..FileProposal::over(Text::default(), None) }
     }
 
-    /// The hunks that wait or are being applied: the move first, then in document order.
+    /// The hunks that wait or are being applied: the move first, then in document order, the mode last.
     pub fn live(&self) -> impl Iterator<Item = &Hunk> {
-        self.mover.iter().chain(&self.hunks)
+        self.mover.iter().chain(&self.hunks).chain(&self.mode)
     }
 
     /// All hunks that the user may still see: the live ones, then the stale ones.
@@ -82,18 +110,39 @@ impl FileProposal {
         self.all().next().is_none()
     }
 
-    /// The file's text with its live hunks; `None` when the proposal deletes it, or it is gone.
-    pub fn staged(&self) -> Option<Text> {
+    /// Whether there is a file with the live hunks, under whichever name.
+    pub fn stands(&self) -> bool {
         let deleted = self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Delete);
-        let there = self.exists || self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Create);
-        (there && !deleted).then(|| self.base.edited_by(&self.hunks.iter().map(Hunk::edit).collect::<Vec<_>>()))
+        !deleted && (self.exists || self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Create))
+    }
+
+    /// The file's text with its live hunks, empty when it is not text; `None` when the proposal deletes it, or it is gone.
+    pub fn staged(&self) -> Option<Text> {
+        self.stands().then(|| self.base.edited_by(&self.hunks.iter().map(Hunk::edit).collect::<Vec<_>>()))
+    }
+
+    /// Whether the file is executable with the live hunks; `None` when nobody knows.
+    pub fn staged_executable(&self) -> Option<bool> {
+        self.mode.as_ref().and_then(Hunk::executable).or(self.executable)
+    }
+
+    /// The change of the mode of a file that does not come to be without the creation `id`.
+    pub fn mode_of_created(&self, id: &HunkId) -> Option<&HunkId> {
+        let creates = |hunk: &Hunk| hunk.kind == HunkKind::Create && hunk.id == *id;
+        let mode = self.mode.as_ref().filter(|mode| mode.state == HunkState::Pending && !self.exists);
+        mode.filter(|_| self.hunks.iter().any(creates)).map(|mode| &mode.id)
+    }
+
+    /// What the file is now beside its text.
+    pub fn beside(&self) -> Beside {
+        Beside { blob: self.blob.clone(), executable: self.executable }
     }
 
     /// Length in bytes of the staged text of a file that is only edited; cheap, since the text is not made.
     pub fn staged_len(&self) -> Option<usize> {
         let grown: usize = self.hunks.iter().map(|hunk| hunk.new.len()).sum();
         let shrunk: usize = self.hunks.iter().map(|hunk| hunk.range.len()).sum();
-        (self.exists && self.op == FileOp::Edit).then(|| (self.base.len() + grown).saturating_sub(shrunk))
+        (self.exists && self.op == FileOp::Edit && self.blob.is_none()).then(|| (self.base.len() + grown).saturating_sub(shrunk))
     }
 
     /// Moves the base on by one step; hunks shift, land, turn stale or come back.
@@ -158,6 +207,12 @@ impl FileProposal {
             }
         }
         self.block_move(Why::Gone, out);
+        (self.blob, self.executable) = (None, None);
+        if !self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Create)
+            && let Some(mode) = self.mode.take()
+        {
+            self.turn_stale(mode, Why::Gone, out);
+        }
     }
 
     /// The pending move cannot be done any more.
@@ -170,13 +225,74 @@ impl FileProposal {
 
     /// The file is there, with this text: it came back, or changed as a whole.
     pub fn appear(&mut self, text: &Text, out: &mut Vec<Happened>) {
-        let returned = !mem::replace(&mut self.exists, true);
+        let mut returned = !mem::replace(&mut self.exists, true);
+        if self.blob.take().is_some() {
+            returned = true;
+            // Another file altogether, whatever the lengths of the texts say.
+            self.drop_text_hunks(out);
+        }
         let steps = self.landed_exactly(text).unwrap_or_else(|| self.landed_among(text));
         for step in &steps {
             self.step(step, out);
         }
         if returned {
             self.revive(|hunk| hunk.why == Some(Why::Gone), out);
+        }
+    }
+
+    /// The file is there, and is not text: it came back, or changed as a whole.
+    pub fn appear_bytes(&mut self, blob: &Blob, out: &mut Vec<Happened>) {
+        self.exists = true;
+        let before = self.blob.replace(blob.clone());
+        if before.as_ref() == Some(blob) {
+            return;
+        }
+        let comes = |hunk: &Hunk| hunk.kind == HunkKind::Create && hunk.state == HunkState::Applying;
+        if self.bytes.as_ref().is_some_and(|bytes| bytes.blob == *blob)
+            && let Some(at) = self.hunks.iter().position(comes)
+        {
+            let hunk = self.hunks.remove(at);
+            self.land(hunk, Text::default(), out);
+            return;
+        }
+        let edit = Edit { range: 0..self.base.len(), new: String::new() };
+        self.step(&Step { edit, after: Text::default(), landed: None }, out);
+        self.drop_text_hunks(out);
+    }
+
+    /// Hunks over a text that is not there any more.
+    fn drop_text_hunks(&mut self, out: &mut Vec<Happened>) {
+        for hunk in mem::take(&mut self.hunks) {
+            let why = if hunk.kind == HunkKind::Create { Why::Exists } else { Why::Edited };
+            self.turn_stale(hunk, why, out);
+        }
+    }
+
+    /// The file's mode on the disk. The change of the mode lands by it when it is being accepted, and is pointless when the
+    /// user made it.
+    pub fn follow_mode(&mut self, executable: bool, out: &mut Vec<Happened>) {
+        let before = self.beside();
+        self.executable = Some(executable);
+        let made = |hunk: &mut Hunk| hunk.executable() == Some(executable);
+        if let Some(hunk) = self.mode.take_if(made) {
+            match hunk.state {
+                HunkState::Applying => {
+                    let beside = (before, self.beside());
+                    let hunk = Hunk { state: HunkState::Accepted, ..hunk };
+                    let (before, after) = Default::default();
+                    out.push(Happened::Landed(Box::new(Landed { hunk, before, after, beside })));
+                }
+                _ => self.turn_stale(hunk, Why::Same, out),
+            }
+        }
+        let pointed = |hunk: &Hunk| hunk.kind == HunkKind::Mode && hunk.executable() == Some(!executable);
+        if self.mode.is_none()
+            && let Some(at) = self.stale.iter().rposition(pointed)
+        {
+            let mut hunk = self.stale.remove(at);
+            hunk.turn_pending();
+            out.push(Happened::Revived(hunk.id.clone()));
+            self.mode = Some(hunk);
         }
     }
 
@@ -195,7 +311,11 @@ impl FileProposal {
                 self.turn_stale(hunk, Why::Partly, out);
             }
         }
-        if let Some(mover) = self.mover.as_mut().filter(|mover| ids.contains(&mover.id)) {
+        let waits = |hunk: &&mut Hunk| hunk.state == HunkState::Applying && ids.contains(&hunk.id);
+        if let Some(mode) = self.mode.as_mut().filter(waits) {
+            mode.turn_pending();
+        }
+        if let Some(mover) = self.mover.as_mut().filter(waits) {
             mover.turn_pending();
             if !self.exists {
                 self.vanish(out);
@@ -214,6 +334,9 @@ impl FileProposal {
             self.op = FileOp::Edit;
             return Some(mover);
         }
+        if let Some(mode) = self.mode.take_if(|mode| mode.id == *id) {
+            return Some(mode);
+        }
         let list = if self.stale.iter().any(|hunk| hunk.id == *id) { &mut self.stale } else { &mut self.hunks };
         let at = list.iter().position(|hunk| hunk.id == *id)?;
         let hunk = list.remove(at);
@@ -229,7 +352,10 @@ impl FileProposal {
             self.op = FileOp::Edit;
         }
         self.exists = hunk.kind != HunkKind::Delete;
-        out.push(Happened::Landed(Box::new(Landed { hunk, before, after: self.base.clone() })));
+        let after = if self.exists { self.beside() } else { Beside::default() };
+        let before_it = if hunk.kind == HunkKind::Create { Beside::default() } else { self.beside() };
+        let beside = (before_it, after);
+        out.push(Happened::Landed(Box::new(Landed { hunk, before, after: self.base.clone(), beside })));
     }
 
     fn turn_stale(&mut self, mut hunk: Hunk, why: Why, out: &mut Vec<Happened>) {

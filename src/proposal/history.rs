@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HunkKind, Proposal, Record};
+use super::{Beside, HunkKind, Proposal, Record};
 use crate::{
     event::{CallId, HunkId},
     path::WsPath,
@@ -42,6 +42,9 @@ pub struct SavedRecord {
     pub since: Vec<Edit>,
     /// What the hunk itself did.
     pub did: Vec<Edit>,
+    /// What the file was before and after beside its text.
+    #[serde(default)]
+    pub beside: (Beside, Beside),
     pub forgotten: bool,
     /// Whether a commit holds it.
     pub committed: bool,
@@ -76,6 +79,7 @@ impl SavedHistory {
                 lengths: record.lengths,
                 since,
                 did,
+                beside: record.beside.clone(),
                 forgotten: record.forgotten,
                 committed: committed(record),
             });
@@ -126,6 +130,8 @@ impl SavedHistory {
                 lengths: saved.lengths,
                 before,
                 after,
+                beside: saved.beside,
+                image: None,
                 forgotten: saved.forgotten,
             };
             found.push((record, saved.committed));

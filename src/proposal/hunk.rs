@@ -4,6 +4,7 @@ use std::{fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
+use super::mode_of;
 use crate::{
     event::{CallId, HunkId},
     text::{Edit, Text},
@@ -36,6 +37,8 @@ pub enum HunkKind {
     Delete,
     /// Moves the file; both texts are empty.
     Move,
+    /// Makes the file executable, or not: the texts are its modes as git writes them.
+    Mode,
 }
 
 /// Why a hunk is stale. Displays as the end of a sentence.
@@ -46,6 +49,8 @@ pub enum Why {
     Gone,
     Exists,
     Partly,
+    /// The file has the mode already.
+    Same,
 }
 
 impl fmt::Display for Why {
@@ -55,6 +60,7 @@ impl fmt::Display for Why {
             Why::Gone => "the file is gone",
             Why::Exists => "the file exists now",
             Why::Partly => "only a part of it was taken over",
+            Why::Same => "the file has this mode already",
         })
     }
 }
@@ -88,6 +94,11 @@ impl Hunk {
     /// The edit of the base text that this hunk is.
     pub fn edit(&self) -> Edit {
         Edit { range: self.range.clone(), new: self.new.clone() }
+    }
+
+    /// What a mode hunk makes of the file.
+    pub fn executable(&self) -> Option<bool> {
+        (self.kind == HunkKind::Mode).then(|| mode_of(&self.new)).flatten()
     }
 
     /// Whether it counts in the staged text.

@@ -4,6 +4,7 @@
 //! base at will; hunks follow, or turn stale and keep both of their texts. A hunk is accepted only when the user's own text
 //! is seen to hold it: the plan of an acceptance marks hunks as applying, what then arrives is compared with them.
 
+mod beneath;
 mod compose;
 mod file;
 pub mod history;
@@ -17,6 +18,7 @@ mod set;
 mod stage;
 mod undo;
 
+pub use beneath::{Beneath, Beside, Blob, Bytes, mode_of, mode_word};
 pub use file::{FileOp, FileProposal, Happened, Landed};
 pub use hunk::{Hunk, HunkKind, HunkState, Why};
 pub use landing::Step;

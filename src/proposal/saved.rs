@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids, Proposal};
+use super::{Beneath, Blob, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids, Proposal};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
@@ -35,6 +35,9 @@ pub struct SavedFile {
     /// Whether the file was there.
     pub exists: bool,
     pub bom: Option<bool>,
+    /// Set when the file was not text.
+    #[serde(default)]
+    pub blob: Option<Blob>,
     /// Where the file is moved to.
     pub to: Option<WsPath>,
     pub hunks: Vec<SavedHunk>,
@@ -77,6 +80,7 @@ impl SavedProposal {
                 base: file.base.sha256(),
                 exists: file.exists,
                 bom: file.bom,
+                blob: file.blob.clone(),
                 to: if let FileOp::Move { to } = &file.op { Some(to.clone()) } else { None },
                 hunks: file.live().map(saved).collect(),
             })
@@ -90,11 +94,11 @@ impl SavedProposal {
         self.files.iter().flat_map(|file| std::iter::once(&file.path).chain(&file.to))
     }
 
-    /// Puts the hunks over the texts of now; `now` is `None` where there is no file.
+    /// Puts the hunks over the files of now; `now` is `None` where there is none.
     ///
     /// # Errors
     /// A sentence when the values cannot come from a proposal: nothing is restored then.
-    pub fn restore(self, now: impl Fn(&WsPath) -> Option<Text>) -> Result<Restored, &'static str> {
+    pub fn restore<T: Into<Beneath>>(self, now: impl Fn(&WsPath) -> Option<T>) -> Result<Restored, &'static str> {
         let mut proposal = Proposal::new(self.id, self.task);
         proposal.ids = Ids::after(self.last);
         let (mut seen, mut dropped, mut count) = (BTreeSet::new(), Vec::new(), 0);
@@ -110,7 +114,7 @@ impl SavedProposal {
                 }
             }
             let target = file.to.as_ref().is_some_and(|to| now(to).is_some());
-            let restored = over(file, now(&path), target, &mut dropped);
+            let restored = over(file, now(&path).map(Into::into), target, &mut dropped);
             count += restored.live().count();
             if !restored.is_empty() {
                 proposal.files.insert(path, restored);
@@ -136,12 +140,12 @@ fn saved(hunk: &Hunk) -> SavedHunk {
 /// The hunks of one file over its text of now.
 fn over(
     saved: SavedFile,
-    now: Option<Text>,
+    now: Option<Beneath>,
     target_is_taken: bool,
     dropped: &mut Vec<(WsPath, HunkId, &'static str)>,
 ) -> FileProposal {
     let mut file = match now {
-        Some(text) => FileProposal::over(text, saved.bom),
+        Some(now) => FileProposal { bom: saved.bom, ..FileProposal::of(now) },
         None => FileProposal::absent(),
     };
     let same = file.exists && file.base.sha256() == saved.base;
@@ -149,14 +153,16 @@ fn over(
         let id = hunk.id.clone();
         let placed = match (hunk.kind, &saved.to) {
             (HunkKind::Create, _) => create(&mut file, hunk),
+            (HunkKind::Mode, _) => mode(&mut file, hunk),
             (_, _) if !file.exists => Err("the file is gone"),
-            (HunkKind::Delete, _) => delete(&mut file, hunk),
+            (HunkKind::Delete, _) => delete(&mut file, hunk, saved.blob.as_ref()),
             (HunkKind::Move, Some(to)) if !target_is_taken && file.mover.is_none() => {
                 file.op = FileOp::Move { to: to.clone() };
                 file.mover = Some(pending(hunk, 0));
                 Ok(())
             }
             (HunkKind::Move, _) => Err("there is a file at its new place"),
+            (HunkKind::Lines, _) if file.blob.is_some() => Err("the file is not text any more"),
             (HunkKind::Lines, _) => lines(&mut file, hunk, same),
         };
         if let Err(why) = placed {
@@ -168,7 +174,7 @@ fn over(
 
 fn create(file: &mut FileProposal, hunk: SavedHunk) -> Result<(), &'static str> {
     // An editor may have an empty document open for a file that is not there.
-    if !file.hunks.is_empty() || !file.base.is_empty() {
+    if !file.hunks.is_empty() || !file.base.is_empty() || file.blob.is_some() {
         return Err("the file exists now");
     }
     file.op = FileOp::Create;
@@ -176,13 +182,30 @@ fn create(file: &mut FileProposal, hunk: SavedHunk) -> Result<(), &'static str> 
     Ok(())
 }
 
-fn delete(file: &mut FileProposal, hunk: SavedHunk) -> Result<(), &'static str> {
-    if !file.hunks.is_empty() || file.base != Text::new(&hunk.old) {
+fn delete(file: &mut FileProposal, hunk: SavedHunk, blob: Option<&Blob>) -> Result<(), &'static str> {
+    if !file.hunks.is_empty() || file.blob.as_ref() != blob || file.base != Text::new(&hunk.old) {
         return Err("the file has changed");
     }
     file.op = FileOp::Delete;
     file.hunks = vec![Hunk { new: String::new(), ..pending(hunk, 0) }];
     Ok(())
+}
+
+fn mode(file: &mut FileProposal, hunk: SavedHunk) -> Result<(), &'static str> {
+    if !file.stands() {
+        return Err("the file is gone");
+    }
+    let hunk = pending(hunk, 0);
+    let hunk = Hunk { range: 0..0, outer: 0..0, ..hunk };
+    match hunk.executable() {
+        None => Err("it names no mode"),
+        Some(executable) if file.exists && file.executable == Some(executable) => Err("the file has this mode already"),
+        Some(_) if file.mode.is_some() => Err("another change of the mode stands there"),
+        Some(_) => {
+            file.mode = Some(hunk);
+            Ok(())
+        }
+    }
 }
 
 fn lines(file: &mut FileProposal, saved: SavedHunk, same: bool) -> Result<(), &'static str> {

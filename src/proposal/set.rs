@@ -1,8 +1,11 @@
 //! All pending edits of one task, and the record of what became of the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{FileOp, FileProposal, Hunk, HunkKind, HunkState, Landed};
+use super::{Beside, FileOp, FileProposal, Hunk, HunkKind, HunkState, Landed};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
@@ -22,6 +25,10 @@ pub struct Record {
     pub lengths: (usize, usize),
     pub before: Text,
     pub after: Text,
+    /// What the file was before and after beside its text.
+    pub beside: (Beside, Beside),
+    /// The bytes of a deleted file that is not text, as long as there is room for them.
+    pub image: Option<Arc<[u8]>>,
     /// The texts are not kept any more: they took too much room, and a commit holds them.
     pub forgotten: bool,
 }
@@ -111,11 +118,27 @@ impl Proposal {
             call: hunk.call.clone(),
             kind: hunk.kind,
             start: hunk.range.start,
-            lengths: (hunk.old.len(), hunk.new.len()),
+            lengths: if hunk.kind == HunkKind::Mode { (0, 0) } else { (hunk.old.len(), hunk.new.len()) },
             before: landed.before.clone(),
             after: landed.after.clone(),
+            beside: landed.beside.clone(),
+            image: None,
             forgotten: false,
         });
+    }
+
+    /// Keeps the bytes of a deleted file that is not text, and forgets those of older ones beyond `most` bytes in all.
+    pub fn keep_image(&mut self, hunk: &HunkId, image: Arc<[u8]>, most: usize) {
+        if let Some(record) = self.accepted.iter_mut().rfind(|record| record.hunk == *hunk) {
+            record.image = Some(image);
+        }
+        let mut total = 0;
+        for record in self.accepted.iter_mut().rev() {
+            total += record.image.as_ref().map_or(0, |image| image.len());
+            if total > most {
+                record.image = None;
+            }
+        }
     }
 
     /// Records a hunk that was accepted before a restart.

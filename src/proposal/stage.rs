@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{
-    FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids,
+    Bytes, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids,
     compose::{Part, compose},
+    mode_word,
 };
 use crate::{
     event::CallId,
@@ -91,11 +92,22 @@ impl FileProposal {
         let mut hunk = origin.hunk(HunkKind::Create, 0..0, String::new(), new);
         hunk.apart |= apart;
         self.op = FileOp::Create;
+        self.bytes = None;
         self.hunks = vec![hunk];
         Ok(())
     }
 
-    /// Makes the proposal delete the file; its text hunks and a move are dropped.
+    /// Makes the file one that the proposal creates with these bytes, which are not text.
+    ///
+    /// # Errors
+    /// [`Busy`] as for [`FileProposal::stage_text`].
+    pub fn stage_bytes(&mut self, bytes: Bytes, origin: &mut Origin<'_>) -> Result<(), Busy> {
+        self.stage_create(&Text::default(), origin)?;
+        self.bytes = Some(bytes);
+        Ok(())
+    }
+
+    /// Makes the proposal delete the file; its text hunks, a move and a change of the mode are dropped.
     ///
     /// # Errors
     /// [`Busy`] as for [`FileProposal::stage_text`].
@@ -107,7 +119,7 @@ impl FileProposal {
         let mut hunk = origin.hunk(HunkKind::Delete, 0..old.len(), old, String::new());
         hunk.apart |= self.live().any(|hunk| hunk.apart);
         self.op = FileOp::Delete;
-        self.mover = None;
+        (self.mover, self.mode) = (None, None);
         self.stale.clear();
         self.hunks = vec![hunk];
         Ok(())
@@ -128,6 +140,32 @@ impl FileProposal {
             hunk.apart |= apart;
             self.mover = Some(hunk);
             self.op = FileOp::Move { to };
+        }
+        Ok(())
+    }
+}
+
+impl FileProposal {
+    /// Makes the file executable or not, beside whatever else the proposal does to it. A file whose mode nobody knows is
+    /// taken for one that is not executable.
+    ///
+    /// # Errors
+    /// [`Busy`] when a change of the mode is being accepted.
+    pub fn stage_mode(&mut self, executable: bool, origin: &mut Origin<'_>) -> Result<(), Busy> {
+        if self.mode.as_ref().is_some_and(|hunk| hunk.state == HunkState::Applying) {
+            return Err(Busy);
+        }
+        if self.mode.as_ref().and_then(Hunk::executable) == Some(executable) {
+            return Ok(());
+        }
+        let apart = self.mode.take().is_some_and(|hunk| hunk.apart);
+        self.stale.retain(|stale| stale.kind != HunkKind::Mode);
+        let now = self.executable.unwrap_or(false);
+        if now != executable {
+            let (old, new) = (mode_word(now).to_owned(), mode_word(executable).to_owned());
+            let mut hunk = origin.hunk(HunkKind::Mode, 0..0, old, new);
+            hunk.apart |= apart;
+            self.mode = Some(hunk);
         }
         Ok(())
     }

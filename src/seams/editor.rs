@@ -60,8 +60,10 @@ pub struct Question {
     pub document: String,
     /// SHA-256 of exactly what would run.
     pub digest: String,
-    /// How long it stays open.
+    /// How long it stays open at most; the user's configuration may say less.
     pub timeout: Duration,
+    /// An approval faster than this is asked again; the user's configuration may say more.
+    pub reading: Duration,
 }
 
 /// How a question ended.

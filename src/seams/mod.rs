@@ -23,7 +23,7 @@ pub use model::{
 pub use sandbox::{
     Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped,
 };
-pub use vcs::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};
+pub use vcs::{Accepted, Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};
 pub use workspace::{
     Checkable, FileKind, Hit, ListQuery, Listed, Listing, SearchMode, SearchQuery, SearchResult, Source, StageOp, StageRequest,
     Staged, View, Workspace, WorkspaceError,

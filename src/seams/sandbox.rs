@@ -50,7 +50,7 @@ impl SandboxSpec {
 pub struct ShadowFile {
     pub path: WsPath,
     pub content: Option<Vec<u8>>,
-    /// Unix permission bits when the file is new to the disk; `None` keeps those of the file beneath.
+    /// Unix permission bits when the file is new to the disk or has others; `None` keeps those of the file beneath.
     pub mode: Option<u32>,
 }
 

@@ -21,12 +21,29 @@ pub struct Branch {
     pub head: Option<String>,
 }
 
+/// One accepted change of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Whole texts; a new file has an empty `before`, a deleted one an empty `after`.
+    Text { before: String, after: String },
+    /// A file that is no text, by the SHA-256 of its bytes; `None` where there is no file.
+    Bytes { before: Option<String>, after: Option<String> },
+    /// The file becomes executable, or not.
+    Mode { executable: bool },
+}
+
+impl From<(String, String)> for Accepted {
+    fn from((before, after): (String, String)) -> Accepted {
+        Accepted::Text { before, after }
+    }
+}
+
 /// What to commit: the accepted texts.
 #[derive(Clone, Debug)]
 pub struct CommitSpec {
-    /// Path and accepted hunks as (text before, text after) pairs in order of acceptance; a new file has an empty `before`.
-    /// The agent leaves it empty: the git of a task knows what its session has accepted.
-    pub accepted: Vec<(WsPath, Vec<(String, String)>)>,
+    /// Path and accepted hunks in order of acceptance. The agent leaves it empty: the git of a task knows what its session has
+    /// accepted.
+    pub accepted: Vec<(WsPath, Vec<Accepted>)>,
     pub message: String,
     /// Branch to create and commit on; `None` is the current one.
     pub branch: Option<String>,

@@ -133,6 +133,10 @@ pub enum StageOp {
     Move {
         to: WsPath,
     },
+    /// Makes the file executable, or not.
+    Mode {
+        executable: bool,
+    },
 }
 
 /// A change to stage.
@@ -184,8 +188,11 @@ pub enum WorkspaceError {
         "{path} has {size} bytes, more than the {limit} that can be read at once; use search, or run a command that prints a part of it"
     )]
     TooBig { path: WsPath, size: u64, limit: u64 },
-    #[error("{0} is not UTF-8 text; it can be read but not edited")]
+    #[error("{0} is not UTF-8 text; it can be read, moved and deleted, but not edited")]
     NotEditable(WsPath),
+    /// The proposal has nothing to change there.
+    #[error("{0} is that already; nothing was staged")]
+    Same(WsPath),
     #[error("{0} changed while this edit was made; read it again")]
     Moved(WsPath),
     /// A bad regular expression or glob; says where.

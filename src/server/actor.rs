@@ -25,6 +25,7 @@ use super::{
     input::{Input, Reply},
     life,
     outgoing::Outgoing,
+    prompting::{Ballot, OpenPrompt},
     questions::Questions,
     recent::Recent,
     restore::Keeper,
@@ -48,15 +49,6 @@ pub struct Session {
     pub notes: Vec<String>,
 }
 
-/// A prompt document that is open.
-pub struct OpenPrompt {
-    pub ask: super::commands::Ask,
-    /// The model waits for this answer (`ask_user`); else the text is a new ask.
-    pub answer: Option<oneshot::Sender<Option<String>>>,
-    /// Hunks that are rejected with the text as the reason.
-    pub reject: Option<super::commands::Explainable>,
-}
-
 /// The server's state.
 pub struct Actor {
     pub setup: Arc<Setup>,
@@ -72,6 +64,8 @@ pub struct Actor {
     /// Documents without a file that the client has read.
     pub contents: Contents,
     pub prompts: HashMap<u64, OpenPrompt>,
+    /// Documents with boxes that are open.
+    pub ballots: HashMap<u64, Ballot>,
     pub review: Review,
     pub display: Display,
     pub keeper: Keeper,
@@ -119,6 +113,7 @@ impl Actor {
             tasks: BTreeMap::new(),
             questions: Questions::default(),
             prompts: HashMap::new(),
+            ballots: HashMap::new(),
             review: Review::default(),
             display: Display::default(),
             keeper,
@@ -174,6 +169,9 @@ impl Actor {
             Input::Expired(approval) => self.on_expired(&approval),
             Input::Landed(landed) => self.on_landed(landed),
             Input::PromptSent { id, sent } => self.on_prompt(id, sent),
+            Input::Ticked { id, ticked } => self.on_ticked(id, ticked),
+            Input::Remind(approval) => self.on_remind(&approval),
+            Input::Trusted(approval) => self.on_trusted(&approval),
             Input::Refresh => self.refresh(),
             Input::SetUp => self.on_set_up(),
             Input::Level(level) => self.on_level(level),
@@ -187,7 +185,8 @@ impl Actor {
         }
     }
 
-    fn on_command(&mut self, command: Command, reply: Reply<serde_json::Value>) {
+    /// Runs a command and answers it.
+    pub fn on_command(&mut self, command: Command, reply: Reply<serde_json::Value>) {
         let answer = match command {
             Command::Ask(ask) => self.on_ask_command(ask),
             Command::RunTask(run) => self.on_run_task(run),
@@ -202,6 +201,9 @@ impl Actor {
             },
             Command::Continue(more) => self.on_continue(more),
             Command::Retry(retry) => self.on_retry(retry),
+            Command::RetryWithNote(of) => self.on_retry_with_note(&of.task),
+            Command::Tell(of) => self.on_tell(&of.task),
+            Command::More(args) => self.on_more(args.uri.as_ref()),
             // Answered when the client's text has been compared.
             Command::Accept(review) => return self.on_accept(review, reply),
             Command::Undo(of) => return self.on_undo(&of.task, reply),

@@ -1,31 +1,46 @@
-//! The actor's part in questions: dialogs on the screen, documents, timeouts, and their record.
+//! The actor's part in questions: dialogs on the screen, timeouts, and their record. Their documents stand in `question_documents`.
+
+use std::{path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::{jsonrpc, lsp_types::MessageType};
 
 use super::{
-    actor::{Actor, OpenPrompt},
+    actor::Actor,
     commands::{AnswerCode, failed, invalid},
     documents,
     input::Input,
     outbox::Weight,
-    questions::{Dialog, Next, Open, REJECT, Shown},
+    prompting::{Opened, Purpose},
+    questions::{Dialog, Next, Open, Shown},
 };
 use crate::{
+    agent::brief,
+    config::TrustStore,
     event::{Actor as By, ApprovalId, Event, Scope, TaskId},
-    seams::{Answer, Question, Update, UpdateKind},
+    seams::{Answer, Question, QuestionKind, Update, UpdateKind},
 };
+
+/// Characters of a question of the model in one line.
+const LINE: usize = 100;
+/// How often it is looked whether a folder was trusted on the command line.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl Actor {
     /// Opens a question and records it.
-    pub fn on_ask(&mut self, scope: Scope, question: Question, reply: oneshot::Sender<Answer>) {
+    pub fn on_ask(&mut self, scope: Scope, mut question: Question, reply: oneshot::Sender<Answer>) {
+        question.timeout = question.timeout.min(Duration::from_secs(self.setup.config.approval.timeout_s));
         let (kind, text, digest, timeout) =
             (format!("{:?}", question.kind), question.text.clone(), question.digest.clone(), question.timeout);
+        let trust = question.kind == QuestionKind::Trust;
         let row = json!({
             "question": question.kind, "text": text, "titles": question.titles, "expires": timeout.as_secs(), "state": "open",
         });
         let approval = self.questions.add(scope.clone(), question, reply);
+        if let (true, Some(folder)) = (trust, &scope.workspace) {
+            self.watch_trust(approval.clone(), folder.into());
+        }
         self.record(By::Server, &scope, Event::ApprovalRequest { approval: approval.clone(), question: kind, text, digest });
         let (mailbox, expiring) = (self.mailbox.clone(), approval.clone());
         tokio::spawn(async move {
@@ -38,15 +53,34 @@ impl Actor {
         self.schedule_refresh();
     }
 
-    /// Puts the oldest question on the screen, unless one is there or the client has no dialogs.
-    pub fn show_question(&mut self) {
-        if !self.client.questions {
-            let oldest = self.questions.all().next().map(|open| open.approval.clone());
-            if let Some(approval) = oldest {
-                self.open_question_document(&approval, false);
+    /// Looks whether the user trusts the folder on the command line, as long as the question is open.
+    fn watch_trust(&self, approval: ApprovalId, folder: PathBuf) {
+        let Some(open) = self.questions.get(&approval) else { return };
+        let (store, mailbox) = (TrustStore::new(&self.setup.folders), self.mailbox.clone());
+        let (asked, mut ticks) = (open.alive(), tokio::time::interval(LOOK));
+        tokio::spawn(async move {
+            while asked.strong_count() > 0 {
+                ticks.tick().await;
+                if store.is_trusted(&folder).unwrap_or(false) {
+                    let _ = mailbox.send(Input::Trusted(approval));
+                    return;
+                }
             }
-        } else if let Some(dialog) = self.questions.show_next() {
-            self.put_up(dialog);
+        });
+    }
+
+    /// Puts the oldest question on the screen, unless one is there; without dialogs, each in a document of its own.
+    pub fn show_question(&mut self) {
+        if self.client.questions {
+            if let Some(dialog) = self.questions.show_next() {
+                self.put_up(dialog);
+            }
+            return;
+        }
+        let waiting: Vec<ApprovalId> =
+            self.questions.all().filter(|open| open.document.is_none()).map(|open| open.approval.clone()).collect();
+        for approval in waiting {
+            self.ask_in_document(&approval, false);
         }
     }
 
@@ -60,14 +94,29 @@ impl Actor {
 
     /// A dialog came back.
     pub fn on_dialog(&mut self, approval: &ApprovalId, nonce: u64, shown: Shown) {
-        let min = std::time::Duration::from_secs_f64(self.setup.config.approval.min_seconds);
-        let next = self.questions_came_back(approval, nonce, shown, min);
-        self.follow(next);
+        let open = self.questions.get(approval).map(Asked::of);
+        let next = self.questions.came_back(approval, nonce, shown, self.reading());
+        self.follow((next, open));
     }
 
-    fn questions_came_back(&mut self, approval: &ApprovalId, nonce: u64, shown: Shown, min: std::time::Duration) -> Followed {
+    /// A box of a question's document was ticked.
+    pub fn on_ticked_question(&mut self, approval: &ApprovalId, code: &str, choice: &str) {
         let open = self.questions.get(approval).map(Asked::of);
-        (self.questions.came_back(approval, nonce, shown, min), open)
+        let next = self.questions.ticked(approval, code, choice, self.reading());
+        self.follow((next, open));
+    }
+
+    /// The user trusted the folder on the command line while the question was open.
+    pub fn on_trusted(&mut self, approval: &ApprovalId) {
+        let open = self.questions.get(approval).map(Asked::of);
+        if let Some(next) = self.questions.overtaken(approval, "countersign trust add") {
+            self.follow((next, open));
+        }
+    }
+
+    /// The time below which an approval is not believed, as the configuration says; a question may ask for more.
+    fn reading(&self) -> Duration {
+        Duration::from_secs_f64(self.setup.config.approval.min_seconds)
     }
 
     /// The question's time is up.
@@ -100,11 +149,12 @@ impl Actor {
     fn follow(&mut self, (next, open): Followed) {
         match next {
             Next::TooLate(words) => self.out.message(MessageType::INFO, &words),
-            Next::OpenDocument(approval) => self.open_question_document(&approval, true),
+            Next::OpenDocument(approval) => self.open_question_document(&approval),
             Next::GoOn => {}
             Next::InDocument(approval) => {
-                self.client.questions = false;
-                self.open_question_document(&approval, false);
+                // Or it was answered too fast, and is asked again.
+                let again = !std::mem::replace(&mut self.client.questions, false);
+                self.ask_in_document(&approval, again);
             }
             Next::Closed(approval, answer) => {
                 if let Some(open) = open {
@@ -123,34 +173,20 @@ impl Actor {
                 self.schedule_refresh();
             }
         }
-        if self.client.questions {
-            self.show_question();
-        }
-    }
-
-    fn open_question_document(&mut self, approval: &ApprovalId, take_focus: bool) {
-        let Some(open) = self.questions.get(approval) else { return };
-        let text = question_document(open, self.client.questions);
-        match self.documents.write_read_only(&format!("question-{approval}.md"), &text) {
-            Ok(uri) if self.client.show_document => self.out.show_document(uri, take_focus),
-            Ok(uri) => self.out.message(MessageType::WARNING, &format!("{} To decide, open {}", open.question.text, uri.path())),
-            Err(error) => {
-                let words =
-                    format!("The question cannot be shown ({error}); it stays open and nothing happens until it is answered.");
-                self.out.message(MessageType::ERROR, &words);
-            }
-        }
+        self.show_question();
     }
 
     /// `approvals {}`: shows the oldest open question again.
     pub fn on_approvals(&mut self) -> jsonrpc::Result<Value> {
         let rows = self.question_rows();
-        if self.client.questions {
+        if let (None, Some((words, uri))) = (self.questions.all().next(), self.open_answer()) {
+            self.show_written(uri.clone(), Opened { take_focus: true, words });
+        } else if self.client.questions {
             if let Some(dialog) = self.questions.show_again() {
                 self.put_up(dialog);
             }
         } else {
-            self.show_question();
+            self.show_in_document_again();
         }
         Ok(rows)
     }
@@ -186,17 +222,17 @@ impl Actor {
             return Err(failed("`answer` is only for clients without message requests; use countersign.approvals"));
         }
         let open = self.questions.all().find(|open| open.code == answer.code).map(Asked::of);
-        let next = self.questions.answer_by_code(&answer.code, &answer.choice).map_err(invalid)?;
+        let next = self.questions.answer_by_code(&answer.code, &answer.choice, self.reading()).map_err(invalid)?;
         self.follow((next, open));
-        self.show_question();
         Ok(Value::Null)
     }
 
     /// The model asks for words: a document like a prompt.
     pub fn on_ask_text(&mut self, task: &TaskId, question: &str, reply: oneshot::Sender<Option<String>>) {
         let text = documents::answer_document(question);
-        let prompt = OpenPrompt { ask: Default::default(), answer: Some(reply), reject: None };
-        if self.open_prompt("answer", &text, prompt).is_err()
+        let line = format!("The agent asks: {:?}", brief(question, LINE));
+        let opened = Opened { take_focus: false, words: &line };
+        if self.open_prompt("answer", &text, Purpose::Answer(reply), opened).is_err()
             && let Some(task) = self.tasks.get_mut(task)
         {
             task.log("(the agent's question could not be shown)\n");
@@ -218,30 +254,4 @@ impl Asked {
         let age_ms = u64::try_from(open.age().as_millis()).unwrap_or(u64::MAX);
         Asked { scope: open.scope.clone(), digest: open.question.digest.clone(), age_ms }
     }
-}
-
-fn question_document(open: &Open, dialogs: bool) -> String {
-    let mut text = format!("{}\n", open.question.document.trim_end());
-    if !open.question.digest.is_empty() {
-        text.push_str(&format!("\nThe approval covers exactly this: SHA-256 {}\n", open.question.digest));
-    }
-    if dialogs {
-        text.push_str("\nThe question is asked again in a dialog. Closing it decides nothing.\n");
-    } else if open.answerable_by_code() {
-        let choices = [REJECT].into_iter().chain(open.question.titles.iter().map(String::as_str));
-        text.push_str("\nYour editor has no dialogs. To decide, run one of these commands (the code works once):\n\n");
-        for choice in choices {
-            let argument = json!({"code": open.code, "choice": choice});
-            text.push_str(&format!("    countersign.answer {argument}\n"));
-        }
-    } else {
-        text.push_str(
-            "\nYour editor has no dialogs, and this cannot be approved by a command. Nothing happens unless you do it by hand:\n",
-        );
-        text.push_str(match open.question.kind {
-            crate::seams::QuestionKind::Trust => "    countersign trust add .\n",
-            _ => "    git push\n",
-        });
-    }
-    text
 }

@@ -28,7 +28,7 @@ pub struct Client {
     pub trusted: bool,
     /// Model SPEC from the editor's user settings.
     pub model: Option<String>,
-    /// `window/showMessageRequest` with actions. Cleared when the client answers "method not found".
+    /// `window/showMessageRequest` with actions. False when the user wants questions in documents; cleared when the client answers "method not found".
     pub questions: bool,
     pub apply_edit: bool,
     pub document_changes: bool,
@@ -37,6 +37,8 @@ pub struct Client {
     pub delete: bool,
     pub progress: bool,
     pub show_document: bool,
+    /// Moves the keyboard into a document that it opens, even where it is asked not to: Helix, and lsp-mode in Emacs.
+    pub steals_focus: bool,
     /// Asks for documents of ours by `workspace/textDocumentContent` (LSP 3.18).
     pub text_content: bool,
     pub refresh_lenses: bool,
@@ -77,8 +79,9 @@ impl Client {
             silent,
             trusted: rich && own["trusted"].as_bool().unwrap_or(false),
             model: own["model"].as_str().map(str::to_owned),
-            // The request is older than its capability: a client that says nothing may well answer. -32601 tells.
-            questions: true,
+            // The request is older than its capability: a client that says nothing may well answer. -32601 tells, or the user,
+            // who may want no dialogs.
+            questions: own["dialogs"].as_bool().unwrap_or(true),
             apply_edit: workspace.and_then(|w| w.apply_edit).unwrap_or(false),
             document_changes: edit.and_then(|edit| edit.document_changes).unwrap_or(false),
             create: resource(ResourceOperationKind::Create),
@@ -87,6 +90,7 @@ impl Client {
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
+            steals_focus: named("helix") || named("emacs"),
             // Not in these types: see `beyond`.
             text_content: false,
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),

@@ -60,7 +60,7 @@ required! {
     Explainable { proposal: ProposalId, hunks: Vec<HunkId> }
     /// `showDiff`
     ShowDiff { proposal: ProposalId, uri: Option<Url> }
-    /// `undo`, `transcript`
+    /// `undo`, `transcript`, and `tell` and `retryWithNote`, which open a document for the words.
     OfTask { task: TaskId }
     /// `answer`, for clients without message requests.
     AnswerCode { code: String, choice: String }
@@ -76,6 +76,9 @@ pub enum Command {
     Stop(Stop),
     Continue(Continue),
     Retry(Retry),
+    RetryWithNote(OfTask),
+    Tell(OfTask),
+    More(MoreArgs),
     Accept(Review),
     Reject(Review),
     RejectWithReason(Explainable),
@@ -94,6 +97,8 @@ pub enum Command {
 }
 
 args! {
+    /// `more`: what can be done in the folder of this file, as a document.
+    MoreArgs { uri: Option<Url> }
     /// `status`; `proposals` sends every proposal again.
     StatusArgs { proposals: Option<bool> }
     /// `commit` by the user.
@@ -109,6 +114,9 @@ pub const NAMES: &[&str] = &[
     "stop",
     "continue",
     "retry",
+    "retryWithNote",
+    "tell",
+    "more",
     "accept",
     "reject",
     "rejectWithReason",
@@ -148,6 +156,9 @@ impl Command {
             "stop" => Command::Stop(read(id, argument)?),
             "continue" => Command::Continue(read(id, argument)?),
             "retry" => Command::Retry(read(id, argument)?),
+            "retryWithNote" => Command::RetryWithNote(read(id, argument)?),
+            "tell" => Command::Tell(read(id, argument)?),
+            "more" => Command::More(read(id, argument)?),
             "accept" => Command::Accept(read(id, argument)?),
             "reject" => Command::Reject(read(id, argument)?),
             "rejectWithReason" => Command::RejectWithReason(read(id, argument)?),

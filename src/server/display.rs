@@ -184,10 +184,15 @@ impl Actor {
                     file.base.point(hunk.range.start, self.client.encoding),
                     file.base.point(hunk.range.end, self.client.encoding),
                 );
+                let mode = hunk.kind == HunkKind::Mode;
+                let text = |text: &str| if mode { String::new() } else { text.to_owned() };
                 let mut row = json!({
-                    "id": hunk.id, "kind": kind(hunk.kind), "range": {"start": start, "end": end}, "old_text": hunk.old,
-                    "new_text": hunk.new, "state": hunk.state, "steering": hunk.apart, "call": hunk.call,
+                    "id": hunk.id, "kind": kind(hunk.kind), "range": {"start": start, "end": end}, "old_text": text(&hunk.old),
+                    "new_text": text(&hunk.new), "state": hunk.state, "steering": hunk.apart, "call": hunk.call,
                 });
+                if mode {
+                    row["mode"] = json!({"old": hunk.old, "new": hunk.new});
+                }
                 if let Some(why) = hunk.why {
                     row["why"] = json!(why.to_string());
                 }
@@ -203,7 +208,11 @@ impl Actor {
             FileOp::Delete => "delete",
             FileOp::Move { .. } => "move",
         };
-        json!({"uri": uri, "path": path, "op": op, "hunks": hunks})
+        let mut row = json!({"uri": uri, "path": path, "op": op, "hunks": hunks});
+        if let Some(blob) = &file.blob {
+            row["binary"] = json!({"size": blob.size, "sha256": blob.sha256, "words": blob.to_string()});
+        }
+        row
     }
 
     /// Lenses over the hunks of one file.
@@ -258,27 +267,35 @@ fn kind(kind: HunkKind) -> &'static str {
         HunkKind::Create => "create",
         HunkKind::Delete => "delete",
         HunkKind::Move => "move",
+        HunkKind::Mode => "mode",
     }
 }
 
 /// `-2 +5`
 pub fn size(hunk: &Hunk) -> String {
+    if hunk.kind == HunkKind::Mode {
+        return format!("{} -> {}", hunk.old, hunk.new);
+    }
     format!("-{} +{}", hunk.old.lines().count(), hunk.new.lines().count())
 }
 
 /// What a hunk's diagnostic says: at most 60 characters.
 fn title(file: &FileProposal, hunk: &Hunk) -> String {
-    match (hunk.state, &file.op) {
+    let binary = file.blob.as_ref().map(|blob| format!(", {}", blob.short()));
+    match (hunk.state, hunk.kind) {
         (HunkState::Stale, _) => {
             let why = hunk.why.map(|why| why.to_string()).unwrap_or_default();
             format!("agent: stale, {why}").chars().take(60).collect()
         }
         (HunkState::Applying, _) => format!("agent {}: being applied", size(hunk)),
-        (_, FileOp::Create) => format!("agent: new file, +{}: accept or reject by code action", hunk.new.lines().count()),
-        (_, FileOp::Delete) => "agent: delete this file: accept or reject by action".to_owned(),
-        (_, FileOp::Move { .. }) if hunk.old.is_empty() && hunk.new.is_empty() => {
-            "agent: move this file: accept or reject by action".to_owned()
+        (_, HunkKind::Create) => format!("agent: new file, +{}: accept or reject by code action", hunk.new.lines().count()),
+        (_, HunkKind::Delete | HunkKind::Move) if binary.is_some() => {
+            let what = if hunk.kind == HunkKind::Delete { "delete" } else { "move" };
+            format!("agent: {what} this{}", binary.unwrap_or_default())
         }
+        (_, HunkKind::Mode) => format!("agent: old mode {} / new mode {}", hunk.old, hunk.new),
+        (_, HunkKind::Delete) => "agent: delete this file: accept or reject by action".to_owned(),
+        (_, HunkKind::Move) => "agent: move this file: accept or reject by action".to_owned(),
         _ if hunk.apart => format!("agent {}: steers tools, accept on its own", size(hunk)),
         _ => format!("agent {}: accept or reject by code action", size(hunk)),
     }

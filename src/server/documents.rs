@@ -8,13 +8,17 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tower_lsp::lsp_types::Url;
 
+use super::boxes::{boxed, read_own};
+
 /// How often a prompt document is looked at.
 const WATCH: Duration = Duration::from_millis(150);
+/// A file may be away for this long while an editor replaces it.
+const REPLACING: Duration = Duration::from_secs(3);
 /// A prompt longer than this is not sent.
 const MAX_PROMPT: u64 = 1024 * 1024;
 
@@ -35,6 +39,11 @@ impl Documents {
     /// Documents below the server's state folder.
     pub fn below(state: &Path) -> Self {
         Documents(state.join("documents"))
+    }
+
+    /// Where a document of this name would stand.
+    pub fn uri(&self, name: &str) -> Option<Url> {
+        Url::from_file_path(self.0.join(name)).ok()
     }
 
     /// Writes a document and returns where the editor finds it.
@@ -92,13 +101,20 @@ pub fn reason_document(hunks: &str) -> String {
     )
 }
 
-/// Waits until the document is sent with a text or a ticked task; `None` when it is gone or too long.
+/// Waits until the document is sent with a text or a ticked task; `None` when it is gone, too long or not the user's own.
 pub async fn sent(path: PathBuf) -> Option<Sent> {
-    let mut last = None;
+    let (mut last, mut seen) = (None, Instant::now());
     let mut ticks = tokio::time::interval(WATCH);
     loop {
         ticks.tick().await;
-        let Ok(about) = fs::metadata(&path) else { return None };
+        let Ok(about) = fs::metadata(&path) else {
+            // Some editors save by putting a new file in the place of the old one.
+            if seen.elapsed() > REPLACING {
+                return None;
+            }
+            continue;
+        };
+        seen = Instant::now();
         let stamp = (about.modified().ok(), about.len());
         if last == Some(stamp) {
             continue;
@@ -107,8 +123,14 @@ pub async fn sent(path: PathBuf) -> Option<Sent> {
         if about.len() > MAX_PROMPT {
             return None;
         }
-        if let Some(sent) = fs::read_to_string(&path).ok().and_then(|text| parse(&text)) {
-            return Some(sent);
+        match read_own(&path) {
+            Ok(text) => {
+                if let Some(sent) = parse(&text) {
+                    return Some(sent);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return None,
+            Err(_) => {}
         }
     }
 }
@@ -133,19 +155,6 @@ pub fn parse(text: &str) -> Option<Sent> {
     }
     let text = lines.join("\n").trim().to_owned();
     (!text.is_empty() || task.is_some()).then_some(Sent { text, task })
-}
-
-/// `(ticked, name)` of a line such as `[x] send` or `- [ ] refactor`.
-fn boxed(line: &str) -> Option<(bool, &str)> {
-    let line = line.trim().trim_start_matches("- ");
-    let rest = line.strip_prefix('[')?;
-    let (mark, name) = rest.split_once(']')?;
-    let ticked = match mark.trim() {
-        "" => false,
-        "x" | "X" => true,
-        _ => return None,
-    };
-    Some((ticked, name.trim()))
 }
 
 fn without_comments(text: &str) -> String {

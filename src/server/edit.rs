@@ -1,4 +1,5 @@
-//! A plan as one LSP edit: versioned text edits, and files created, moved and deleted by the editor itself.
+//! The editor's part of an acceptance as one LSP edit: versioned text edits, and files that the editor itself creates, moves
+//! and deletes.
 
 use std::{collections::HashMap, ops::Range as Span};
 
@@ -32,7 +33,7 @@ pub fn workspace_edit(folder: &Folder, plan: &Plan, client: &Client) -> Result<W
                 options: Some(CreateFileOptions { overwrite: Some(false), ignore_if_exists: Some(true) }),
                 annotation_id: None,
             }))),
-            FileOp::Delete if client.delete => operations.push(op(ResourceOp::Delete(DeleteFile {
+            FileOp::Delete => operations.push(op(ResourceOp::Delete(DeleteFile {
                 uri: uri(&file.path)?,
                 options: Some(DeleteFileOptions {
                     recursive: Some(false),
@@ -40,10 +41,6 @@ pub fn workspace_edit(folder: &Folder, plan: &Plan, client: &Client) -> Result<W
                     annotation_id: None,
                 }),
             }))),
-            FileOp::Delete => return Err(format!("your editor cannot delete files for a server; delete {} yourself", file.path)),
-            FileOp::Move { to } if !client.rename => {
-                return Err(format!("your editor cannot rename files for a server; rename {} to {to} yourself", file.path));
-            }
             FileOp::Edit | FileOp::Create | FileOp::Move { .. } => {}
         }
         if !edits.is_empty() {

@@ -1,14 +1,18 @@
 //! The seam `Editor` of one task: everything goes through the actor's mailbox.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{input::Input, questions};
 use crate::{
     agent::brief,
     event::{ApprovalId, Scope, TaskId},
-    seams::{Answer, AnswerKind, Editor, Insight, Question, QuestionKind, Update},
+    seams::{Answer, AnswerKind, Editor, Insight, Question, QuestionKind, Update, UpdateKind},
 };
 
 /// Most options of a question, and most characters of one and of the question in a dialog.
@@ -88,6 +92,7 @@ impl Editor for TaskEditor {
             document: format!("# The agent asks\n\n{question}\n"),
             digest: String::new(),
             timeout: self.timeout,
+            reading: Duration::ZERO,
         };
         match ask(&self.mailbox, scope, question).await.kind {
             AnswerKind::Approved(choice) => {
@@ -104,6 +109,11 @@ impl Editor for TaskEditor {
     }
 
     fn steering(&self) -> Vec<String> {
-        std::mem::take(&mut *self.steering.lock().unwrap_or_else(PoisonError::into_inner))
+        let heard = std::mem::take(&mut *self.steering.lock().unwrap_or_else(PoisonError::into_inner));
+        if !heard.is_empty() {
+            // Whoever said it sees that it arrived.
+            self.show(Update { kind: UpdateKind::State, data: json!({"state": "running", "heard": heard}) });
+        }
+        heard
     }
 }

@@ -14,7 +14,8 @@ use tower_lsp::{
 };
 
 use super::{
-    commands::Command, content::ContentResult, documents::Sent, life::Finished, questions::Shown, restore::Left, review::Landed,
+    boxes::Ticked, commands::Command, content::ContentResult, documents::Sent, life::Finished, questions::Shown, restore::Left,
+    review::Landed,
 };
 use crate::{
     event::{ApprovalId, Scope, TaskId},
@@ -84,6 +85,15 @@ pub enum Input {
         id: u64,
         sent: Option<Sent>,
     },
+    /// A box of a document was ticked, or never will be.
+    Ticked {
+        id: u64,
+        ticked: Ticked,
+    },
+    /// It may be time to tell the user again that this question is open.
+    Remind(ApprovalId),
+    /// The folder that this question is about was trusted on the command line.
+    Trusted(ApprovalId),
     /// Show what changed since the last refresh.
     Refresh,
     /// The user wants to set a model up.

@@ -344,6 +344,7 @@ impl Job {
             ),
             digest: sha(&origin),
             timeout: self.timeout(),
+            reading: Duration::ZERO,
         };
         match ask(&self.mailbox, &self.scope(), question).await.kind {
             AnswerKind::Approved(_) => store.confirm(&origin).map_err(usage),
@@ -363,6 +364,7 @@ impl Job {
             document: SETUP.to_owned(),
             digest: String::new(),
             timeout: self.timeout(),
+            reading: Duration::ZERO,
         };
         let Answer { kind, .. } = ask(&self.mailbox, &self.scope(), question).await;
         if let AnswerKind::Approved(_) = kind {
@@ -452,6 +454,7 @@ pub fn trust_question(folder: &std::path::Path, timeout: Duration) -> Question {
         ),
         digest: sha(&shown),
         timeout,
+        reading: Duration::ZERO,
     }
 }
 

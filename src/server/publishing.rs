@@ -50,13 +50,13 @@ impl Actor {
     }
 
     /// The folder of the latest task, else the first.
-    fn publishing_folder(&self) -> jsonrpc::Result<usize> {
+    pub fn publishing_folder(&self) -> jsonrpc::Result<usize> {
         let latest = self.tasks.values().max_by_key(|task| task.started).map(|task| task.folder);
         latest.or_else(|| self.folders.for_ask(None)).ok_or_else(|| failed("no folder is open"))
     }
 
     /// The same where something waits for a commit; a task's work in other folders is committed there, one commit a folder.
-    fn committing_folder(&self) -> jsonrpc::Result<usize> {
+    pub fn committing_folder(&self) -> jsonrpc::Result<usize> {
         let own = self.publishing_folder()?;
         let waits = |index: &usize| {
             let folder = self.folders.get(*index);

@@ -4,10 +4,13 @@
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
+use tower_lsp::lsp_types::Url;
 
 use crate::{
     event::{ApprovalId, Scope},
@@ -18,8 +21,12 @@ use crate::{
 pub const REJECT: &str = "Reject";
 /// How often an approval that came too fast is asked again: a person reads, a program does not.
 const TOO_FAST: u32 = 3;
+/// Letters of a code.
+const CODE: usize = 12;
 /// Opens the document with everything that the approval covers.
 pub const SHOW: &str = "Show";
+/// In a document: ends a question that no document decides, as one that the user did not decide.
+pub const CLOSE: &str = "Close this question; nothing is done";
 
 /// What came back from a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +68,13 @@ pub struct Open {
     pub approval: ApprovalId,
     pub scope: Scope,
     pub question: Question,
-    /// One-time code that stands in the document, for clients without dialogs.
+    /// One-time code that stands in the document, for clients without dialogs. Each document has its own; older ones are dead.
     pub code: String,
+    /// The document that holds the code.
+    pub document: Option<(PathBuf, Url)>,
+    /// Whether that was opened in the editor.
+    pub seen: bool,
+    alive: Arc<()>,
     reply: Option<oneshot::Sender<Answer>>,
     nonce: u64,
     shown_at: Instant,
@@ -78,6 +90,30 @@ impl Open {
         !matches!(self.question.kind, QuestionKind::Push | QuestionKind::OpenPullRequest | QuestionKind::Trust)
     }
 
+    /// What can be ticked in its document.
+    pub fn choices(&self) -> Vec<String> {
+        if self.answerable_by_code() {
+            [REJECT].into_iter().map(str::to_owned).chain(self.question.titles.iter().cloned()).collect()
+        } else {
+            vec![CLOSE.to_owned()]
+        }
+    }
+
+    /// Can be upgraded as long as the question is open.
+    pub fn alive(&self) -> Weak<()> {
+        Arc::downgrade(&self.alive)
+    }
+
+    /// Which showing of it this is, from 1.
+    pub fn showing(&self) -> u32 {
+        self.showings
+    }
+
+    /// Why it is asked again, if the last approval came too fast.
+    fn again(&self) -> Option<String> {
+        self.too_fast.map(|took| format!("Answered in {:.2} s, faster than it can be read.", took.as_secs_f64()))
+    }
+
     /// How long it has been open.
     pub fn age(&self) -> Duration {
         self.opened_at.elapsed()
@@ -90,15 +126,11 @@ impl Open {
         // Some clients close a dialog when another with the same text comes: every showing has its own.
         let mark =
             if self.showings == 1 { format!("[{}]", self.approval) } else { format!("[{}.{}]", self.approval, self.showings) };
-        let text = match self.too_fast.take() {
+        let again = self.again();
+        self.too_fast = None;
+        let text = match again {
             None => format!("{} {mark}", self.question.text),
-            Some(took) => {
-                format!(
-                    "Answered in {:.2} s, faster than it can be read. Again: {} {mark}",
-                    took.as_secs_f64(),
-                    self.question.text
-                )
-            }
+            Some(why) => format!("{why} Again: {} {mark}", self.question.text),
         };
         let titles = [REJECT, SHOW].into_iter().map(str::to_owned).chain(self.question.titles.iter().cloned()).collect();
         Dialog { approval: self.approval.clone(), nonce, text, titles }
@@ -122,7 +154,10 @@ impl Questions {
             approval: approval.clone(),
             scope,
             question,
-            code: random(8),
+            code: random(CODE),
+            document: None,
+            seen: false,
+            alive: Arc::default(),
             reply: Some(reply),
             nonce: 0,
             shown_at: now,
@@ -142,6 +177,11 @@ impl Questions {
     /// One open question.
     pub fn get(&self, approval: &ApprovalId) -> Option<&Open> {
         self.open.iter().find(|open| open.approval == *approval)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, approval: &ApprovalId) -> Option<&mut Open> {
+        self.open.iter_mut().find(|open| open.approval == *approval)
     }
 
     /// The next dialog to put on the screen, if none is there.
@@ -180,16 +220,7 @@ impl Questions {
             Shown::Chose(title) if title == REJECT => self.close(approval, AnswerKind::Rejected, "user"),
             Shown::Chose(title) if title == SHOW => Next::OpenDocument(approval.clone()),
             Shown::Chose(title) if open.question.titles.contains(&title) => {
-                if took < min {
-                    open.too_fast = Some(took);
-                    open.times_too_fast += 1;
-                    if open.times_too_fast < TOO_FAST {
-                        return Next::GoOn;
-                    }
-                    self.close(approval, AnswerKind::Dismissed, "approved faster than it can be read, again and again")
-                } else {
-                    self.close(approval, AnswerKind::Approved(title), "user")
-                }
+                self.approve(approval, title, took, min, "user").unwrap_or(Next::GoOn)
             }
             Shown::Chose(title) => self.close(approval, AnswerKind::Dismissed, &format!("unknown choice {title:?}")),
             Shown::Nothing => self.close(approval, AnswerKind::Dismissed, "closed without a choice"),
@@ -198,23 +229,82 @@ impl Questions {
         }
     }
 
+    /// Readies a question for a new document, with a new code: an earlier document no longer counts. Also why it is asked again.
+    pub fn in_document(&mut self, approval: &ApprovalId) -> Option<(&mut Open, Option<String>)> {
+        let open = self.open.iter_mut().find(|open| open.approval == *approval)?;
+        let again = open.again();
+        open.too_fast = None;
+        open.code = random(CODE);
+        open.document = None;
+        open.shown_at = Instant::now();
+        open.showings += 1;
+        Some((open, again))
+    }
+
+    /// The document is opened again: it can be read from now on.
+    pub fn shown(&mut self, approval: &ApprovalId) {
+        if let Some(open) = self.get_mut(approval) {
+            open.seen = true;
+            open.shown_at = Instant::now();
+        }
+    }
+
+    /// A box of the document with this code was ticked. `min` is the time below which an approval is not believed.
+    pub fn ticked(&mut self, approval: &ApprovalId, code: &str, choice: &str, min: Duration) -> Next {
+        let Some(open) = self.open.iter().find(|open| open.approval == *approval && open.code == code) else {
+            return Next::TooLate(format!("Your answer \"{choice}\" [{approval}] came too late: nothing was done."));
+        };
+        let (took, by) = (open.shown_at.elapsed(), "user, in a document");
+        match choice {
+            CLOSE => self.close(approval, AnswerKind::Dismissed, "closed in its document"),
+            _ if !open.answerable_by_code() => Next::GoOn,
+            REJECT => self.close(approval, AnswerKind::Rejected, by),
+            title if open.question.titles.iter().any(|known| known == title) => {
+                self.approve(approval, title.to_owned(), took, min, by).unwrap_or(Next::InDocument(approval.clone()))
+            }
+            _ => Next::GoOn,
+        }
+    }
+
     /// Decides by the code of a document.
     ///
     /// # Errors
-    /// A sentence when no question has that code, it needs a dialog, or the choice is none of its titles.
-    pub fn answer_by_code(&mut self, code: &str, choice: &str) -> Result<Next, String> {
+    /// A sentence when no question has that code, it needs a dialog, the choice is none of its titles, or nobody can have read
+    /// it yet.
+    pub fn answer_by_code(&mut self, code: &str, choice: &str, min: Duration) -> Result<Next, String> {
         let open = self.open.iter().find(|open| open.code == code).ok_or("no open question has this code; codes work once")?;
         if !open.answerable_by_code() {
             return Err(format!("a {:?} cannot be approved by a code", open.question.kind));
         }
-        let approval = open.approval.clone();
+        let (approval, took, by) = (open.approval.clone(), open.shown_at.elapsed(), "user, by code");
         if choice == REJECT {
-            return Ok(self.close(&approval, AnswerKind::Rejected, "user, by code"));
+            return Ok(self.close(&approval, AnswerKind::Rejected, by));
         }
         if !open.question.titles.iter().any(|title| title == choice) {
             return Err(format!("choice {choice:?} is none of {REJECT}, {}", open.question.titles.join(", ")));
         }
-        Ok(self.close(&approval, AnswerKind::Approved(choice.to_owned()), "user, by code"))
+        let too_fast =
+            || format!("answered in {:.2} s, faster than it can be read; read it and answer again", took.as_secs_f64());
+        self.approve(&approval, choice.to_owned(), took, min, by).ok_or_else(too_fast)
+    }
+
+    /// Closes the question as approved; `None` when nobody can have read it yet, and after too many of these as dismissed.
+    fn approve(&mut self, approval: &ApprovalId, title: String, took: Duration, min: Duration, by: &str) -> Option<Next> {
+        if took >= min.max(self.get(approval).map_or(Duration::ZERO, |open| open.question.reading)) {
+            return Some(self.close(approval, AnswerKind::Approved(title), by));
+        }
+        let open = self.open.iter_mut().find(|open| open.approval == *approval)?;
+        open.too_fast = Some(took);
+        open.times_too_fast += 1;
+        let again = open.times_too_fast < TOO_FAST;
+        let why = "approved faster than it can be read, again and again";
+        (!again).then(|| self.close(approval, AnswerKind::Dismissed, why))
+    }
+
+    /// Approved by something that the question cannot see: the user trusted the folder on the command line.
+    pub fn overtaken(&mut self, approval: &ApprovalId, by: &str) -> Option<Next> {
+        let title = self.get(approval)?.question.titles.first()?.clone();
+        Some(self.close(approval, AnswerKind::Approved(title), by))
     }
 
     /// The question's time is up.

@@ -25,9 +25,8 @@ use crate::{
     config::TrustStore,
     event::{Actor as By, Event, HunkId, ProposalId, SessionId, StopReason},
     path::WsPath,
-    proposal::{Proposal, Record, history::SavedHistory, saved::SavedProposal},
+    proposal::{Beneath, Proposal, Record, history::SavedHistory, saved::SavedProposal},
     seams::Journal,
-    text::Text,
 };
 
 /// Pause between a change and its being written.
@@ -285,9 +284,11 @@ impl Actor {
             proposal.id = ProposalId(format!("p{}", self.counter));
         }
         let Some(folder) = self.folders.get_mut(index) else { return 0 };
-        let now = |path: &WsPath| -> Option<Text> {
-            let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
-            folder.desk.buffer(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
+        let now = |path: &WsPath| {
+            let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.clone());
+            let open = folder.desk.buffer(path).map(|buffer| buffer.text.clone());
+            let mode = || disk().and_then(|now| now.executable);
+            open.map(|text| Beneath { executable: mode(), ..Beneath::from(text) }).or_else(disk)
         };
         let mut found = match proposal.restore(now) {
             Ok(found) => found,

@@ -310,7 +310,8 @@ impl Actor {
         self.enqueue(asked)
     }
 
-    fn ended(&self, id: &TaskId) -> jsonrpc::Result<&Task> {
+    /// A task that is over.
+    pub fn ended(&self, id: &TaskId) -> jsonrpc::Result<&Task> {
         let task = self.tasks.get(id).ok_or_else(|| unknown("task", id))?;
         if task.state.is_over() { Ok(task) } else { Err(failed(format!("task {id} is still running; stop it first"))) }
     }

@@ -19,7 +19,10 @@ use crate::{
     policy::Policy,
     seams::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError, WorkspaceError},
     vcs::{Git, GitSettings},
-    workspace::{DeskDoor, DeskWork, call, desk::Kept},
+    workspace::{
+        DeskDoor, DeskWork, call,
+        desk::{Desk, Kept},
+    },
 };
 
 /// The desk of one folder, owned by the actor.
@@ -124,7 +127,10 @@ impl Vcs for Repository {
     }
 
     async fn push(&self, plan: &PushPlan) -> Result<(), VcsError> {
-        self.git.push(plan).await
+        self.git.push(plan).await?;
+        // Without a desk there is no menu that offers another push.
+        let _ = call(&self.desk, Desk::pushed).await;
+        Ok(())
     }
 }
 

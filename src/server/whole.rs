@@ -5,7 +5,11 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::jsonrpc;
 
-use super::{actor::Actor, commands::Review as Args, input::Reply};
+use super::{
+    actor::Actor,
+    commands::{Review as Args, failed},
+    input::Reply,
+};
 use crate::event::{HunkId, ProposalId, TaskId};
 
 /// The answer of one proposal, when it comes.
@@ -52,6 +56,10 @@ impl Actor {
         let mut chosen: Vec<(ProposalId, usize, Vec<HunkId>)> = Vec::new();
         for id in &all {
             if let Ok((folder, hunks)) = self.chosen(&everything(id), true) {
+                if let Some(why) = self.no_editor(folder, id, &hunks) {
+                    let _ = reply.send(Err(failed(why)));
+                    return;
+                }
                 chosen.push((id.clone(), folder, hunks));
             }
         }

@@ -15,6 +15,6 @@ mod words;
 pub use diff::{changes, hunks, line_changes, refine};
 pub use merge::merged;
 pub use rebase::{carry, for_editors, grow, seams_hold, slack};
-pub use snapshot::{Edit, Encoding, Point, Text};
-pub use unified::{Side, unified};
+pub use snapshot::{Edit, Encoding, Point, Text, sha256};
+pub use unified::{Side, removed_bytes, unified};
 pub use words::words;

@@ -171,13 +171,22 @@ impl Text {
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         self.0.chunks().for_each(|chunk| hash.update(chunk.as_bytes()));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(hash)
     }
 
     fn chars_of(&self, range: &Range<usize>) -> (usize, usize) {
         let end = range.end.min(self.len());
         (self.0.byte_to_char(range.start.min(end)), self.0.byte_to_char(end))
     }
+}
+
+/// SHA-256 of bytes that are no text, lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(Sha256::new_with_prefix(bytes))
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Text {

@@ -20,14 +20,18 @@ pub struct Side<'a> {
 pub fn unified(old: Option<Side<'_>>, new: Option<Side<'_>>) -> String {
     let (Some(from), Some(to)) = (old.or(new), new.or(old)) else { return String::new() };
     let mut out = format!("diff --git {} {}\n", quoted("a/", from.path), quoted("b/", to.path));
-    let mode = |side: Side<'_>| if side.executable { "100755" } else { "100644" };
+    let mode = |side: Side<'_>| mode(side.executable);
     match (old, new) {
         (None, Some(new)) => _ = writeln!(out, "new file mode {}", mode(new)),
         (Some(old), None) => _ = writeln!(out, "deleted file mode {}", mode(old)),
-        _ if from.path != to.path => {
-            _ = writeln!(out, "rename from {}\nrename to {}", quoted("", from.path), quoted("", to.path));
+        _ => {
+            if from.executable != to.executable {
+                _ = writeln!(out, "old mode {}\nnew mode {}", mode(from), mode(to));
+            }
+            if from.path != to.path {
+                _ = writeln!(out, "rename from {}\nrename to {}", quoted("", from.path), quoted("", to.path));
+            }
         }
-        _ => {}
     }
     let (before, after) = (old.map_or("", |side| side.text), new.map_or("", |side| side.text));
     if before == after {
@@ -45,6 +49,31 @@ pub fn unified(old: Option<Side<'_>>, new: Option<Side<'_>>) -> String {
     };
     _ = write!(out, "--- {}\n+++ {}\n", name("a/", old), name("b/", new));
     out.push_str(&hunks(before, after));
+    out
+}
+
+fn mode(executable: bool) -> &'static str {
+    if executable { "100755" } else { "100644" }
+}
+
+/// The part of a patch that deletes a file whatever its bytes are: git reads them as they stand, line by line.
+pub fn removed_bytes(path: &str, executable: bool, bytes: &[u8]) -> Vec<u8> {
+    let (from, to) = (quoted("a/", path), quoted("b/", path));
+    let mut out = format!("diff --git {from} {to}\ndeleted file mode {}\n", mode(executable)).into_bytes();
+    if bytes.is_empty() {
+        out.extend_from_slice(b"index 0000000..e69de29\n");
+        return out;
+    }
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let tab = if path.contains(' ') { "\t" } else { "" };
+    out.extend_from_slice(format!("--- {from}{tab}\n+++ /dev/null\n@@ -1,{} +0,0 @@\n", lines.len()).as_bytes());
+    for line in lines {
+        out.push(b'-');
+        out.extend_from_slice(line);
+    }
+    if !bytes.ends_with(b"\n") {
+        out.extend_from_slice(b"\n\\ No newline at end of file\n");
+    }
     out
 }
 

@@ -102,7 +102,7 @@ impl Tool for EditFile {
             other => other.into(),
         })?;
         if view.kind != FileKind::Text {
-            return Err(ToolResult::error(format!("{} is not UTF-8 text; it can be read but not edited", self.path)));
+            return Err(WorkspaceError::NotEditable(self.path.clone()).into());
         }
         let edits: Vec<Replacement> =
             self.edits.iter().map(|edit| Replacement { old: edit.old.clone(), new: edit.new.clone(), all: edit.all }).collect();

@@ -1,17 +1,24 @@
-//! From accepted texts to a tree: in an index of its own, from HEAD, with nothing of the working tree in it.
+//! From accepted changes to a tree: in an index of its own, from HEAD, with nothing of the working tree in it but bytes that are
+//! exactly the accepted ones.
 
-#![allow(clippy::disallowed_methods)] // asks whether a file exists and is executable
+#![allow(clippy::disallowed_methods)] // asks whether a file exists and is executable, and reads accepted bytes
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
-    os::unix::fs::PermissionsExt,
+    io::Read,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::PathBuf,
 };
 
-use crate::path::WsPath;
-use crate::seams::VcsError;
+use rustix::fs::OFlags;
+
+use crate::{
+    path::WsPath,
+    proposal::{Blob, mode_word},
+    seams::{Accepted, VcsError},
+};
 
 use super::{
     desk::Desk,
@@ -21,6 +28,8 @@ use super::{
 
 /// Largest text that is committed.
 const TEXT: usize = 8 << 20;
+/// Largest file that is no text and is committed.
+const BYTES: u64 = 16 << 20;
 /// Paths on one command line.
 const PATHS: usize = 400;
 
@@ -45,17 +54,17 @@ pub(super) struct Built {
 pub(super) async fn build(
     desk: &Desk<'_>,
     parent: Option<&str>,
-    accepted: &[(WsPath, Vec<(String, String)>)],
+    accepted: &[(WsPath, Vec<Accepted>)],
 ) -> Result<Built, VcsError> {
-    let mut steps: BTreeMap<&WsPath, Vec<&(String, String)>> = BTreeMap::new();
-    for (path, pairs) in accepted {
-        steps.entry(path).or_default().extend(pairs);
+    let mut steps: BTreeMap<&WsPath, Vec<&Accepted>> = BTreeMap::new();
+    for (path, taken) in accepted {
+        steps.entry(path).or_default().extend(taken);
     }
     let base = parent_entries(desk, parent, steps.keys().map(|path| desk.place.in_repo(path))).await?;
     let (mut lines, mut changes, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    for (path, pairs) in steps {
+    for (path, taken) in steps {
         let full = desk.place.in_repo(path);
-        match one(desk, &full, &base, &pairs).await? {
+        match one(desk, &full, &base, &taken).await? {
             Ok(None) => {}
             Ok(Some((line, content))) => {
                 lines.extend_from_slice(line.as_bytes());
@@ -86,62 +95,159 @@ pub(super) async fn build(
 
 type Change = (String, Option<Vec<u8>>);
 
+/// A file on its way from HEAD to the commit.
+enum File {
+    /// With an empty text where there is none: the working tree tells the two apart.
+    Text(String),
+    /// A file that is no text, by the SHA-256 of its bytes.
+    Bytes(String),
+    Gone,
+}
+
 /// What becomes of one file: an index line and its content, nothing, or the word of refusal.
 async fn one(
     desk: &Desk<'_>,
     full: &str,
     base: &BTreeMap<String, TreeEntry>,
-    pairs: &[&(String, String)],
+    steps: &[&Accepted],
 ) -> Result<Result<Option<Change>, String>, VcsError> {
     let above = full.match_indices('/').map(|(at, _)| &full[..at]);
     if let Some(file) = above.into_iter().find(|dir| base.get(*dir).is_some_and(|entry| entry.mode != "040000")) {
         return Ok(Err(format!("{file:?} is not a folder in HEAD")));
     }
     let entry = base.get(full);
-    let mut text = match entry {
-        None => String::new(),
+    let found = match entry {
+        None => Vec::new(),
         Some(entry) => match entry.mode.as_str() {
-            "100644" | "100755" => {
-                match desk.git(&["cat-file", "blob", &entry.id]).await.map(|output| String::from_utf8(output.stdout)) {
-                    Ok(Ok(text)) if text.len() <= TEXT => text,
-                    Ok(Ok(_)) => return Ok(Err("it is larger than 8 MiB in HEAD".into())),
-                    Ok(Err(_)) => return Ok(Err("it is not UTF-8 in HEAD".into())),
-                    Err(error) => return Ok(Err(error.message)),
-                }
-            }
+            "100644" | "100755" => match desk.git(&["cat-file", "blob", &entry.id]).await {
+                Ok(output) => output.stdout,
+                Err(error) => return Ok(Err(error.message)),
+            },
             "120000" => return Ok(Err("it is a symbolic link in HEAD".into())),
             "160000" => return Ok(Err("it is a submodule in HEAD".into())),
             _ => return Ok(Err("it is a folder in HEAD".into())),
         },
     };
-    let found = text.clone();
-    for (before, after) in pairs {
-        if entry.is_none() && text.is_empty() && !before.is_empty() {
-            return Ok(Err(
-                "HEAD does not have the file, and only a change to it was accepted: commit the file itself first".into()
-            ));
-        }
-        text = match merge::apply(&text, before, after) {
-            Some(text) => text,
-            None => return Ok(Err("the accepted change stands on edits that are not committed: commit those first".into())),
-        };
-    }
-    let meta = fs::symlink_metadata(desk.place.top.join(full)).ok();
-    let change = if text.is_empty() && meta.is_none() {
-        // an empty text whose file is gone is a deletion
-        entry.map(|_| (format!("0 {}\t{full}", desk.no_id()), None))
-    } else if entry.is_some() && text == found {
-        None
-    } else if text.len() > TEXT {
-        return Ok(Err("it is larger than 8 MiB".into()));
-    } else {
-        let runs = meta.is_some_and(|meta| meta.is_file() && meta.permissions().mode() & 0o100 != 0)
-            && desk.flag("core", "filemode") != Some(false);
-        let mode = entry.map_or(if runs { "100755" } else { "100644" }, |entry| entry.mode.as_str());
-        let id = desk.git_with(&["hash-object", "-w", "--no-filters", "--stdin"], Some(text.as_bytes()), &[]).await?.text();
-        Some((format!("{mode} {}\t{full}", id.trim()), Some(text.into_bytes())))
+    let (file, mode) = match walked(entry.is_some(), &found, steps) {
+        Ok(walked) => walked,
+        Err(why) => return Ok(Err(why.into())),
     };
-    Ok(Ok(change))
+    let meta = fs::symlink_metadata(desk.place.top.join(full)).ok();
+    let content = match file {
+        File::Gone => None,
+        // an empty text whose file is gone is a deletion
+        File::Text(text) if text.is_empty() && meta.is_none() => None,
+        File::Text(text) if text.len() > TEXT => return Ok(Err("it is larger than 8 MiB".into())),
+        File::Text(text) => Some(text.into_bytes()),
+        File::Bytes(sha256) if entry.is_some() && Blob::of(&found).sha256 == sha256 => Some(found.clone()),
+        File::Bytes(sha256) => match bytes(desk, full, &sha256) {
+            Ok(bytes) => Some(bytes),
+            Err(why) => return Ok(Err(why)),
+        },
+    };
+    let Some(content) = content else {
+        return Ok(Ok(entry.map(|_| (format!("0 {}\t{full}", desk.no_id()), None))));
+    };
+    let runs = || {
+        meta.is_some_and(|meta| meta.is_file() && meta.permissions().mode() & 0o100 != 0)
+            && desk.flag("core", "filemode") != Some(false)
+    };
+    let mode = match (mode, entry) {
+        (Some(executable), _) => mode_word(executable),
+        (None, Some(entry)) => entry.mode.as_str(),
+        (None, None) => mode_word(runs()),
+    };
+    let same = entry.filter(|_| content == found);
+    let id = match same {
+        Some(entry) if entry.mode == mode => return Ok(Ok(None)),
+        Some(entry) => entry.id.clone(),
+        None => {
+            let written = desk.git_with(&["hash-object", "-w", "--no-filters", "--stdin"], Some(&content), &[]).await?.text();
+            written.trim().to_owned()
+        }
+    };
+    Ok(Ok(Some((format!("{mode} {id}\t{full}"), Some(content)))))
+}
+
+/// What the accepted changes make of a file that HEAD has (`exists`) with these bytes, and the mode that they give it.
+fn walked(exists: bool, found: &[u8], steps: &[&Accepted]) -> Result<(File, Option<bool>), &'static str> {
+    const OTHER: &str = "HEAD has other bytes there than the accepted change was made from: commit those first";
+    let is = |sha256: &String| Blob::of(found).sha256 == *sha256;
+    let mut mode = None;
+    // Bytes that are no text become a state of their own with the first change that is about them.
+    let mut file: Option<File> = None;
+    for step in steps {
+        let next = match (step, file.take()) {
+            (Accepted::Mode { executable }, now) => {
+                if !exists && steps.iter().all(|step| matches!(step, Accepted::Mode { .. })) {
+                    return Err("HEAD does not have the file, and only its mode was accepted: commit the file itself first");
+                }
+                mode = Some(*executable);
+                file = now;
+                continue;
+            }
+            (Accepted::Text { before, after }, now) => {
+                let text = match now {
+                    Some(File::Text(text)) => text,
+                    Some(File::Gone) => String::new(),
+                    Some(File::Bytes(_)) => return Err("it is no text"),
+                    None => in_head(found)?,
+                };
+                if !exists && text.is_empty() && !before.is_empty() {
+                    return Err(
+                        "HEAD does not have the file, and only a change to it was accepted: commit the file itself first",
+                    );
+                }
+                let text = merge::apply(&text, before, after);
+                File::Text(text.ok_or("the accepted change stands on edits that are not committed: commit those first")?)
+            }
+            (Accepted::Bytes { before, after }, now) => {
+                let stands = match (&now, before) {
+                    (None, Some(before)) => !exists || is(before),
+                    (None, None) => !exists,
+                    (Some(File::Bytes(now)), Some(before)) => now == before,
+                    (Some(File::Gone), None) => true,
+                    (Some(File::Text(text)), None) => text.is_empty(),
+                    _ => false,
+                };
+                if !stands {
+                    return Err(OTHER);
+                }
+                after.as_ref().map_or(File::Gone, |after| File::Bytes(after.clone()))
+            }
+        };
+        file = Some(next);
+    }
+    Ok(match file {
+        Some(file) => (file, mode),
+        // Only the mode: whatever the bytes are.
+        None => (File::Bytes(Blob::of(found).sha256), mode),
+    })
+}
+
+fn in_head(found: &[u8]) -> Result<String, &'static str> {
+    match String::from_utf8(found.to_vec()) {
+        Ok(text) if text.len() <= TEXT => Ok(text),
+        Ok(_) => Err("it is larger than 8 MiB in HEAD"),
+        Err(_) => Err("it is not UTF-8 in HEAD"),
+    }
+}
+
+/// The working tree's file, if its bytes are exactly the accepted ones.
+fn bytes(desk: &Desk<'_>, full: &str, sha256: &str) -> Result<Vec<u8>, String> {
+    let file = desk.place.top.join(full);
+    let open = || {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&file)
+    };
+    let mut found = Vec::new();
+    let read = open().and_then(|file| file.take(BYTES + 1).read_to_end(&mut found));
+    match read {
+        Err(error) => Err(format!("it cannot be read: {error}")),
+        Ok(_) if found.len() as u64 > BYTES => Err("it is larger than 16 MiB".into()),
+        Ok(_) if Blob::of(&found).sha256 != sha256 => Err("its bytes are not the accepted ones any more".into()),
+        Ok(_) => Ok(found),
+    }
 }
 
 /// The parent's entries of these paths and of every folder above them.

@@ -9,11 +9,10 @@ use std::{
 use rustix::fs::Stat;
 
 use super::{
-    decode,
     desk::{Beneath, Unopened},
     disk::Folder,
 };
-use crate::{path::WsPath, seams::FileKind};
+use crate::path::WsPath;
 
 /// Most files that are looked at in one round.
 const MOST: usize = 2_000;
@@ -47,10 +46,9 @@ impl Looks {
     }
 }
 
-/// What the disk holds at a path; `None` when there is no file, or none that is text.
+/// What the disk holds at a path; `None` when there is no file, or none that can be read.
 pub fn beneath(folder: &Folder, path: &WsPath) -> Option<Beneath> {
-    let decoded = decode(&folder.read(path).ok()?.bytes);
-    (decoded.kind == FileKind::Text).then_some(Beneath { text: decoded.text, bom: decoded.bom })
+    Some(folder.read(path).ok()?.beneath())
 }
 
 fn look(folder: &Folder, path: &WsPath) -> Look {

@@ -16,7 +16,11 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{path::WsPath, seams::WorkspaceError};
+use crate::{
+    path::WsPath,
+    proposal::{Beneath, Blob},
+    seams::{FileKind, WorkspaceError},
+};
 
 use super::decode::{Decoded, decode};
 
@@ -48,6 +52,20 @@ impl OnDisk {
     /// The text of the bytes.
     pub fn decode(&self) -> Decoded {
         decode(&self.bytes)
+    }
+
+    /// Whether its owner may execute it.
+    pub fn executable(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
+
+    /// What a proposal can lie over.
+    pub fn beneath(&self) -> Beneath {
+        let decoded = self.decode();
+        match decoded.kind {
+            FileKind::Text => Beneath { executable: Some(self.executable()), ..Beneath::text(decoded.text, decoded.bom) },
+            FileKind::NotUtf8 | FileKind::Binary => Beneath::blob(Blob::of(&self.bytes), Some(self.executable())),
+        }
     }
 }
 

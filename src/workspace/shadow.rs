@@ -35,11 +35,19 @@ fn file(world: &World, over: &desk::Overlay, secrecy: &dyn Fn(&WsPath, bool) -> 
     let exists = world.disk().stat(&path).ok()?.is_some();
     // A file that is too big to be read has another text than any buffer.
     let disk = world.disk().read(&path).ok();
-    let content = over.bytes(disk.as_ref().is_some_and(|disk| disk.bytes.starts_with(BOM)));
+    let content = match &over.at {
+        Some(at) if over.text.is_some() => Some(world.disk().read(at).ok()?.bytes),
+        _ => over.bytes(disk.as_ref().is_some_and(|disk| disk.bytes.starts_with(BOM))),
+    };
+    let mode = over.executable.map(|executable| {
+        let now = disk.as_ref().map_or(NEW_FILE, |disk| disk.mode);
+        if executable { now | (now & 0o444) >> 2 } else { now & !0o111 }
+    });
+    let mode = mode.filter(|mode| disk.as_ref().is_none_or(|disk| disk.mode != *mode));
     let same = match (&content, &disk) {
-        (Some(content), Some(disk)) => *content == disk.bytes,
+        (Some(content), Some(disk)) => *content == disk.bytes && mode.is_none(),
         (None, None) => !exists,
         _ => false,
     };
-    (!same).then(|| ShadowFile { path, content, mode: (!exists).then_some(NEW_FILE) })
+    (!same).then(|| ShadowFile { path, content, mode: mode.or((!exists).then_some(NEW_FILE)) })
 }

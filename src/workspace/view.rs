@@ -159,11 +159,12 @@ impl TaskWorkspace {
                 let size = text.len() as u64;
                 Ok(View { path, text, kind: FileKind::Text, source, size })
             }
-            (path, None) => {
+            (path, seen) => {
+                let at = if let Some(Seen::Bytes { at }) = seen { at } else { path.clone() };
                 let looks = Arc::clone(&self.looks);
                 self.disk(move |world| {
                     looks.note(world.disk(), &path);
-                    let file = world.disk().read(&path)?;
+                    let file = world.disk().read(&at)?;
                     let decoded = file.decode();
                     let size = file.bytes.len() as u64;
                     Ok(View { path, text: decoded.text, kind: decoded.kind, source: Source::Disk, size })
@@ -187,9 +188,9 @@ impl TaskWorkspace {
         }
         let open = path.clone();
         let open = self.desk(move |desk, _| desk.buffer(&open).is_some()).await?;
-        let known = open || matches!(seen, Some(Seen::Text { .. }));
-        let creates = matches!(request.op, StageOp::Create { .. });
-        let beneath = self.disk(move |world| beneath(world.disk(), &path, known, creates)).await?;
+        let known = open || matches!(seen, Some(Seen::Text { .. } | Seen::Bytes { .. }));
+        let op = request.op.clone();
+        let beneath = self.disk(move |world| beneath(world.disk(), &path, known, &op)).await?;
         let begun = self.proposal.clone();
         self.desk(move |desk, task| {
             if let Some(id) = begun {
@@ -201,8 +202,10 @@ impl TaskWorkspace {
     }
 }
 
-/// What the disk holds below an edit. Where the desk knows the text, the disk's only tells about the byte order mark.
-fn beneath(folder: &Folder, path: &WsPath, known: bool, creates: bool) -> Result<Option<Beneath>, WorkspaceError> {
+/// What the disk holds below an edit. Where the desk knows the text, the disk's only tells about the byte order mark and the
+/// mode. A file that is no text can be moved, deleted and made executable, not edited.
+fn beneath(folder: &Folder, path: &WsPath, known: bool, op: &StageOp) -> Result<Option<Beneath>, WorkspaceError> {
+    let creates = matches!(op, StageOp::Create { .. });
     if creates {
         room(folder, path)?;
     }
@@ -212,12 +215,13 @@ fn beneath(folder: &Folder, path: &WsPath, known: bool, creates: bool) -> Result
         Err(_) if known => return Ok(None),
         Err(error) => return Err(error),
     };
-    let decoded = file.decode();
-    match decoded.kind {
-        FileKind::Text => Ok(Some(Beneath { text: decoded.text, bom: decoded.bom })),
+    let now = file.beneath();
+    match op {
+        _ if now.blob.is_none() => Ok(Some(now)),
         _ if known => Ok(None),
-        _ if creates => Err(WorkspaceError::Exists(path.clone())),
-        _ => Err(WorkspaceError::NotEditable(path.clone())),
+        StageOp::Create { .. } => Err(WorkspaceError::Exists(path.clone())),
+        StageOp::Modify { .. } => Err(WorkspaceError::NotEditable(path.clone())),
+        StageOp::Delete | StageOp::Move { .. } | StageOp::Mode { .. } => Ok(Some(now)),
     }
 }
 

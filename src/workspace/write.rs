@@ -94,6 +94,26 @@ impl Folder {
         Ok(Written { path: to, notes: old.notes(&from) })
     }
 
+    /// Makes a file executable for everybody who may read it, or for nobody. Only where it is not so already (`Moved`); its
+    /// content is not looked at. A symbolic link is refused.
+    ///
+    /// # Errors
+    /// What opening a file may fail with. Nothing was changed then.
+    pub fn set_executable(&self, path: &WsPath, executable: bool) -> Result<Written, WorkspaceError> {
+        let real = self.resolve_parent(path)?;
+        let place = Place::open(self, &real, false)?;
+        let (fd, stat) = place.open_file()?;
+        if (stat.st_mode & 0o100 != 0) == executable {
+            return Err(WorkspaceError::Moved(real));
+        }
+        let mode = if executable { stat.st_mode | (stat.st_mode & 0o444) >> 2 | 0o100 } else { stat.st_mode & !0o111 };
+        rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode & 0o7777)).map_err(|e| told(&real, e))?;
+        rustix::fs::fsync(&fd).map_err(|e| told(&real, e))?;
+        let others = u64::from(stat.st_nlink as u32).saturating_sub(1);
+        let note = || format!("{real} has {others} more hard link(s); the mode is theirs too");
+        Ok(Written { notes: (others > 0).then(note).into_iter().collect(), path: real })
+    }
+
     /// The path with the links of its folders followed and its own name as it is.
     fn resolve_parent(&self, path: &WsPath) -> Result<WsPath, WorkspaceError> {
         let parent = path.parent().ok_or_else(|| WorkspaceError::IsDir(path.clone()))?;
@@ -151,8 +171,8 @@ impl Place {
         Ok(Place { dir, name: path.file_name().to_owned(), path: path.clone() })
     }
 
-    /// The file here, if it is a regular one that holds exactly `before`.
-    fn expect(&self, before: &[u8]) -> Result<Old, WorkspaceError> {
+    /// The file here, if it is a regular one and no symbolic link.
+    fn open_file(&self) -> Result<(OwnedFd, Stat), WorkspaceError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = open_at(&self.dir, &self.name, flags, ResolveFlags::NO_SYMLINKS).map_err(|errno| match errno {
             Errno::LOOP => WorkspaceError::Io { path: self.path.clone(), why: "it is a symbolic link".into() },
@@ -161,10 +181,15 @@ impl Place {
         })?;
         let stat = rustix::fs::fstat(&fd).map_err(|e| told(&self.path, e))?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Err(WorkspaceError::IsDir(self.path.clone())),
-            _ => return Err(WorkspaceError::Special(self.path.clone())),
+            FileType::RegularFile => Ok((fd, stat)),
+            FileType::Directory => Err(WorkspaceError::IsDir(self.path.clone())),
+            _ => Err(WorkspaceError::Special(self.path.clone())),
         }
+    }
+
+    /// The file here, if it is a regular one that holds exactly `before`.
+    fn expect(&self, before: &[u8]) -> Result<Old, WorkspaceError> {
+        let (fd, stat) = self.open_file()?;
         let mut found = Vec::with_capacity(before.len() + 1);
         let most = before.len() as u64 + 1;
         File::from(fd).take(most).read_to_end(&mut found).map_err(|e| io_error(&self.path, &e))?;

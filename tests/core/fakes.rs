@@ -217,6 +217,7 @@ impl Workspace for Files {
                 self.put(to.as_str(), &text);
                 Text::new(&text)
             }
+            StageOp::Mode { .. } => Text::new(&self.get(&path).unwrap_or_default()),
         };
         let mut staged = self.staged.lock().unwrap();
         staged.push(request);

@@ -266,6 +266,25 @@ fn files_move_and_go_as_proposals() {
 }
 
 #[test]
+fn a_mode_is_proposed_and_judged_as_a_write() {
+    let world = World::new([
+        call("file_op", json!({"op": "chmod", "path": "a", "executable": "true"})),
+        call("file_op", json!({"op": "chmod", "path": "a"})),
+        call("file_op", json!({"op": "delete", "path": "a", "executable": true})),
+        call("file_op", json!({"op": "chmod", "path": "a", "to": "b", "executable": false})),
+        call("file_op", json!({"op": "chmod", "path": ".git/hooks/x", "executable": true})),
+        finish(),
+    ]);
+    world.files.put("a", "x\n");
+    world.run();
+    let results = world.log.results();
+    assert!(results[0].1.starts_with("make a executable: hunk h1"), "{results:?}");
+    assert!(results[1].1.contains("chmod needs executable") && results[2].1.contains("executable is for chmod"), "{results:?}");
+    assert!(results[3].1.contains("chmod takes no to"), "{results:?}");
+    assert_eq!(results[4].0, ToolCallStatus::Denied, "{results:?}");
+}
+
+#[test]
 fn a_question_of_the_model_is_answered_or_not() {
     assert_eq!(result(&[], "ask_user", json!({"question": "which?", "options": "a"})).1, "the user answers: answer to which?");
     let (status, text) = result(&[], "ask_user", json!({"question": "unanswered"}));

@@ -6,6 +6,7 @@ mod files;
 mod following;
 mod history;
 mod laws;
+mod modes;
 mod provenance;
 mod renewing;
 mod undo;
@@ -13,7 +14,7 @@ mod undo;
 use countersign::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{FileProposal, Hunk, HunkState, Ids, Origin},
+    proposal::{FileProposal, Hunk, HunkKind, HunkState, Ids, Origin},
     seams::{StageOp, StageRequest, Staged, WorkspaceError},
     text::{Text, seams_hold},
     workspace::desk::{Beneath, Desk, DeskEvent, What},
@@ -39,7 +40,7 @@ fn path(name: &str) -> WsPath {
 }
 
 fn disk(text: &str) -> Option<Beneath> {
-    Some(Beneath { text: Text::new(text), bom: false })
+    Some(Beneath::text(Text::new(text), false))
 }
 
 fn request(name: &str, op: StageOp) -> StageRequest {
@@ -93,7 +94,9 @@ fn lives(file: &FileProposal) -> Vec<Hunk> {
 
 /// What must hold of every file at all times.
 fn assert_sound(file: &FileProposal) {
-    let live = lives(file);
+    let mut live = lives(file);
+    // A mode is about no place of the text.
+    live.retain(|hunk| hunk.kind != HunkKind::Mode);
     for hunk in &live {
         if hunk.state == HunkState::Pending {
             assert!(file.base.holds(&hunk.range, &hunk.old), "{hunk:?} does not stand in {:?}", file.base);

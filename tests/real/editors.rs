@@ -5,5 +5,6 @@
 mod emacs;
 mod helix;
 pub mod lab;
+mod menu;
 mod neovim;
 mod storm;

@@ -7,11 +7,13 @@ mod support;
 mod behind;
 mod content;
 mod folders;
+mod hands;
 mod hostile;
 mod kept;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;
+mod plain;
 mod proof;
 mod protocol;
 mod publishing;

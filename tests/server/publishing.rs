@@ -176,6 +176,45 @@ async fn commit_approved_push_rejected_then_approved_in_a_new_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn accepted_modes_and_files_that_are_no_text_are_committed_by_git() {
+    let lab = Lab::new();
+    let png: &[u8] = b"\x89PNG\0\r\n\xff";
+    for (name, bytes) in [("w/logo.png", png), ("w/old.bin", b"\0old"), ("w/run.sh", b"#!/bin/sh\n")] {
+        fs::write(lab.path(name), bytes).unwrap();
+    }
+    lab.git(&["add", "."]);
+    lab.git(&["commit", "-q", "-m", "bytes"]);
+    let op = |id: &str, input: Value| Turn::call(id, "file_op", input);
+    let double = ModelDouble::start([
+        edits(),
+        op("m", json!({"op": "move", "path": "logo.png", "to": "img/logo.png"})),
+        op("d", json!({"op": "delete", "path": "old.bin"})),
+        op("x", json!({"op": "chmod", "path": "run.sh", "executable": true})),
+        Turn::say("Done."),
+    ]);
+    let editor = lab.editor(&double).await;
+    editor.open("a.txt", "one\ntwo\nthree\nfour\nfive\nsix\nseven\n");
+    ask(&editor, "Tidy.").await;
+    let uri = editor.uri("run.sh");
+    let shown = editor.until("the mode", |seen| seen.diagnostics(&uri).first().cloned()).await;
+    let answer = editor.command("accept", json!({"proposal": shown["data"]["proposal"]})).await.unwrap();
+    assert_eq!((answer["accepted"].as_array().unwrap().len(), &answer["refused"]), (5, &json!([])), "{answer}");
+    editor.answer("Commit", READING, Choice::Title("Commit"));
+    editor.command("commit", json!({"message": "Tidy up"})).await.unwrap();
+    editor.until("the commit", |seen| seen.messages().into_iter().find(|said| said.contains("ommitted"))).await;
+    let tree = lab.git(&["ls-tree", "-r", "HEAD"]);
+    let rows: Vec<String> = tree.lines().map(|line| format!("{} {}", &line[..6], line.split_once('\t').unwrap().1)).collect();
+    assert_eq!(rows, ["100644 a.txt", "100644 img/logo.png", "100755 run.sh"]);
+    let id = |rev: &str| lab.git(&["rev-parse", rev]);
+    assert_eq!(id("HEAD:img/logo.png"), id("HEAD~1:logo.png"), "the same bytes");
+    assert!(lab.git(&["show", "HEAD:a.txt"]).contains("TWO"));
+    fs::write(lab.path("w/a.txt"), editor.text("a.txt")).unwrap();
+    assert_eq!(lab.git(&["status", "--short"]), "", "what is on the disk is what was committed");
+    double.assert_clean();
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_moved_between_question_and_answer_is_not_pushed() {
     let lab = Lab::new();
     fs::write(lab.path("w/b.txt"), "b\n").unwrap();

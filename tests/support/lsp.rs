@@ -150,17 +150,26 @@ impl Editor {
 
     /// `initialize` and `initialized` with these capabilities and options.
     pub async fn initialize(&self, capabilities: Value, options: Value) -> Value {
+        self.initialize_as("test", capabilities, options).await
+    }
+
+    /// The same with this editor's name.
+    pub async fn initialize_as(&self, name: &str, capabilities: Value, options: Value) -> Value {
         let folders = json!([{"uri": uri(&self.folder), "name": "w"}]);
-        self.initialize_in(capabilities, options, folders).await
+        self.initialize_all(name, capabilities, options, folders).await
     }
 
     /// The same with these workspace folders.
     pub async fn initialize_in(&self, capabilities: Value, options: Value, folders: Value) -> Value {
+        self.initialize_all("test", capabilities, options, folders).await
+    }
+
+    async fn initialize_all(&self, name: &str, capabilities: Value, options: Value, folders: Value) -> Value {
         let answer = self
             .bounded(self.peer.request(
                 "initialize",
                 json!({
-                    "processId": std::process::id(), "clientInfo": {"name": "test", "version": "1"}, "capabilities": capabilities,
+                    "processId": std::process::id(), "clientInfo": {"name": name, "version": "1"}, "capabilities": capabilities,
                     "initializationOptions": options, "rootUri": uri(&self.folder),
                     "workspaceFolders": folders,
                 }),

@@ -16,16 +16,41 @@ end, {
   end,
 })
 
-local plug = function(name, run)
+-- <Plug>(countersign-NAME) for each of these; what takes more than its name stands behind it.
+for name, command in pairs({
+  accept = 'accept',
+  reject = 'reject',
+  ['reject-reason'] = 'reject!',
+  renew = 'renew',
+  ['accept-file'] = 'accept_file',
+  ['reject-file'] = 'reject_file',
+  ['accept-all'] = 'accept_all',
+  ['reject-all'] = 'reject_all',
+  next = 'next',
+  prev = 'prev',
+  hunks = 'hunks',
+  diff = 'diff',
+  split = 'split',
+  undo = 'undo',
+  ask = 'ask',
+  stop = 'stop',
+  steer = 'steer!',
+  queue = 'queue!',
+  retry = 'retry!',
+  log = 'log',
+  approvals = 'approvals',
+}) do
+  local bang, verb = command:sub(-1) == '!' and '!' or '', command:gsub('!$', '')
+  local run = ('<Cmd>Countersign%s %s<CR>'):format(bang, verb)
   vim.keymap.set('n', '<Plug>(countersign-' .. name .. ')', run, { desc = 'countersign: ' .. name })
 end
-for _, name in ipairs({ 'accept', 'reject', 'diff', 'ask', 'stop', 'approvals' }) do
-  plug(name, '<Cmd>Countersign ' .. name .. '<CR>')
+for _, name in ipairs({ 'ask', 'accept', 'reject', 'renew' }) do
+  local keys = '<Plug>(countersign-' .. name .. ')'
+  vim.keymap.set('x', keys, ':Countersign ' .. name .. '<CR>', { desc = 'countersign: ' .. name .. ', the selection' })
 end
-vim.keymap.set('x', '<Plug>(countersign-ask)', ':Countersign ask<CR>', { desc = 'countersign: ask about the selection' })
-plug('answer', function()
+vim.keymap.set('n', '<Plug>(countersign-answer)', function()
   require('countersign.question').answer_here()
-end)
+end, { desc = 'countersign: answer with the choice under the cursor' })
 
 local function attach(buffer)
   -- Off the start-up path: the file is on the screen before the server is started.

@@ -68,7 +68,7 @@ pub fn send(path: &Path, form: &str, words: Option<&str>) -> std::io::Result<()>
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_patch(file: &Path, patch: &str) -> std::io::Result<()> {
+pub fn write_patch(file: &Path, patch: &[u8]) -> std::io::Result<()> {
     fs::write(file, patch)
 }
 

@@ -5,10 +5,11 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 use super::{
     edits::{ENCODING, Texts},
     screen::{Screen, Tone},
-    shown::{File, Hunk, Op},
+    shown::{File, Hunk},
 };
 use crate::{
     cli::printable::printable,
+    proposal::HunkKind,
     text::{self, Text},
 };
 
@@ -22,14 +23,21 @@ const WORDS: usize = 4_000;
 /// Shows a change; `all` shows even a very long one to its end.
 pub fn show(screen: &mut Screen, texts: &Texts, file: &File, hunk: &Hunk, all: bool) {
     let name = printable(file.path.as_str()).into_owned();
-    if file.is_whole(hunk) {
-        let what = match file.op {
-            Op::Create => format!("new file {name}"),
-            Op::Delete => format!("delete {name}"),
-            Op::Move => format!("move {name} to {}", printable(&target(file))),
-            Op::Edit => name,
+    if hunk.is_whole() {
+        let what = match hunk.kind {
+            HunkKind::Create => format!("new file {name}"),
+            HunkKind::Delete => format!("delete {name}"),
+            HunkKind::Move => format!("move {name} to {}", printable(&target(file))),
+            HunkKind::Mode | HunkKind::Lines => format!("mode of {name}"),
         };
         screen.line(&screen.paint(Tone::Strong, &what));
+        if let Some(mode) = &hunk.mode {
+            screen.say(Tone::Removed, &format!("old mode {}", printable(&mode.old)));
+            screen.say(Tone::Added, &format!("new mode {}", printable(&mode.new)));
+        }
+        if let Some(binary) = &file.binary {
+            screen.say(Tone::Quiet, &printable(&binary.words));
+        }
         return lines(screen, hunk, all);
     }
     let text = texts.text(&file.path).unwrap_or_default();

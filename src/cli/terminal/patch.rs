@@ -1,5 +1,5 @@
-//! A proposal as a patch that `git apply` takes: new, deleted and moved files, files without a last line end, CRLF and byte
-//! order marks, names that need quoting. Lines end at `\n` only, as git sees them.
+//! A proposal as a patch that `git apply` takes: new, deleted and moved files, modes, files that are no text, files without a
+//! last line end, CRLF and byte order marks, names that need quoting. Lines end at `\n` only, as git sees them.
 
 use super::{
     edits::ENCODING,
@@ -9,7 +9,7 @@ use crate::{
     path::WsPath,
     proposal::HunkState,
     seams::FileKind,
-    text::{Edit, Side, Text, unified},
+    text::{self, Edit, Side, Text, unified},
     workspace::Folder,
 };
 
@@ -17,31 +17,47 @@ use crate::{
 ///
 /// # Errors
 /// A sentence when a file is no longer what the hunks were made from.
-pub fn of(proposal: &Proposal, folder: &Folder) -> Result<String, String> {
-    proposal.files.iter().map(|file| of_file(file, folder)).collect()
+pub fn of(proposal: &Proposal, folder: &Folder) -> Result<Vec<u8>, String> {
+    let parts: Result<Vec<Vec<u8>>, String> = proposal.files.iter().map(|file| of_file(file, folder)).collect();
+    Ok(parts?.concat())
 }
 
-fn of_file(file: &File, folder: &Folder) -> Result<String, String> {
+fn of_file(file: &File, folder: &Folder) -> Result<Vec<u8>, String> {
     let hunks: Vec<_> = file.pending().collect();
     if hunks.is_empty() {
-        return Ok(String::new());
+        return Ok(Vec::new());
     }
     let path = file.path.as_str();
     if file.op == Op::Create {
         let text: String = hunks.iter().map(|hunk| hunk.new_text.as_str()).collect();
-        return Ok(unified(None, Some(Side { path, text: &text, executable: false })));
+        let executable = file.executable().unwrap_or(false);
+        return Ok(unified(None, Some(Side { path, text: &text, executable })).into());
     }
     let there = folder.read(&file.path).map_err(|error| error.to_string())?;
+    let executable = there.executable();
+    let to = match &file.to {
+        Some(uri) if file.op == Op::Move => beneath(uri, folder).ok_or_else(|| format!("{uri} is outside of the folder"))?,
+        _ => file.path.clone(),
+    };
     let decoded = there.decode();
+    if let Some(binary) = &file.binary {
+        if text::sha256(&there.bytes) != binary.sha256 {
+            return Err(format!("{path} on the disk is not what the changes were made from"));
+        }
+        if file.op == Op::Delete {
+            return Ok(text::removed_bytes(path, executable, &there.bytes));
+        }
+        let after = Side { path: to.as_str(), text: "", executable: file.executable().unwrap_or(executable) };
+        return Ok(unified(Some(Side { path, text: "", executable }), Some(after)).into());
+    }
     let before = String::from_utf8(there.bytes).ok().filter(|_| decoded.kind == FileKind::Text);
     let before = before.ok_or_else(|| format!("{path} is no UTF-8 text"))?;
-    let executable = there.mode & 0o100 != 0;
     let old = Side { path, text: &before, executable };
     if file.op == Op::Delete {
-        return Ok(unified(Some(old), None));
+        return Ok(unified(Some(old), None).into());
     }
     let mut text = decoded.text.clone();
-    let lines = hunks.iter().filter(|hunk| hunk.state == HunkState::Pending && !file.is_whole(hunk));
+    let lines = hunks.iter().filter(|hunk| hunk.state == HunkState::Pending && !hunk.is_whole());
     let mut edits: Vec<(Edit, &str)> = lines
         .map(|hunk| {
             let range = text.offset(hunk.range.start, ENCODING)..text.offset(hunk.range.end, ENCODING);
@@ -56,11 +72,8 @@ fn of_file(file: &File, folder: &Folder) -> Result<String, String> {
         text = text.edited(edit);
     }
     let after = with_mark(&text, decoded.bom);
-    let to = match &file.to {
-        Some(uri) if file.op == Op::Move => beneath(uri, folder).ok_or_else(|| format!("{uri} is outside of the folder"))?,
-        _ => file.path.clone(),
-    };
-    Ok(unified(Some(old), Some(Side { path: to.as_str(), text: &after, executable })))
+    let executable = file.executable().unwrap_or(executable);
+    Ok(unified(Some(old), Some(Side { path: to.as_str(), text: &after, executable })).into())
 }
 
 fn with_mark(text: &Text, mark: bool) -> String {

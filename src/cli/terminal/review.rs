@@ -188,7 +188,7 @@ impl Session {
             match key(&answer) {
                 Some((Key::Help, _)) => self.screen.paragraph("  ", Tone::Quiet, HELP),
                 Some((Key::Print, _)) => self.show(file, hunk, true),
-                Some((Key::Edit, _)) if file.is_whole(hunk) => {
+                Some((Key::Edit, _)) if hunk.is_whole() => {
                     self.screen.say(Tone::Quiet, "  only changed lines can be edited here; accept the file and edit it then");
                 }
                 Some(decision) => return Some(decision),

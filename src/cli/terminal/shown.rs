@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::{
     event::{HunkId, ProposalId},
     path::WsPath,
-    proposal::{HunkState, Receipt},
+    proposal::{HunkKind, HunkState, Receipt, mode_of},
     text::Point,
 };
 
@@ -36,6 +36,16 @@ pub struct File {
     pub hunks: Vec<Hunk>,
     /// Where a move leads.
     pub to: Option<String>,
+    /// Set when it is no text.
+    pub binary: Option<Binary>,
+}
+
+/// A file that is no text.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Binary {
+    pub sha256: String,
+    /// Size and digest for people.
+    pub words: String,
 }
 
 /// What happens to the file as a whole.
@@ -52,12 +62,22 @@ pub enum Op {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Hunk {
     pub id: HunkId,
+    pub kind: HunkKind,
     pub range: Span,
     pub old_text: String,
     pub new_text: String,
     pub state: HunkState,
     /// Accepted by itself only.
     pub steering: bool,
+    /// What becomes of the file's mode.
+    pub mode: Option<Mode>,
+}
+
+/// A change of a file's mode, as git writes modes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Mode {
+    pub old: String,
+    pub new: String,
 }
 
 /// A range of the file's present text.
@@ -79,18 +99,21 @@ impl Proposal {
     }
 }
 
+impl Hunk {
+    /// Whether this hunk is about the file as a whole.
+    pub fn is_whole(&self) -> bool {
+        self.kind != HunkKind::Lines
+    }
+}
+
 impl File {
     /// Its hunks that wait for a decision.
     pub fn pending(&self) -> impl Iterator<Item = &Hunk> {
         self.hunks.iter().filter(|hunk| hunk.state == HunkState::Pending)
     }
 
-    /// Whether this hunk is about the file as a whole.
-    pub fn is_whole(&self, hunk: &Hunk) -> bool {
-        match self.op {
-            Op::Create | Op::Delete => true,
-            Op::Move => hunk.old_text.is_empty() && hunk.new_text.is_empty(),
-            Op::Edit => false,
-        }
+    /// Whether the pending hunks make it executable, or not.
+    pub fn executable(&self) -> Option<bool> {
+        self.pending().find_map(|hunk| mode_of(&hunk.mode.as_ref()?.new))
     }
 }

@@ -1,10 +1,12 @@
 //! Acceptance in two halves, plan and settlement, and rejection.
 
-use super::{Beneath, Desk, DeskError, DeskEvent, What, news};
+use std::sync::Arc;
+
+use super::{Beneath, Desk, DeskError, DeskEvent, What, news, undo::MOST_KEPT};
 use crate::{
     event::{HunkId, ProposalId},
     path::WsPath,
-    proposal::{FileOp, Hunk, HunkKind, HunkState, Landed, PlannedFile},
+    proposal::{Beside, FileOp, FileProposal, Happened, Hunk, HunkKind, HunkState, Landed, PlannedFile},
     text::Text,
 };
 
@@ -88,18 +90,44 @@ impl Desk {
         hunks: &[HunkId],
         observed: Vec<(WsPath, Option<Beneath>)>,
     ) -> Result<Settled, DeskError> {
+        self.settle_done(id, hunks, observed, &[])
+    }
+
+    /// The same where the server itself has done `done` of them on the disk: a document that the editor still shows under a
+    /// name that is gone does not stand in the way.
+    ///
+    /// # Errors
+    /// [`DeskError::NoProposal`].
+    pub fn settle_done(
+        &mut self,
+        id: &ProposalId,
+        hunks: &[HunkId],
+        observed: Vec<(WsPath, Option<Beneath>)>,
+        done: &[HunkId],
+    ) -> Result<Settled, DeskError> {
         if !self.proposals.contains_key(id) {
             return Err(DeskError::NoProposal(id.clone()));
         }
-        self.settle_moves(id, hunks, &observed);
-        for (path, now) in observed {
-            self.disk_changed(&path, now);
+        self.settle_moves(id, hunks, &observed, done);
+        for (path, now) in &observed {
+            self.disk_changed(path, now.clone());
         }
         let paths: Vec<WsPath> = self.proposals[id].files.keys().cloned().collect();
+        let applies = |hunk: &Hunk| hunk.state == HunkState::Applying && hunks.contains(&hunk.id);
         for path in paths {
             let Some(file) = self.file_mut(id, &path) else { continue };
-            if file.live().any(|hunk| hunk.state == HunkState::Applying && hunks.contains(&hunk.id)) {
+            if file.live().any(applies) {
                 let mut happened = Vec::new();
+                if file.live().any(|hunk| applies(hunk) && hunk.kind == HunkKind::Delete && done.contains(&hunk.id)) {
+                    file.vanish(&mut happened);
+                }
+                // A document may still be shown for a file that was gone, and comes back.
+                let written = observed.iter().find(|(seen, _)| *seen == path).and_then(|(_, now)| now.as_ref());
+                if let Some(now) = written.filter(|now| now.blob.is_none())
+                    && file.live().any(|hunk| applies(hunk) && hunk.kind == HunkKind::Create && done.contains(&hunk.id))
+                {
+                    file.appear(&now.text, &mut happened);
+                }
                 file.settle(hunks, &mut happened);
                 self.book(id, &path, happened);
             }
@@ -125,7 +153,7 @@ impl Desk {
             return Err(DeskError::NoProposal(id.clone()));
         }
         let mut outcome = Rejection::default();
-        for hunk in hunks {
+        for hunk in &self.with_modes(id, hunks) {
             let Some(proposal) = self.proposals.get_mut(id) else { continue };
             let task = proposal.task.clone();
             let beneath = proposal.hunk(hunk).map(|(path, _)| &proposal.files[path]);
@@ -148,6 +176,13 @@ impl Desk {
         Ok(outcome)
     }
 
+    /// Keeps the bytes of a file that is not text and that the server deleted, so that this can be taken back.
+    pub fn keep_image(&mut self, id: &ProposalId, hunk: &HunkId, image: Arc<[u8]>) {
+        if let Some(proposal) = self.proposals.get_mut(id) {
+            proposal.keep_image(hunk, image, MOST_KEPT);
+        }
+    }
+
     /// The accepted hunks of a proposal, by file in the order of acceptance: whole texts before and after.
     pub fn accepted(&self, id: &ProposalId) -> Vec<(WsPath, Vec<(Text, Text)>)> {
         let mut files: Vec<(WsPath, Vec<(Text, Text)>)> = Vec::new();
@@ -161,36 +196,50 @@ impl Desk {
         files
     }
 
+    /// The hunks, and before each creation of a file the change of that file's mode, which means nothing without it.
+    fn with_modes(&self, id: &ProposalId, hunks: &[HunkId]) -> Vec<HunkId> {
+        let files = || self.proposals.get(id).into_iter().flat_map(|proposal| proposal.files.values());
+        let mut all = Vec::new();
+        for hunk in hunks {
+            let mode = files().find_map(|file| file.mode_of_created(hunk)).cloned();
+            all.extend(mode.into_iter().chain([hunk.clone()]).filter(|id| !all.contains(id)).collect::<Vec<_>>());
+        }
+        all
+    }
+
     /// A move landed when the file is gone from its old place and stands at the new one.
-    fn settle_moves(&mut self, id: &ProposalId, hunks: &[HunkId], observed: &[(WsPath, Option<Beneath>)]) {
+    fn settle_moves(&mut self, id: &ProposalId, hunks: &[HunkId], observed: &[(WsPath, Option<Beneath>)], done: &[HunkId]) {
         let moving = |hunk: &Hunk| hunk.kind == HunkKind::Move && hunk.state == HunkState::Applying && hunks.contains(&hunk.id);
-        let moves: Vec<(WsPath, WsPath, bool)> = self.proposals[id]
-            .files
-            .iter()
-            .filter(|(_, file)| file.live().any(moving))
-            .filter_map(|(from, file)| match &file.op {
-                FileOp::Move { to } => Some((from.clone(), to.clone(), file.exists)),
-                _ => None,
-            })
-            .collect();
-        for (from, to, exists) in moves {
+        let row = |(from, file): (&WsPath, &FileProposal)| {
+            let hunk = file.live().find(|hunk| moving(hunk))?.id.clone();
+            let FileOp::Move { to } = &file.op else { return None };
+            Some((hunk, from.clone(), to.clone(), file.exists, file.beside()))
+        };
+        let moves: Vec<(HunkId, WsPath, WsPath, bool, Beside)> = self.proposals[id].files.iter().filter_map(row).collect();
+        for (hunk, from, to, exists, beside) in moves {
             let seen = |path: &WsPath| observed.iter().find(|(seen, _)| seen == path).map(|(_, now)| now.as_ref());
-            let left = !self.buffers.contains_key(&from) && seen(&from).map_or(!exists, |now| now.is_none());
-            let there = self.buffers.get(&to).map(|buffer| &buffer.text).or(seen(&to).flatten().map(|now| &now.text)).cloned();
-            let (true, Some(there)) = (left, there) else { continue };
+            let shown = self.buffers.contains_key(&from) && !done.contains(&hunk);
+            let left = !shown && seen(&from).map_or(!exists, |now| now.is_none());
+            let opened = self.buffers.get(&to).map(|buffer| Beneath::from(buffer.text.clone()));
+            let (true, Some(there)) = (left, opened.or(seen(&to).flatten().cloned())) else { continue };
             let Some(proposal) = self.proposals.get_mut(id) else { continue };
             let Some((mut hunk, base)) = proposal.rename(&from, &to) else { continue };
             hunk.state = HunkState::Accepted;
             self.provenance.rename(&from, &to, &base);
-            self.provenance.replace(&to, None, Some(&there));
+            self.provenance.replace(&to, None, Some(&there.text));
             let empty = Text::default();
-            proposal.accept(&to, &Landed { hunk: hunk.clone(), before: empty.clone(), after: base.clone() });
-            let mut happened = vec![crate::proposal::Happened::Landed(Box::new(Landed { hunk, before: base, after: empty }))];
+            let comes = (Beside::default(), beside.clone());
+            proposal.accept(&to, &Landed { hunk: hunk.clone(), before: empty.clone(), after: base.clone(), beside: comes });
+            let goes = Landed { hunk, before: base, after: empty, beside: (beside, Beside::default()) };
+            let mut happened = vec![Happened::Landed(Box::new(goes))];
             self.book(id, &from, std::mem::take(&mut happened));
             if let Some(file) = self.file_mut(id, &to) {
-                file.appear(&there, &mut happened);
+                match &there.blob {
+                    Some(blob) => file.appear_bytes(blob, &mut happened),
+                    None => file.appear(&there.text, &mut happened),
+                }
             }
-            self.remember_origins(id, &to, &happened, &there);
+            self.remember_origins(id, &to, &happened, &there.text);
             self.book(id, &to, happened);
         }
     }

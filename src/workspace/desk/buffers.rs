@@ -4,7 +4,7 @@ use super::{Beneath, Desk, DeskError};
 use crate::{
     event::ProposalId,
     path::WsPath,
-    proposal::{FileOp, FileProposal, Happened, HunkKind, HunkState, Step, Why},
+    proposal::{Blob, FileOp, FileProposal, Happened, HunkKind, HunkState, Step, Why},
     text::{self, Edit, Encoding, Point, Text},
 };
 
@@ -138,18 +138,52 @@ impl Desk {
                 file.bom = Some(now.bom);
             }
         }
+        let executable = now.as_ref().and_then(|now| now.executable);
         if let Some(buffer) = self.buffers.get_mut(path) {
-            buffer.touched |= now.is_none();
-            buffer.bom = now.as_ref().map(|now| now.bom);
-            let on_disk = now.map(|now| now.text);
+            let text = now.filter(|now| now.blob.is_none());
+            buffer.touched |= text.is_none();
+            buffer.bom = text.as_ref().map(|now| now.bom);
+            let on_disk = text.map(|now| now.text);
             buffer.disk.clone_from(&on_disk);
             self.compare_checked(path, Some(on_disk.as_ref()), None);
+            self.follow_mode(path, executable);
             return;
         }
-        self.replace(path, now.as_ref().map(|now| &now.text), false);
+        match now.as_ref().and_then(|now| now.blob.as_ref()) {
+            Some(blob) => self.replace_bytes(path, blob),
+            None => self.replace(path, now.as_ref().map(|now| &now.text), false),
+        }
         self.compare_checked(path, None, Some(now.as_ref().map(|now| &now.text)));
+        self.follow_mode(path, executable);
         if now.is_some() {
             self.block_moves(path);
+        }
+    }
+
+    /// The disk holds a file there that is not text.
+    fn replace_bytes(&mut self, path: &WsPath, blob: &Blob) {
+        self.provenance.replace(path, None, None);
+        for id in self.over(path) {
+            let Some(file) = self.file_mut(&id, path).filter(|file| !file.exists || file.blob.as_ref() != Some(blob)) else {
+                continue;
+            };
+            let mut happened = Vec::new();
+            file.appear_bytes(blob, &mut happened);
+            self.book(&id, path, happened);
+        }
+        self.note_whole(path, None, Some(&Text::default()), false);
+    }
+
+    /// The mode that the disk's file has; `None` when there is none, or it was not looked at.
+    fn follow_mode(&mut self, path: &WsPath, executable: Option<bool>) {
+        let Some(executable) = executable else { return };
+        for id in self.over(path) {
+            let Some(file) = self.file_mut(&id, path).filter(|file| file.executable != Some(executable)) else { continue };
+            let mut happened = Vec::new();
+            file.follow_mode(executable, &mut happened);
+            if !happened.is_empty() {
+                self.book(&id, path, happened);
+            }
         }
     }
 
@@ -211,7 +245,7 @@ impl Desk {
             let known = file.exists.then(|| file.base.clone());
             let mut happened = Vec::new();
             match now {
-                _ if known.as_ref() == now => {}
+                _ if known.as_ref() == now && file.blob.is_none() => {}
                 Some(text) => file.appear(text, &mut happened),
                 None => file.vanish(&mut happened),
             }
@@ -220,7 +254,7 @@ impl Desk {
             }
             let landed = happened.iter().rev().find_map(after_landing);
             before = landed.or(before).or(Some(known.clone()));
-            if known.as_ref() != now {
+            if known.as_ref() != now || !happened.is_empty() {
                 self.book(&id, path, happened);
             }
         }

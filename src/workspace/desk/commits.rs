@@ -9,14 +9,15 @@ use super::{
 use crate::{
     event::{HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{HunkKind, Proposal, Record},
+    proposal::{Blob, HunkKind, Proposal, Record},
+    seams::Accepted,
 };
 
 /// What stands accepted and in no commit.
 #[derive(Clone, Debug, Default)]
 pub struct Uncommitted {
-    /// By file: whole texts before and after, in order of acceptance.
-    pub files: Vec<(WsPath, Vec<(String, String)>)>,
+    /// By file, in order of acceptance.
+    pub files: Vec<(WsPath, Vec<Accepted>)>,
     /// The hunks that these come from.
     pub hunks: Vec<(ProposalId, HunkId, WsPath)>,
     /// Hunks from before a restart that the user's text does not hold as they were accepted.
@@ -27,6 +28,20 @@ type Key = (ProposalId, HunkId, WsPath);
 
 fn key(proposal: &Proposal, record: &Record) -> Key {
     (proposal.id.clone(), record.hunk.clone(), record.path.clone())
+}
+
+/// An accepted hunk as a commit takes it.
+fn accepted(record: &Record) -> Accepted {
+    let (before, after) = &record.beside;
+    let mode = if record.kind == HunkKind::Mode { after.executable } else { None };
+    match (mode, &before.blob, &after.blob) {
+        (Some(executable), ..) => Accepted::Mode { executable },
+        (None, None, None) => Accepted::Text { before: record.before.to_string(), after: record.after.to_string() },
+        (None, before, after) => {
+            let sha256 = |blob: &Option<Blob>| blob.as_ref().map(|blob| blob.sha256.clone());
+            Accepted::Bytes { before: sha256(before), after: sha256(after) }
+        }
+    }
 }
 
 impl Desk {
@@ -48,7 +63,7 @@ impl Desk {
                     }
                     continue;
                 }
-                let pair = (record.before.to_string(), record.after.to_string());
+                let pair = accepted(record);
                 match found.files.iter_mut().find(|(path, _)| *path == record.path) {
                     Some((_, pairs)) => pairs.push(pair),
                     None => found.files.push((record.path.clone(), vec![pair])),
@@ -111,11 +126,10 @@ impl Desk {
         if self.open_restored().next().is_none() {
             return Vec::new();
         }
-        let mut paths: Vec<WsPath> =
-            self.proposals().flat_map(|proposal| &proposal.accepted).map(|record| record.path.clone()).collect();
+        let records = self.proposals().flat_map(|proposal| &proposal.accepted);
+        let mut paths: Vec<WsPath> = records.filter(|record| self.needs_disk(record)).map(|record| record.path.clone()).collect();
         paths.sort();
         paths.dedup();
-        paths.retain(|path| !self.buffers.contains_key(path));
         paths
     }
 
@@ -134,7 +148,7 @@ impl Desk {
         for proposal in self.proposals() {
             let moves = moves_of(&proposal.accepted);
             for record in proposal.accepted.iter().filter(|record| !record.forgotten) {
-                files.entry(record.path.clone()).or_insert_with(|| Past::of(&record.path, self.text_now(&record.path, observed)));
+                files.entry(record.path.clone()).or_insert_with(|| Past::of(&record.path, self.file_now(&record.path, observed)));
                 let twin = record.kind == HunkKind::Move && moves.get(&record.hunk) == Some(&record.path);
                 if !twin {
                     rest.push((proposal, record, moves.get(&record.hunk).cloned()));

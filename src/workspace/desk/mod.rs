@@ -12,11 +12,13 @@ mod provenance;
 mod receipts;
 mod renew;
 mod staging;
+mod standing;
 mod undo;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use crate::proposal::Beneath;
 pub use acceptance::{Plan, Rejection, Settled, Taken};
 pub use buffers::{Buffer, DocChange};
 pub use commits::Uncommitted;
@@ -29,17 +31,7 @@ use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
     proposal::{FileProposal, Happened, Hunk, Proposal, Why},
-    text::Text,
 };
-
-/// A file's text as it was read from the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beneath {
-    /// Without the byte order mark.
-    pub text: Text,
-    /// Whether the file begins with one.
-    pub bom: bool,
-}
 
 /// Something that the server journals or shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +89,8 @@ pub struct Desk {
     watches: BTreeMap<TaskId, news::Watch>,
     events: Vec<DeskEvent>,
     committed: BTreeSet<(ProposalId, HunkId, WsPath)>,
+    /// How many of these were there at the last push.
+    pushed: usize,
     /// Accepted before a restart: a commit looks whether they still stand.
     restored: BTreeSet<(ProposalId, HunkId, WsPath)>,
     provenance: provenance::Provenance,

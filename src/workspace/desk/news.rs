@@ -167,6 +167,10 @@ pub(super) fn accepted(path: &WsPath, landed: &Landed) -> News {
         HunkKind::Create => format!("the user accepted hunk {}: {path} is created", hunk.id),
         HunkKind::Delete => format!("the user accepted hunk {}: {path} is deleted", hunk.id),
         HunkKind::Move => format!("the user accepted hunk {}: {path} is moved", hunk.id),
+        HunkKind::Mode => {
+            let what = if hunk.executable() == Some(true) { "executable" } else { "not executable" };
+            format!("the user accepted hunk {}: {path} is {what}", hunk.id)
+        }
         HunkKind::Lines => {
             let start = hunk.range.start.min(landed.after.len());
             let place = lines(&landed.after, std::slice::from_ref(&(start..start + hunk.new.len())));

@@ -193,7 +193,7 @@ impl Desk {
             let range = match record.kind {
                 HunkKind::Lines => taken_back(record, &now).ok().map(|reverse| reverse.edit.range),
                 HunkKind::Create => (now == record.after).then_some(whole),
-                HunkKind::Delete | HunkKind::Move => None,
+                HunkKind::Delete | HunkKind::Move | HunkKind::Mode => None,
             };
             let Some(range) = range else { continue };
             let (hunk, call) = (record.hunk.clone(), record.call.clone());

@@ -9,7 +9,7 @@ use super::{Desk, Overlay, Seen};
 use crate::{
     event::{ProposalId, TaskId},
     path::WsPath,
-    proposal::Receipt,
+    proposal::{Receipt, mode_word},
     text::Text,
 };
 
@@ -40,7 +40,7 @@ impl Desk {
         }
         let (id, overlay) = (proposal.id.clone(), self.overlay(Some(task)));
         let texts: BTreeMap<_, _> = overlay.iter().map(|over| (over.path.clone(), over.text.clone())).collect();
-        let digest = digest(&texts);
+        let digest = digest(&overlay);
         let number = self.rounds.values().map(|round| round.number + 1).max().unwrap_or_default();
         let (receipts, differs) = Default::default();
         let round = Round { task: task.clone(), digest: digest.clone(), receipts, texts, differs, number };
@@ -85,6 +85,7 @@ impl Desk {
             let seen = match self.view(Some(&round.task), path) {
                 Some(Seen::Text { text, .. }) => Some(Some(text)),
                 Some(Seen::Gone) => Some(None),
+                Some(Seen::Bytes { .. }) => None,
                 None => now.map(|now| now.cloned()),
             };
             let checked = round.texts.get(path).map(Option::as_ref).or(before);
@@ -127,11 +128,14 @@ fn same(one: Option<&Text>, other: Option<&Text>) -> bool {
     }
 }
 
-/// SHA-256 over the paths and the digests of their texts, in the order of the paths.
-fn digest(texts: &BTreeMap<WsPath, Option<Text>>) -> String {
-    let row = |(path, text): (&WsPath, &Option<Text>)| {
-        let text = text.as_ref().map_or_else(|| "deleted".to_owned(), Text::sha256);
-        format!("{text} {path:?}\n")
+/// SHA-256 over the paths and the digests of their texts, in the order of the paths. What is no text goes by where its bytes
+/// stand.
+fn digest(overlay: &[Overlay]) -> String {
+    let row = |over: &Overlay| {
+        let text = over.text.as_ref().map_or_else(|| "deleted".to_owned(), Text::sha256);
+        let at = over.at.as_ref().map(|at| format!(" of {at:?}")).unwrap_or_default();
+        let mode = over.executable.map(|executable| format!(" {}", mode_word(executable))).unwrap_or_default();
+        format!("{text} {:?}{at}{mode}\n", over.path)
     };
-    Text::new(&texts.iter().map(row).collect::<String>()).sha256()
+    Text::new(&overlay.iter().map(row).collect::<String>()).sha256()
 }

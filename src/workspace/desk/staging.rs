@@ -22,10 +22,12 @@ impl Desk {
         if moved_from.is_none() && !self.buffers.contains_key(&key) {
             self.refresh(&key, &beneath);
         }
-        let file = match self.proposals.get(&id).and_then(|proposal| proposal.files.get(&key)) {
+        let executable = beneath.as_ref().and_then(|beneath| beneath.executable);
+        let mut file = match self.proposals.get(&id).and_then(|proposal| proposal.files.get(&key)) {
             Some(file) => file.clone(),
             None => self.fresh(&key, beneath),
         };
+        file.executable = executable.or(file.executable);
         let (before, base) = (file.staged(), file.exists.then(|| file.base.clone()));
         let target = self.target(&id, &key, &request.op)?;
         let proposal = self.proposals.get_mut(&id).ok_or(WorkspaceError::Closed)?;
@@ -55,7 +57,12 @@ impl Desk {
 
     /// Brings what is known of a file that is not open up to what the disk holds.
     fn refresh(&mut self, path: &WsPath, beneath: &Option<Beneath>) {
-        let differs = |file: &FileProposal| file.exists.then_some(&file.base) != beneath.as_ref().map(|beneath| &beneath.text);
+        let differs = |file: &FileProposal| {
+            let known = file.exists.then_some((&file.base, &file.blob));
+            let executable = beneath.as_ref().and_then(|beneath| beneath.executable);
+            known != beneath.as_ref().map(|beneath| (&beneath.text, &beneath.blob))
+                || executable.is_some_and(|now| file.executable != Some(now))
+        };
         if self.proposals.values().filter_map(|proposal| proposal.files.get(path)).any(differs) {
             self.disk_changed(path, beneath.clone());
         }
@@ -65,7 +72,7 @@ impl Desk {
     fn fresh(&self, path: &WsPath, beneath: Option<Beneath>) -> FileProposal {
         match (self.buffers.get(path), beneath) {
             (Some(buffer), beneath) => FileProposal::over(buffer.text.clone(), beneath.map(|beneath| beneath.bom).or(buffer.bom)),
-            (None, Some(beneath)) => FileProposal::over(beneath.text, Some(beneath.bom)),
+            (None, Some(beneath)) => FileProposal::of(beneath),
             (None, None) => FileProposal::absent(),
         }
     }
@@ -95,6 +102,7 @@ fn staged(
     let now = file.staged().filter(|_| key != path || !is_moved(&file));
     let missing = || WorkspaceError::NotFound { path: path.clone(), near: Vec::new() };
     match &request.op {
+        StageOp::Modify { .. } if file.blob.is_some() => return Err(WorkspaceError::NotEditable(path.clone())),
         StageOp::Modify { from, to } => {
             let now = now.ok_or_else(missing)?;
             let to = transplant(from, to, &now).ok_or_else(|| WorkspaceError::Moved(path.clone()))?;
@@ -116,6 +124,13 @@ fn staged(
             }
             file.stage_move((to != key).then(|| to.clone()), origin).map_err(busy)?;
         }
+        StageOp::Mode { executable } => {
+            now.ok_or_else(missing)?;
+            if file.staged_executable().unwrap_or(false) == *executable {
+                return Err(WorkspaceError::Same(path.clone()));
+            }
+            file.stage_mode(*executable, origin).map_err(busy)?;
+        }
     }
     Ok(Some(file))
 }
@@ -135,13 +150,14 @@ fn create(
     let deletion =
         file.live().find(|hunk| file.op == FileOp::Delete && hunk.state == HunkState::Pending).map(|hunk| hunk.id.clone());
     match (deletion, now) {
+        (Some(_), _) if file.blob.is_some() => Err(WorkspaceError::NotEditable(path.clone())),
         (Some(deletion), _) => {
             file.remove(&deletion);
             file.stage_text(text, origin).map_err(busy)
         }
         (None, None) => file.stage_create(text, origin).map_err(busy),
         // An editor opens an empty document for a file that does not exist yet.
-        (None, Some(now)) if now.is_empty() && file.is_empty() && file.bom.is_none() => {
+        (None, Some(now)) if now.is_empty() && file.is_empty() && file.bom.is_none() && file.blob.is_none() => {
             file.stage_create(text, origin).map_err(busy)
         }
         (None, Some(_)) => Err(WorkspaceError::Exists(path.clone())),

@@ -3,13 +3,13 @@
 //! The newest hunk goes first, each over what is there without the newer ones. Where the user edited its lines since, a hunk
 //! is kept, and the answer says where.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{Beneath, Desk, Taken, news};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{FileProposal, HunkKind, Origin, Proposal, Record, taken_back},
+    proposal::{Blob, Bytes, FileProposal, Hunk, HunkKind, Origin, Proposal, Record, taken_back},
     text::{self, Edit, Text, grow},
 };
 
@@ -44,18 +44,39 @@ pub struct Undo {
 pub(super) struct Past {
     /// Where it stands now, and its text; `None` when there is no file.
     origin: WsPath,
-    now: Option<Text>,
-    /// Its text so far without the newer hunks.
+    now: Option<Beneath>,
+    /// Its text so far without the newer hunks, empty where it is not text; `None` without a file.
     text: Option<Text>,
+    /// Set while it is not text.
+    blob: Option<Blob>,
+    /// The bytes to put there, when it has to come back and is not text.
+    image: Option<Arc<[u8]>>,
+    executable: Option<bool>,
     /// Edits made so far, each with the length of what it replaced.
     edits: Vec<(Edit, usize)>,
-    /// What is taken back, with the ranges of `now` that it touches; none when it is about the file as a whole.
-    takes: Vec<(Taken, Option<Range<usize>>)>,
+    /// What is taken back, with what of `now` it touches.
+    takes: Vec<(Taken, Touch)>,
+}
+
+/// What of a file an accepted hunk is about.
+enum Touch {
+    Lines(Range<usize>),
+    Whole,
+    Mode,
 }
 
 impl Past {
-    pub(super) fn of(path: &WsPath, now: Option<Text>) -> Past {
-        Past { origin: path.clone(), now: now.clone(), text: now, edits: Vec::new(), takes: Vec::new() }
+    pub(super) fn of(path: &WsPath, now: Option<Beneath>) -> Past {
+        Past {
+            origin: path.clone(),
+            text: now.as_ref().map(|now| now.text.clone()),
+            blob: now.as_ref().and_then(|now| now.blob.clone()),
+            image: None,
+            executable: now.as_ref().and_then(|now| now.executable),
+            now,
+            edits: Vec::new(),
+            takes: Vec::new(),
+        }
     }
 
     /// A range of `text` in `now`.
@@ -67,7 +88,7 @@ impl Past {
     }
 
     fn lines(&self, range: Range<usize>) -> Option<(usize, usize)> {
-        let now = self.now.as_ref()?;
+        let now = &self.now.as_ref()?.text;
         let range = self.in_now(range);
         let last = range.end.saturating_sub(1).max(range.start);
         Some((now.line_of(range.start) + 1, now.line_of(last) + 1))
@@ -75,17 +96,13 @@ impl Past {
 }
 
 impl Desk {
-    /// The files of a task's accepted hunks that are not open: read them for [`Desk::undo`].
+    /// The files of a task's accepted hunks of which the disk is to be known: read them for [`Desk::undo`].
     pub fn closed_accepted(&self, task: &TaskId) -> Vec<WsPath> {
-        let mut paths: Vec<WsPath> = self
-            .proposal_of(task)
-            .into_iter()
-            .flat_map(|proposal| &proposal.accepted)
-            .map(|record| record.path.clone())
-            .collect();
+        let records = self.proposal_of(task).into_iter().flat_map(|proposal| &proposal.accepted);
+        let wanted = records.filter(|record| self.needs_disk(record));
+        let mut paths: Vec<WsPath> = wanted.map(|record| record.path.clone()).collect();
         paths.sort();
         paths.dedup();
-        paths.retain(|path| !self.buffers.contains_key(path));
         paths
     }
 
@@ -103,7 +120,7 @@ impl Desk {
         let Some(of) = self.proposal_of(task) else { return undo };
         let mut files: BTreeMap<WsPath, Past> = BTreeMap::new();
         for record in &of.accepted {
-            files.entry(record.path.clone()).or_insert_with(|| Past::of(&record.path, self.text_now(&record.path, observed)));
+            files.entry(record.path.clone()).or_insert_with(|| Past::of(&record.path, self.file_now(&record.path, observed)));
         }
         let mut records: Vec<&Record> = of.accepted.iter().rev().collect();
         let moves = moves_of(&of.accepted);
@@ -128,8 +145,40 @@ impl Desk {
 
     /// The user's text of a file: its document's, else what was read from the disk.
     pub(super) fn text_now(&self, path: &WsPath, observed: &[(WsPath, Option<Beneath>)]) -> Option<Text> {
-        let disk = || observed.iter().find(|(seen, _)| seen == path).and_then(|(_, now)| now.as_ref());
-        self.buffers.get(path).map(|buffer| &buffer.text).or_else(|| disk().map(|now| &now.text)).cloned()
+        self.file_now(path, observed).map(|now| now.text)
+    }
+
+    /// The same with all that is known of the file.
+    pub(super) fn file_now(&self, path: &WsPath, observed: &[(WsPath, Option<Beneath>)]) -> Option<Beneath> {
+        let seen = observed.iter().find(|(seen, _)| seen == path).map(|(_, now)| now);
+        match self.buffers.get(path) {
+            // The server deleted or moved it, and the editor still shows it.
+            Some(_) if seen == Some(&None) && self.went(path) => None,
+            Some(buffer) => {
+                let executable = seen.and_then(|now| now.as_ref()?.executable);
+                Some(Beneath { executable, ..Beneath::from(buffer.text.clone()) })
+            }
+            None => seen.cloned().flatten(),
+        }
+    }
+
+    /// Whether the last that was accepted about this name took the file away.
+    fn went(&self, path: &WsPath) -> bool {
+        self.proposals().any(|proposal| {
+            let last = proposal.accepted.iter().rfind(|record| record.path == *path);
+            last.is_some_and(|last| match last.kind {
+                HunkKind::Delete => true,
+                HunkKind::Move => moves_of(&proposal.accepted).get(&last.hunk) != Some(path),
+                _ => false,
+            })
+        })
+    }
+
+    /// Whether what the disk holds counts for an accepted hunk. A document has no mode, and may still be shown when its file
+    /// is gone.
+    pub(super) fn needs_disk(&self, record: &Record) -> bool {
+        let of_disk = matches!(record.kind, HunkKind::Mode | HunkKind::Delete | HunkKind::Move);
+        of_disk || !self.buffers.contains_key(&record.path)
     }
 
     /// Ends an undo once its hunks are settled: forgets its proposal, and the accepted hunks that are taken back. The answer
@@ -181,15 +230,41 @@ pub(super) fn step_back(
         }
         let mut past =
             files.remove(to).filter(|past| past.text.is_some()).ok_or_else(|| (None, format!("{to} is not there any more")))?;
-        past.takes.push((taken, None));
+        past.takes.push((taken, Touch::Whole));
         files.insert(path.clone(), past);
         return Ok(());
     }
     let past = files.get_mut(path).ok_or_else(gone)?;
+    let (before, after) = &record.beside;
     match (record.kind, &past.text) {
-        (HunkKind::Delete, None) => past.text = Some(record.before.clone()),
+        (HunkKind::Delete, None) => {
+            if before.blob.is_some() && record.image.is_none() {
+                return Err((
+                    None,
+                    format!(
+                        "{path} was too large, or deleted before a restart, and its bytes are not kept; git has them if they were committed"
+                    ),
+                ));
+            }
+            past.text = Some(record.before.clone());
+            (past.blob, past.executable, past.image) = (before.blob.clone(), before.executable, record.image.clone());
+        }
         (HunkKind::Delete, Some(_)) => return Err((None, format!("there is a file at {path} again"))),
         (_, None) => return Err(gone()),
+        (HunkKind::Mode, Some(_)) if past.executable != after.executable => {
+            return Err((None, format!("the mode of {path} was changed since")));
+        }
+        (HunkKind::Mode, Some(_)) => {
+            past.executable = before.executable;
+            past.takes.push((taken, Touch::Mode));
+            return Ok(());
+        }
+        (HunkKind::Create, Some(_)) if past.blob != after.blob => {
+            return Err((None, format!("{path} is another file since, so it is not deleted")));
+        }
+        (_, Some(_)) if past.blob.is_some() && record.kind == HunkKind::Lines => {
+            return Err((None, format!("{path} is not text any more")));
+        }
         (HunkKind::Create, Some(text)) if *text != record.after => {
             let since = text::changes(&record.after, text);
             let grown: isize = since.iter().map(|edit| edit.new.len() as isize - edit.range.len() as isize).sum();
@@ -203,13 +278,13 @@ pub(super) fn step_back(
             };
             return Err((lines, why));
         }
-        (HunkKind::Create, Some(_)) => past.text = None,
+        (HunkKind::Create, Some(_)) => (past.text, past.blob) = (None, None),
         (_, Some(text)) => match taken_back(record, text) {
             Ok(reverse) => {
                 let touched = past.in_now(reverse.edit.range.clone());
                 past.edits.push((reverse.edit.clone(), reverse.edit.range.len()));
                 past.text = Some(reverse.after);
-                past.takes.push((taken, Some(touched)));
+                past.takes.push((taken, Touch::Lines(touched)));
                 return Ok(());
             }
             Err(range) if restored => {
@@ -220,7 +295,7 @@ pub(super) fn step_back(
         },
     }
     past.edits.clear();
-    past.takes.push((taken, None));
+    past.takes.push((taken, Touch::Whole));
     Ok(())
 }
 
@@ -232,29 +307,39 @@ fn stage(reverse: &mut Proposal, undo: &mut Undo, target: WsPath, past: Past) {
     let call = CallId::from("undo");
     let mut origin = Origin { call: &call, apart: false, ids: &mut reverse.ids };
     let (mut file, place) = match &past.now {
-        Some(now) => (FileProposal::over(now.clone(), None), past.origin),
+        Some(now) => (FileProposal::of(now.clone()), past.origin),
         None => (FileProposal::absent(), target.clone()),
     };
     // The file is new and nothing of it is being accepted, so none of these can be busy.
     let _ = match (&past.now, &past.text) {
+        (Some(now), Some(_)) if now.blob.is_some() => Ok(()),
         (Some(_), Some(text)) => file.stage_text(text, &mut origin),
         (Some(_), None) => file.stage_delete(&mut origin),
-        (None, Some(text)) => file.stage_create(text, &mut origin),
+        (None, Some(text)) => match past.image {
+            Some(image) => file.stage_bytes(Bytes::of(image), &mut origin),
+            None => file.stage_create(text, &mut origin),
+        },
         (None, None) => Ok(()),
     };
+    if let (Some(_), Some(executable)) = (&past.text, past.executable) {
+        let _ = file.stage_mode(executable, &mut origin);
+    }
     if past.now.is_some() && past.text.is_some() && target != place {
         let _ = file.stage_move(Some(target), &mut origin);
     }
-    let all: Vec<HunkId> = file.live().map(|hunk| hunk.id.clone()).collect();
-    for (taken, range) in past.takes {
-        let near = |range: &Range<usize>| {
-            let touching = file.live().filter(|hunk| hunk.range.start <= range.end && range.start <= hunk.range.end);
-            touching.map(|hunk| hunk.id.clone()).collect::<Vec<_>>()
+    let ids = |wanted: &dyn Fn(&Hunk) -> bool| -> Vec<HunkId> {
+        file.live().filter(|hunk| wanted(hunk)).map(|hunk| hunk.id.clone()).collect()
+    };
+    let not_mode = |hunk: &Hunk| hunk.kind != HunkKind::Mode;
+    for (taken, touch) in past.takes {
+        let by = match touch {
+            Touch::Mode => ids(&|hunk| hunk.kind == HunkKind::Mode),
+            Touch::Lines(range) => ids(&|hunk| not_mode(hunk) && hunk.range.start <= range.end && range.start <= hunk.range.end),
+            Touch::Whole => Vec::new(),
         };
-        let by = range.as_ref().map(near).filter(|by| !by.is_empty()).unwrap_or_else(|| all.clone());
-        undo.takes.push((taken, by));
+        undo.takes.push((taken, if by.is_empty() { ids(&not_mode) } else { by }));
     }
-    undo.hunks.extend(all);
+    undo.hunks.extend(ids(&|_| true));
     if !file.is_empty() {
         reverse.files.insert(place, file);
     }

@@ -4,7 +4,7 @@ use super::{Buffer, Desk};
 use crate::{
     event::TaskId,
     path::WsPath,
-    proposal::{FileOp, FileProposal, Proposal},
+    proposal::{FileOp, FileProposal, Hunk, Proposal},
     seams::Source,
     text::Text,
 };
@@ -16,6 +16,10 @@ pub enum Seen {
         text: Text,
         source: Source,
     },
+    /// A file that is not text and that the task moved here: its bytes stand at `at` on the disk.
+    Bytes {
+        at: WsPath,
+    },
     /// The task deleted it or moved it away.
     Gone,
 }
@@ -24,8 +28,12 @@ pub enum Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlay {
     pub path: WsPath,
-    /// `None` when the task deleted the file or moved it away.
+    /// `None` when the task deleted the file or moved it away; empty where it is not text.
     pub text: Option<Text>,
+    /// Where its bytes stand on the disk when it is not text.
+    pub at: Option<WsPath>,
+    /// Set when the task makes it executable, or not.
+    pub executable: Option<bool>,
     /// Whether the file on disk begins with a byte order mark; `None` when that was never told.
     pub bom: Option<bool>,
     pub source: Source,
@@ -64,14 +72,21 @@ impl Desk {
     /// The file as `task` sees it (`None`: as one without a proposal does) when the desk knows better than the disk.
     pub fn view(&self, task: Option<&TaskId>, path: &WsPath) -> Option<Seen> {
         if let Some(proposal) = task.and_then(|task| self.proposal_of(task)) {
-            if let Some(text) = proposal.moved_to(path).and_then(|from| proposal.files[from].staged()) {
-                return Some(Seen::Text { text, source: Source::Proposed });
+            if let Some((from, file)) = proposal.moved_to(path).and_then(|from| Some((from, proposal.files.get(from)?)))
+                && let Some(text) = file.staged()
+            {
+                return Some(match file.blob {
+                    Some(_) => Seen::Bytes { at: from.clone() },
+                    None => Seen::Text { text, source: Source::Proposed },
+                });
             }
             if let Some(file) = proposal.files.get(path).filter(|file| file.live().next().is_some()) {
-                return Some(match file.staged().filter(|_| !is_moved(file)) {
-                    Some(text) => Seen::Text { text, source: Source::Proposed },
-                    None => Seen::Gone,
-                });
+                match file.staged().filter(|_| !is_moved(file)) {
+                    // Its bytes are those of the disk.
+                    Some(_) if file.blob.is_some() => return None,
+                    Some(text) => return Some(Seen::Text { text, source: Source::Proposed }),
+                    None => return Some(Seen::Gone),
+                }
             }
         }
         let buffer = self.buffers.get(path)?;
@@ -86,23 +101,29 @@ impl Desk {
             .filter(|(_, buffer)| !buffer.is_on_disk())
             .map(|(path, buffer)| {
                 let text = Some(buffer.text.clone());
-                (path, Overlay { path: path.clone(), text, bom: buffer.bom, source: source(buffer) })
+                let over =
+                    Overlay { path: path.clone(), text, at: None, executable: None, bom: buffer.bom, source: source(buffer) };
+                (path, over)
             })
             .collect();
         for (path, file) in task.and_then(|task| self.proposal_of(task)).iter().flat_map(|proposal: &&Proposal| &proposal.files) {
             if file.live().next().is_none() {
                 continue;
             }
-            let mut put =
-                |path, text| found.insert(path, Overlay { path: path.clone(), text, bom: file.bom, source: Source::Proposed });
+            let executable = file.live().find_map(Hunk::executable);
+            let mut put = |at: &WsPath, place, text: Option<Text>| {
+                let there = text.is_some();
+                let bytes = (there && file.blob.is_some()).then(|| at.clone());
+                let executable = executable.filter(|_| there);
+                let (bom, source) = (file.bom, Source::Proposed);
+                found.insert(place, Overlay { path: place.clone(), text, at: bytes, executable, bom, source });
+            };
             match &file.op {
                 FileOp::Move { to } => {
-                    put(path, None);
-                    put(to, file.staged());
+                    put(path, path, None);
+                    put(path, to, file.staged());
                 }
-                _ => {
-                    put(path, file.staged());
-                }
+                _ => put(path, path, file.staged()),
             }
         }
         found.into_values().collect()

@@ -96,7 +96,7 @@ fn numbers_that_no_layer_names_are_the_built_in_ones() {
     let policy = load(&[]);
     assert_eq!(policy.budget().iterations, 20);
     assert_eq!((policy.run().timeout_s, policy.run().max_timeout_s), (120, 600));
-    assert_eq!((policy.approval().timeout_s, policy.approval().min_seconds), (1800, 1.0));
+    assert_eq!((policy.approval().timeout_s, policy.approval().min_seconds), (0, 0.0));
     assert_eq!((policy.run().min_level, policy.run().ask_below), (Level::L1, Level::L2));
     assert!(policy.notes().is_empty(), "{:?}", policy.notes());
 }

@@ -222,7 +222,7 @@ fn files_that_are_not_open_follow_the_disk() {
 #[test]
 fn the_shadow_keeps_marks_and_breaks() {
     let mut desk = desk();
-    let beneath = Some(Beneath { text: Text::new("a\r\nb\r\n"), bom: true });
+    let beneath = Some(Beneath::text(Text::new("a\r\nb\r\n"), true));
     modify(&mut desk, "bom", "a\r\nb\r\n", "a\r\nB\r\n", beneath).unwrap();
     desk.open(&path("clean"), 1, Text::new("x"));
     desk.disk_changed(&path("clean"), disk("x"));

@@ -58,6 +58,8 @@ fn proposal_of(seed: u64) -> Proposal {
             lengths: if forgotten { (0, 0) } else { (edit.range.len(), edit.new.len()) },
             before: keep(before),
             after: keep(after),
+            beside: Default::default(),
+            image: None,
             forgotten,
         });
     }
@@ -98,6 +100,8 @@ fn many_hunks_of_a_large_file_take_little_more_room_than_the_file() {
             lengths: (edit.range.len(), edit.new.len()),
             before,
             after: text.clone(),
+            beside: Default::default(),
+            image: None,
             forgotten: false,
         });
     }

@@ -73,16 +73,16 @@ wait('the new file', function()
 end)
 vim.cmd('Countersign reject_file')
 wait('only the new file', function()
-  local all = vim.diagnostic.get()
-  return #lab.hunks() == 0 and #all == 1 and all[1].message:find('new file', 1, true)
+  local all = require('countersign.state').items()
+  return #lab.hunks() == 0 and #all == 1 and all[1].file.op == 'create'
 end)
 vim.cmd('Countersign accept_all')
-wait('the acceptance', function()
-  return lab.said('not saved yet: sub/new.txt')
+wait('the new file on the disk', function()
+  return vim.fn.filereadable('sub/new.txt') == 1 and #vim.fn.readfile('sub/new.txt') == 2
 end)
 vim.cmd('edit sub/new.txt')
 equal(lab.text(), 'one\ntwo\n', 'the new file')
-vim.cmd('silent wall')
+equal(vim.bo.modified, false, 'what was not open before is saved')
 equal(vim.fn.readfile('sub/new.txt'), { 'one', 'two' }, 'the new file on the disk')
 
 -- What a command cannot do is said.

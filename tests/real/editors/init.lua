@@ -1,7 +1,7 @@
 -- The user's configuration in the tests: the plugin as a user has it, and a few questions that the tests ask from outside.
 vim.opt.runtimepath:prepend(vim.env.LAB_PLUGIN)
 vim.opt.swapfile = false
-vim.g.countersign = { cmd = { vim.env.LAB_SERVER, 'lsp', '--model', vim.env.LAB_MODEL } }
+vim.g.countersign = { cmd = { vim.env.LAB_SERVER, 'lsp', '--model', vim.env.LAB_MODEL }, rich = vim.env.LAB_PLAIN == nil }
 vim.cmd.runtime('plugin/countersign.lua')
 
 local lab = {}
@@ -40,11 +40,59 @@ end
 
 --- The pending hunks of the buffer, by line.
 function lab.hunks()
-  local all = vim.tbl_filter(function(diagnostic)
-    return diagnostic.source == 'countersign'
-  end, vim.diagnostic.get(0))
+  local all = require('countersign').hunks(0)
   table.sort(all, function(a, b)
     return a.lnum < b.lnum
+  end)
+  return all
+end
+
+--- Waits for the n-th request to the model that the test plays.
+function lab.requested(n)
+  local path = vim.env.LAB_MODEL:match('^manual:(.*)') .. ('/%d.'):format(n)
+  lab.wait('request ' .. n, function()
+    return vim.uv.fs_stat(path .. 'request.json')
+  end)
+  return path
+end
+
+--- What the model says to its n-th request.
+function lab.answer(n, content)
+  local path = lab.requested(n)
+  vim.fn.writefile({ vim.json.encode({ content = content }) }, path .. 'new')
+  vim.uv.fs_rename(path .. 'new', path .. 'answer.json')
+end
+
+--- Our extmarks in the buffer, those that have this detail.
+function lab.marks(detail)
+  local space = vim.api.nvim_get_namespaces().countersign
+  local all = space and vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true }) or {}
+  return vim.tbl_filter(function(mark)
+    return not detail or mark[4][detail] ~= nil
+  end, all)
+end
+
+--- What is drawn: `{row, 'old', group, behind}` for marked lines, `{row, 'above' or 'below', text...}` for virtual ones.
+function lab.drawn()
+  local all = {}
+  for _, mark in ipairs(lab.marks()) do
+    local details = mark[4]
+    if details.virt_lines then
+      local one = { mark[2], details.virt_lines_above and 'above' or 'below' }
+      for _, row in ipairs(details.virt_lines) do
+        local text = table.concat(vim.tbl_map(function(chunk)
+          return type(chunk[2]) == 'string' and chunk[1] or ''
+        end, row))
+        table.insert(one, vim.trim(text))
+      end
+      table.insert(all, one)
+    elseif details.hl_group and details.hl_eol then
+      table.insert(all, { mark[2], 'old', details.hl_group, details.end_row })
+    end
+  end
+  local order = { above = 0, old = 1, below = 2 }
+  table.sort(all, function(a, b)
+    return a[1] * 3 + order[a[2]] < b[1] * 3 + order[b[2]]
   end)
   return all
 end

@@ -69,6 +69,29 @@ impl Desk {
         Desk { model: format!("script:{}", script.display()), ..desk }
     }
 
+    /// A workspace that nobody trusts yet, whose model the test plays.
+    pub fn manual() -> Desk {
+        let desk = Desk::new();
+        let folder = desk.home("model");
+        fs::create_dir(&folder).unwrap();
+        Desk { model: format!("manual:{}", folder.display()), ..desk }
+    }
+
+    /// What the model was told in its n-th request, once it came.
+    pub fn request(&self, n: usize) -> String {
+        let path = self.home("model").join(format!("{n}.request.json"));
+        until(&format!("request {n}"), String::new, || fs::read_to_string(&path).ok())
+    }
+
+    /// What the model says to its n-th request.
+    pub fn answer(&self, n: usize, content: &Value) {
+        self.request(n);
+        let folder = self.home("model");
+        let usage = serde_json::json!({"input_tokens": 2100 * n, "output_tokens": 130});
+        fs::write(folder.join("new"), serde_json::json!({"content": content, "usage": usage}).to_string()).unwrap();
+        fs::rename(folder.join("new"), folder.join(format!("{n}.answer.json"))).unwrap();
+    }
+
     /// A workspace that nobody trusts yet, with the model double.
     pub fn with_double(double: &ModelDouble) -> Desk {
         Desk { model: SPEC.to_owned(), double: Some(double.url()), ..Desk::new() }
@@ -93,6 +116,12 @@ impl Desk {
         let folder = self.home("config/countersign");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("config.toml"), text).unwrap();
+    }
+
+    /// Writes the user's `policy.toml`: the default one with more behind it.
+    pub fn policy(&self, more: &str) {
+        let default = fs::read_to_string(repository("policies/default.toml")).unwrap();
+        fs::write(self.home("config/countersign/policy.toml"), format!("{default}\n{more}")).unwrap();
     }
 
     pub fn trust(&self) {
@@ -210,6 +239,11 @@ impl Screen {
     /// Types a text as it is.
     pub fn type_text(&self, text: &str) {
         self.tmux(&["send-keys", "-t", "0", "-l", "--", text]);
+    }
+
+    /// What is on the screen, with its colours as a terminal writes them.
+    pub fn coloured(&self) -> String {
+        self.tmux(&["capture-pane", "-e", "-N", "-p", "-t", "0"])
     }
 
     /// What is on the screen.

@@ -1,18 +1,27 @@
 //! Neovim 0.10 and 0.12, headless and in a real terminal.
 
-use std::{ffi::OsStr, fs, process::Command};
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use super::lab::{Desk, Screen, documented, editor, repository, until};
+use self::seat::Seat;
+use super::lab::{Desk, documented, editor, repository, until};
 use crate::support::model_double::{ModelDouble, Turn};
+
+mod picture;
+mod seat;
+mod start;
+mod story;
 
 const OLD: &str = "nvim-0.10";
 const NEW: &str = "nvim-0.12";
 
 /// Runs a test in headless Neovim; it fails with what it says.
 fn headless(desk: &Desk, version: &str, test: &str) {
-    let mut command = desk.command(editor(version));
+    headless_with(desk.command(editor(version)), test);
+}
+
+fn headless_with(mut command: Command, test: &str) {
     command.args(["--headless", "-u"]).arg(repository("tests/real/editors/init.lua"));
     run(command.arg("-l").arg(repository(&format!("tests/real/editors/{test}.lua"))), test);
 }
@@ -36,9 +45,13 @@ pub fn three_hunks() -> [Value; 2] {
     [json!({"content": [edit, create]}), json!({"content": [{"type": "text", "text": "Marked."}]})]
 }
 
-fn review(version: &str) {
+fn review(version: &str, rich: bool) {
     let desk = Desk::scripted(&three_hunks());
-    headless(&desk, version, "review");
+    let mut command = desk.command(editor(version));
+    if !rich {
+        command.env("LAB_PLAIN", "1");
+    }
+    headless_with(command, "review");
     let journal = desk.journal();
     for part in ["\"kind\":\"hunk.accepted\"", "\"kind\":\"hunk.rejected\"", "keep line 3 as it was", "\"client\":\"Neovim"] {
         assert!(journal.contains(part), "{part} is not in the journal");
@@ -46,21 +59,95 @@ fn review(version: &str) {
 }
 
 #[test]
-/// Three hunks in one file, and a new file.
-pub fn three_hunks_are_reviewed_while_typing_in_0_10() {
-    review(OLD);
+fn three_hunks_are_reviewed_while_typing_in_0_10() {
+    review(OLD, true);
 }
 
 #[test]
-/// Three hunks in one file, and a new file.
-pub fn three_hunks_are_reviewed_while_typing_in_0_12() {
-    review(NEW);
+fn three_hunks_are_reviewed_while_typing_in_0_12() {
+    review(NEW, true);
+}
+
+#[test]
+fn three_hunks_are_reviewed_by_diagnostics_when_the_user_wants_that() {
+    review(NEW, false);
 }
 
 #[test]
 fn answers_about_edits_are_true() {
     for version in [OLD, NEW] {
         headless(&Desk::scripted(&three_hunks()), version, "truth");
+    }
+}
+
+#[test]
+fn every_kind_of_change_is_drawn() {
+    for version in [OLD, NEW] {
+        let desk = Desk::scripted(&every_kind());
+        headless(&desk, version, "marks");
+        // What steers tools was accepted on its own.
+        assert_eq!(desk.journal().matches("\"kind\":\"hunk.accepted\"").count(), 11, "{version}");
+    }
+}
+
+/// Insertions, a deletion, words, a long line; a new, a deleted, a moved, an executable file, and one that steers tools.
+fn every_kind() -> [Value; 2] {
+    let call = |id: &str, name: &str, input: Value| json!({"type": "tool_use", "id": id, "name": name, "input": input});
+    let edit = |old: &str, new: &str| json!({"old": old, "new": new});
+    let (long, longer) = ("long ".repeat(30), format!("{}short\n", "long ".repeat(29)));
+    let list = json!([
+        edit("line 1\nline 2\n", "line 0\nline 1\nline 2\n"),
+        edit("line 5\nline 6\nline 7\n", "line five to seven\n"),
+        edit("line 20\nline 21\n", ""),
+        edit("line 30\n", "line 30\nline 31\n"),
+    ]);
+    let tabs = json!([edit("\tif x then\n", "\tif y then\n"), edit(&format!("{long}\n"), &longer)]);
+    let calls = json!([
+        call("a", "edit_file", json!({"path": "list.txt", "edits": list})),
+        call("b", "edit_file", json!({"path": "tabs.txt", "edits": tabs})),
+        call("c", "write_file", json!({"path": "sub/new.txt", "content": "one\ntwo\n"})),
+        call("d", "file_op", json!({"op": "delete", "path": "other.txt"})),
+        call("e", "file_op", json!({"op": "move", "path": "list.md", "to": "moved.md"})),
+        call("g", "file_op", json!({"op": "chmod", "path": "tabs.txt", "executable": true})),
+        call("f", "write_file", json!({"path": "Makefile", "content": "all:\n\ttrue\n"})),
+    ]);
+    [json!({"content": calls}), json!({"content": [{"type": "text", "text": "Changed."}]})]
+}
+
+#[test]
+fn a_run_streams_is_steered_and_stopped() {
+    for version in [OLD, NEW] {
+        let desk = Desk::manual();
+        desk.trust();
+        headless(&desk, version, "run");
+        assert!(desk.request(3).contains("Mind the tests."), "the model was not told what the user said");
+    }
+}
+
+#[test]
+fn the_agent_asks_for_choices_words_and_permissions() {
+    let rule =
+        "[[rule]]\nid = \"lab-echo\"\naction = \"run\"\nverdict = \"ask\"\nargv = [\"echo\"]\nreason = \"the test wants it\"\n";
+    for version in [OLD, NEW] {
+        let desk = Desk::manual();
+        desk.policy(rule);
+        desk.trust();
+        headless(&desk, version, "questions");
+        assert_eq!(desk.journal().matches("\"kind\":\"grant.added\"").count(), 1, "{version}");
+    }
+}
+
+#[test]
+fn a_killed_server_comes_back_with_what_was_pending() {
+    for version in [OLD, NEW] {
+        headless(&Desk::scripted(&three_hunks()), version, "life");
+    }
+}
+
+#[test]
+fn the_editors_other_servers_answer_and_files_are_saved() {
+    for version in [OLD, NEW] {
+        headless(&Desk::scripted(&three_hunks()), version, "query");
     }
 }
 
@@ -86,42 +173,13 @@ fn the_documented_configuration_works_without_the_plugin() {
     }
 }
 
-/// A Neovim in a terminal that can be asked from outside.
-struct Terminal<'a> {
-    desk: &'a Desk,
-    version: &'static str,
-    screen: Screen,
-}
-
-impl<'a> Terminal<'a> {
-    fn open(desk: &'a Desk, version: &'static str, file: &str) -> Self {
-        let (config, socket) = (repository("tests/real/editors/init.lua"), desk.home("nvim.sock"));
-        let arguments: [&OsStr; 5] = ["-u".as_ref(), config.as_ref(), "--listen".as_ref(), socket.as_ref(), OsStr::new(file)];
-        let terminal = Terminal { desk, version, screen: Screen::start(desk, &editor(version), &arguments) };
-        terminal.until("lab.attached()", "true");
-        terminal
-    }
-
-    /// Evaluates Lua in the editor, without a key.
-    fn lua(&self, expression: &str) -> String {
-        let mut command = self.desk.command(editor(self.version));
-        let wrapped = format!("luaeval({:?})", format!("tostring({expression})"));
-        let done = command.arg("--server").arg(self.desk.home("nvim.sock")).args(["--remote-expr", &wrapped]).output().unwrap();
-        String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
-    }
-
-    fn until(&self, expression: &str, value: &str) {
-        until(expression, || self.screen.text(), || Some(()).filter(|()| self.lua(expression) == value));
-    }
-}
-
 #[test]
 fn the_plugin_and_the_server_know_the_same_commands() {
     let text: String = ["commands", "review"]
         .map(|name| fs::read_to_string(repository(&format!("editors/neovim/lua/countersign/{name}.lua"))).unwrap())
         .concat();
-    // `answer` is for clients without dialogs; the plugin takes a reason in the command line.
-    let others = ["answer", "rejectWithReason"];
+    // `answer` is for clients without dialogs; the plugin takes words in the command line.
+    let others = ["answer", "rejectWithReason", "retryWithNote", "tell", "more"];
     for name in countersign::server::COMMANDS.iter().filter(|name| !others.contains(name)) {
         assert!(text.contains(&format!("'{name}'")), "the plugin has no {name}");
     }
@@ -135,8 +193,8 @@ fn the_plugin_and_the_server_know_the_same_commands() {
 fn typing_answers_nothing(version: &'static str) {
     let double = ModelDouble::start([Turn::say("Hello.")]);
     let desk = Desk::with_double(&double);
-    let terminal = Terminal::open(&desk, version, "other.txt");
-    let screen = &terminal.screen;
+    let terminal = Seat::in_terminal(&desk, version, "other.txt");
+    let screen = terminal.screen();
 
     // The user types on while the question comes: every word that could be an answer.
     screen.press(&["o"]);

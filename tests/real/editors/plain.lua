@@ -50,13 +50,12 @@ vim.lsp.buf.code_action({
 wait('the rest', function()
   return vim.fn.getline(27) == 'line 27, third' and vim.fn.getline(3) == 'line 3, first'
 end)
+-- Neovim's own client would leave an empty line at its end, so the server puts the new file on the disk.
 wait('the new file', function()
-  return vim.fn.bufexists('sub/new.txt') == 1 and vim.fn.getbufline('sub/new.txt', 1, '$')[2] == 'two'
+  return vim.fn.filereadable('sub/new.txt') == 1
 end)
 wait('no hunk', function()
   return #vim.diagnostic.get() == 0
 end)
-vim.fn.mkdir('sub', 'p')
 vim.cmd('silent wall')
--- Neovim's own client leaves an empty line at the end of a new file, as the documentation says.
-assert(vim.deep_equal(vim.fn.readfile('sub/new.txt'), { 'one', 'two', '' }), vim.inspect(vim.fn.readfile('sub/new.txt')))
+assert(vim.deep_equal(vim.fn.readfile('sub/new.txt'), { 'one', 'two' }), vim.inspect(vim.fn.readfile('sub/new.txt')))

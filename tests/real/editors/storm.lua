@@ -248,12 +248,9 @@ end
 --- The hunks of the current buffer, by proposal and id.
 local function hunks()
   local found = {}
-  for _, diagnostic in ipairs(lab.hunks()) do
-    local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
-    if data and data.hunk then
-      proposals[data.proposal] = true
-      table.insert(found, { line = diagnostic.lnum + 1, proposal = data.proposal, hunk = data.hunk })
-    end
+  for _, place in ipairs(lab.hunks()) do
+    proposals[place.proposal] = true
+    table.insert(found, { line = place.lnum + 1, proposal = place.proposal, hunk = place.id })
   end
   return found
 end

@@ -147,7 +147,8 @@ fn compare(told: &Value, journal: &str, which: &str) {
         told["refused"],
         told["encoding"]
     );
-    assert!(staged.len() >= 200, "{which}: only {} hunks were staged", staged.len());
+    // How many depends on what the typing spoils before the agent gets there.
+    assert!(staged.len() >= 150, "{which}: only {} hunks were staged", staged.len());
     assert!(accepted.len() >= 80, "{which}: only {} hunks were accepted", accepted.len());
 }
 

@@ -7,11 +7,11 @@ use std::{
 };
 
 use countersign::{
-    seams::{CommitSpec, Vcs, VcsError},
+    seams::{Accepted, CommitSpec, Vcs, VcsError},
     vcs::{Git, GitSettings, HookOutcome, HookRun, HookRunner},
 };
 
-use super::lab::{Lab, STORY, path, spec};
+use super::lab::{Lab, STORY, pair, path, spec};
 
 #[tokio::test]
 async fn holds_the_accepted_text_only_and_leaves_the_rest_as_it_was() {
@@ -47,8 +47,8 @@ async fn a_change_that_stands_on_uncommitted_edits_is_left_out_with_a_word() {
     let lab = Lab::new();
     let before = STORY.replace("two\n", "deux\n");
     let mut both = spec("story.txt", &before, &before.replace("deux\n", "zwei\n"));
-    both.accepted.push((path("other.txt"), vec![("other\n".into(), "better\n".into())]));
-    both.accepted.push((path("never-committed.txt"), vec![("a\n".into(), "b\n".into())]));
+    both.accepted.push((path("other.txt"), vec![pair("other\n", "better\n")]));
+    both.accepted.push((path("never-committed.txt"), vec![pair("a\n", "b\n")]));
     let git = lab.open();
     let plan = git.plan_commit(both.clone()).await.unwrap();
     assert_eq!(plan.files, ["other.txt"]);
@@ -81,7 +81,7 @@ async fn changes_follow_each_other_and_files_come_go_and_keep_their_mode() {
     }
     lab.plain_ok(&["add", "run.sh"]);
     lab.plain_ok(&["commit", "-qm", "modes"]);
-    let pairs = |steps: &[&str]| steps.windows(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect::<Vec<_>>();
+    let pairs = |steps: &[&str]| steps.windows(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned()).into()).collect::<Vec<_>>();
     let odd = "-dir/na\nme \"ü\".txt";
     lab.write(odd, "strange\n");
     lab.write("empty.txt", "");
@@ -105,6 +105,70 @@ async fn changes_follow_each_other_and_files_come_go_and_keep_their_mode() {
     assert_eq!(lab.plain(&["cat-file", "blob", "HEAD:run.sh"]).stdout, b"three\r\n");
     lab.write("run.sh", "three\r\n");
     assert_eq!(lab.plain_ok(&["status", "--short"]), "", "the index follows");
+}
+
+/// The modes and names that a commit has.
+fn tree(lab: &Lab) -> Vec<String> {
+    let listing = lab.plain_ok(&["ls-tree", "-r", "HEAD"]);
+    let row = |line: &str| line.split_once('\t').map(|(head, path)| format!("{} {path}", &head[..6]));
+    listing.lines().filter_map(row).collect()
+}
+
+#[tokio::test]
+async fn modes_and_files_that_are_no_text_are_committed_as_they_were_accepted() {
+    let lab = Lab::new();
+    let (logo, old): (&[u8], &[u8]) = (b"\x89PNG\0\r\n\xff", b"\0old");
+    for (name, bytes) in [("logo.png", logo), ("old.bin", old), ("run.sh", b"#!/bin/sh\n"), ("both.sh", b"one\n")] {
+        fs::write(lab.ws.join(name), bytes).unwrap();
+    }
+    lab.plain_ok(&["add", "."]);
+    lab.plain_ok(&["commit", "-qm", "bytes"]);
+    let sha = |bytes: &[u8]| Some(countersign::text::sha256(bytes));
+    let bytes = |before: Option<String>, after: Option<String>| Accepted::Bytes { before, after };
+    // What the acceptance did on the disk.
+    fs::create_dir(lab.ws.join("img")).unwrap();
+    fs::rename(lab.ws.join("logo.png"), lab.ws.join("img/logo.png")).unwrap();
+    fs::remove_file(lab.ws.join("old.bin")).unwrap();
+    let fresh: &[u8] = b"\0never committed";
+    fs::write(lab.ws.join("fresh.bin"), fresh).unwrap();
+    let accepted = |untracked: &[u8]| {
+        vec![
+            (path("img/logo.png"), vec![bytes(None, sha(logo))]),
+            (path("logo.png"), vec![bytes(sha(logo), None)]),
+            (path("old.bin"), vec![bytes(sha(old), None)]),
+            (path("run.sh"), vec![Accepted::Mode { executable: true }]),
+            (path("both.sh"), vec![pair("one\n", "two\n"), Accepted::Mode { executable: true }]),
+            (path("fresh.bin"), vec![bytes(None, sha(untracked))]),
+        ]
+    };
+    let spec = |accepted| CommitSpec { accepted, message: "Bytes".into(), branch: None };
+    // Bytes that were not accepted are not committed, wherever they stand.
+    let plan = lab.open().plan_commit(spec(accepted(b"\0others"))).await.unwrap();
+    assert_eq!(plan.refused, [("fresh.bin".to_owned(), "its bytes are not the accepted ones any more".to_owned())]);
+    let wrong = vec![(path("old.bin"), vec![bytes(sha(b"\0others"), None)])];
+    let error = lab.open().plan_commit(spec(wrong)).await.unwrap_err();
+    assert!(error.message.contains("other bytes"), "{error}");
+
+    let git = lab.open();
+    let plan = git.plan_commit(spec(accepted(fresh))).await.unwrap();
+    assert_eq!(plan.refused, []);
+    git.commit(&plan).await.unwrap();
+    let wanted =
+        ["100755 both.sh", "100644 fresh.bin", "100644 img/logo.png", "100644 other.txt", "100755 run.sh", "100644 story.txt"];
+    assert_eq!(tree(&lab), wanted);
+    assert_eq!(lab.plain(&["cat-file", "blob", "HEAD:img/logo.png"]).stdout, logo);
+    assert_eq!(lab.plain(&["cat-file", "blob", "HEAD:fresh.bin"]).stdout, fresh);
+    let story = lab.plain_ok(&["diff", "--summary", "-M", "HEAD~1", "HEAD"]);
+    assert!(story.contains("mode change 100644 => 100755 run.sh"), "{story}");
+    assert!(lab.plain_ok(&["diff", "--stat", "-M", "HEAD~1", "HEAD"]).contains("{ => img}/logo.png") || story.contains("rename"));
+    for name in ["run.sh", "both.sh"] {
+        fs::set_permissions(lab.ws.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    lab.write("both.sh", "two\n");
+    assert_eq!(lab.plain_ok(&["status", "--short"]), "", "the index follows");
+    let mode = vec![(path("nothing.sh"), vec![Accepted::Mode { executable: true }])];
+    let error = lab.open().plan_commit(spec(mode)).await.unwrap_err();
+    assert!(error.message.contains("only its mode"), "{error}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
 
 use countersign::{
     path::WsPath,
-    seams::CommitSpec,
+    seams::{Accepted, CommitSpec},
     vcs::{Git, GitSettings, HookRunner},
 };
 
@@ -126,11 +126,12 @@ pub fn path(text: &str) -> WsPath {
     WsPath::from_disk(text).unwrap()
 }
 
+/// One accepted change of a text.
+pub fn pair(before: &str, after: &str) -> Accepted {
+    (before.to_owned(), after.to_owned()).into()
+}
+
 /// A commit of one accepted change to one file.
 pub fn spec(file: &str, before: &str, after: &str) -> CommitSpec {
-    CommitSpec {
-        accepted: vec![(path(file), vec![(before.to_owned(), after.to_owned())])],
-        message: "Change it".into(),
-        branch: None,
-    }
+    CommitSpec { accepted: vec![(path(file), vec![pair(before, after)])], message: "Change it".into(), branch: None }
 }

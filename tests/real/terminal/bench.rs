@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -63,6 +64,20 @@ impl Desk {
 
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.project().join(name)).unwrap()
+    }
+
+    pub fn mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.project().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Whether its owner may execute it.
+    pub fn runs(&self, name: &str) -> bool {
+        fs::metadata(self.project().join(name)).unwrap().permissions().mode() & 0o100 != 0
+    }
+
+    pub fn git_refuses(&self, arguments: &[&str]) {
+        let output = self.clean(Command::new("git")).args(arguments).output().expect("git is there");
+        assert!(!output.status.success(), "git {arguments:?} did it");
     }
 
     pub fn git(&self, arguments: &[&str]) -> String {

@@ -61,9 +61,47 @@ impl Stand {
         let disk = self.tree.folder.read(&at(path)).unwrap().decode();
         self.desk.now(|desk| {
             desk.open(&at(path), version, text.into());
-            desk.disk_changed(&at(path), Some(Beneath { text: disk.text, bom: disk.bom }));
+            desk.disk_changed(&at(path), Some(Beneath::text(disk.text, disk.bom)));
         });
     }
+}
+
+#[tokio::test]
+async fn modes_and_files_that_are_no_text_are_proposals_that_commands_see() {
+    const PNG: &[u8] = b"\x89PNG\0\xff";
+    let stand = Stand::of(&[("run.sh", "#!/bin/sh\n"), ("there", "x")]);
+    fs::write(stand.tree.root.join("logo.png"), PNG).unwrap();
+    fs::write(stand.tree.root.join("tool.bin"), PNG).unwrap();
+    let refused = stand.stage("logo.png", StageOp::Modify { from: "".into(), to: "text".into() }).await.unwrap_err();
+    assert!(matches!(refused, WorkspaceError::NotEditable(_)), "{refused}");
+    stand.stage("logo.png", StageOp::Move { to: at("img/logo.png") }).await.unwrap();
+    stand.stage("run.sh", StageOp::Mode { executable: true }).await.unwrap();
+    stand.stage("tool.bin", StageOp::Mode { executable: true }).await.unwrap();
+    let again = stand.stage("tool.bin", StageOp::Mode { executable: true }).await.unwrap_err();
+    assert!(matches!(again, WorkspaceError::Same(_)), "{again}");
+    let taken = stand.stage("tool.bin", StageOp::Move { to: at("img/logo.png") }).await.unwrap_err();
+    assert!(matches!(taken, WorkspaceError::Exists(_)), "{taken}");
+    // The task sees it under its new name, as what it is.
+    let view = stand.read("img/logo.png").await.unwrap();
+    assert_eq!((view.kind, view.size), (FileKind::Binary, PNG.len() as u64));
+    assert!(matches!(stand.read("logo.png").await, Err(WorkspaceError::NotFound { .. })));
+    let list = ListQuery { under: WsPath::root(), glob: None, depth: None, limit: 100 };
+    let listing = stand.workspace.list(list).await.unwrap();
+    let row = |path: &str| listing.entries.iter().find(|entry| entry.path == path).and_then(|entry| entry.note);
+    assert_eq!((row("img/logo.png"), row("logo.png")), (Some("new"), Some("deleted")), "{listing:?}");
+    let shadow = stand.workspace.shadow().await.unwrap().files;
+    let rows: Vec<_> =
+        shadow.iter().map(|file| (file.path.as_str(), file.content.as_deref(), file.mode.map(|mode| mode & 0o111))).collect();
+    let wanted = [
+        ("img/logo.png", Some(PNG), Some(0)),
+        ("logo.png", None, None),
+        ("run.sh", Some(&b"#!/bin/sh\n"[..]), Some(0o111)),
+        ("tool.bin", Some(PNG), Some(0o111)),
+    ];
+    assert_eq!(rows, wanted);
+    stand.stage("img/logo.png", StageOp::Delete).await.unwrap();
+    assert!(stand.read("img/logo.png").await.is_err());
+    assert_eq!(fs::read(stand.tree.root.join("logo.png")).unwrap(), PNG, "nothing is done before it is accepted");
 }
 
 fn everything(pattern: &str) -> SearchQuery {
@@ -89,7 +127,7 @@ async fn the_disk_is_read_as_it_is() {
     assert_eq!(stand.read("empty").await.unwrap().kind, FileKind::Text);
     assert_eq!(stand.read("latin").await.unwrap().kind, FileKind::NotUtf8);
     let error = stand.modify("latin", "cafe").await.unwrap_err().to_string();
-    assert_eq!(error, "latin is not UTF-8 text; it can be read but not edited");
+    assert_eq!(error, "latin is not UTF-8 text; it can be read, moved and deleted, but not edited");
 }
 
 #[tokio::test]

@@ -45,6 +45,32 @@ fn a_file_that_moved_is_left_alone() {
 }
 
 #[test]
+fn a_mode_changes_for_those_who_may_read() {
+    let tree = Tree::of(&[("run.sh", "x"), ("there", "y")]);
+    let mode = |name: &str| fs::metadata(tree.root.join(name)).unwrap().mode() & 0o7777;
+    fs::set_permissions(tree.root.join("run.sh"), fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(tree.folder.set_executable(&at("run.sh"), false), Err(WorkspaceError::Moved(_))), "it is so already");
+    tree.folder.set_executable(&at("run.sh"), true).unwrap();
+    assert_eq!((mode("run.sh"), tree.bytes("run.sh")), (0o750, b"x".to_vec()));
+    tree.folder.set_executable(&at("run.sh"), false).unwrap();
+    assert_eq!(mode("run.sh"), 0o640);
+    // Neither links nor folders nor what is not there; the link's own target stays as it is.
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("target"), "z").unwrap();
+    let before = fs::metadata(outside.path().join("target")).unwrap().mode();
+    std::os::unix::fs::symlink(outside.path().join("target"), tree.root.join("out")).unwrap();
+    std::os::unix::fs::symlink("there", tree.root.join("in")).unwrap();
+    fs::create_dir(tree.root.join("dir")).unwrap();
+    for name in ["out", "in", "dir", "none"] {
+        assert!(tree.folder.set_executable(&at(name), true).is_err(), "{name}");
+    }
+    assert_eq!((mode("there") & 0o111, fs::metadata(outside.path().join("target")).unwrap().mode()), (0, before));
+    fs::hard_link(tree.root.join("run.sh"), tree.root.join("twin")).unwrap();
+    let written = tree.folder.set_executable(&at("run.sh"), true).unwrap();
+    assert!(written.notes[0].contains("1 more hard link"), "{written:?}");
+}
+
+#[test]
 fn files_are_made_deleted_and_renamed() {
     let tree = Tree::of(&[]);
     tree.folder.write_atomically(&at("new/deep/a"), None, b"").unwrap();

@@ -140,6 +140,25 @@ async fn approvals_faster_than_reading_are_asked_again_and_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_may_want_more_time_for_reading_than_the_configuration() {
+    let lab = asking();
+    lab.config("[approval]\nmin_seconds = 0.0\n");
+    let policy = lab.path("home/config/countersign/policy.toml");
+    let slower = format!("{}\n[approval]\nmin_seconds = 0.4\n", fs::read_to_string(&policy).unwrap());
+    fs::write(policy, slower).unwrap();
+    let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), run("b", "echo ran-$((2+2))"), Turn::say("Tried.")]);
+    let editor = lab.editor(&double).await;
+    editor.answer("2+2", Duration::from_millis(600), Choice::Title("Run"));
+    editor.answer_all(Choice::Title("Run"));
+    ask(&editor, "Run.").await;
+    assert!(double.requests()[1].results()[0].1.contains("did not decide"), "{:?}", double.requests()[1].results());
+    assert!(editor.seen().questions[1].contains("faster than it can be read"), "{:?}", editor.seen().questions);
+    // Positive control: a person who takes the time.
+    assert!(double.requests()[2].results()[0].1.contains("ran-4"), "{:?}", double.requests()[2].results());
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_command_approves_anything() {
     let lab = asking();
     let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), Turn::say("Tried.")]);

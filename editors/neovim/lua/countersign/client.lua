@@ -16,27 +16,188 @@ local function is_file(buffer)
   return vim.bo[buffer].buftype == '' and name ~= '' and not name:match('^%a[%w+.-]*://')
 end
 
+--- Neovim tells the end of a killed server in a message so long that it waits for a key, and takes what the user types. So it
+--- is told of an orderly end, and what really happened goes to who starts the server again.
+local function quiet(config)
+  local command, on_exit, how = config.cmd, config.on_exit, {}
+  if type(command) == 'table' then
+    config.cmd = function(dispatchers)
+      local heard = vim.tbl_extend('force', {}, dispatchers)
+      heard.on_exit = function(code, signal)
+        how.code, how.signal = code, signal
+        return dispatchers.on_exit(0, 0)
+      end
+      return vim.lsp.rpc.start(command, heard, { cwd = config.cmd_cwd, env = config.cmd_env, detached = config.detached })
+    end
+  end
+  config.on_exit = function(code, signal, id)
+    require('countersign.rich').ended(how.code or code, how.signal or signal, id)
+    for _, also in ipairs(type(on_exit) == 'table' and on_exit or { on_exit }) do
+      also(how.code or code, how.signal or signal, id)
+    end
+  end
+  return config
+end
+
+--- When the file of a buffer was written last, as of its last reading or writing here.
+local read_at = {}
+
+local function note_time(buffer)
+  local found = vim.uv.fs_stat(vim.api.nvim_buf_get_name(buffer))
+  read_at[buffer] = found and found.mtime
+end
+
+vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufWritePost' }, {
+  group = vim.api.nvim_create_augroup('countersign-times', {}),
+  callback = function(event)
+    if read_at[event.buf] then
+      note_time(event.buf)
+    end
+  end,
+})
+
+--- Whether somebody else has written the file of a buffer since. Its mode does not matter.
+function M.written_since(buffer)
+  local found = vim.uv.fs_stat(vim.api.nvim_buf_get_name(buffer))
+  return not read_at[buffer] or not vim.deep_equal(found and found.mtime, read_at[buffer])
+end
+
+--- It is told once that the program is missing.
+local missing_said = false
+
+--- client -> its root and the buffers that were attached to it
+local attached = {}
+
 --- Starts the server for a buffer, or attaches it to the one of its root.
 ---@param buffer integer
 ---@param root? string in place of the buffer's own root
 ---@return integer? client its id
 local function start(buffer, root)
-  local config = configuration()
+  local config = vim.tbl_extend('force', {}, configuration())
   config.root_dir = root or vim.fs.root(buffer, config.root_markers)
   if not config.root_dir then
     return nil
   end
   if type(config.cmd) == 'table' and vim.fn.executable(config.cmd[1]) == 0 then
-    vim.notify_once(config.cmd[1] .. ' is not on PATH; see :checkhealth countersign', vim.log.levels.WARN)
+    if not missing_said then
+      missing_said = true
+      notify(M.missing(config.cmd[1]), vim.log.levels.WARN)
+    end
     return nil
   end
-  return vim.lsp.start(config, { bufnr = buffer })
+  local id = vim.lsp.start(quiet(config), { bufnr = buffer })
+  if id then
+    attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
+    attached[id].buffers[buffer] = true
+    note_time(buffer)
+  end
+  return id
+end
+
+--- How to get the program, in one sentence.
+function M.missing(program)
+  return program .. ' is not on PATH: install it with `cargo install --path .` in its repository, or name it in vim.g.countersign.cmd'
+end
+
+--- The buffers and the root of a client that has ended; once.
+---@return integer[] buffers, string? root
+function M.left(id)
+  local mine = attached[id]
+  attached[id] = nil
+  return mine and vim.tbl_keys(mine.buffers) or {}, mine and mine.root
+end
+
+--- Attaches buffers to the server of a root.
+function M.attach_all(buffers, root)
+  for _, buffer in ipairs(buffers) do
+    if vim.api.nvim_buf_is_loaded(buffer) then
+      start(buffer, root)
+    end
+  end
+end
+
+--- Ends the servers and starts them anew.
+function M.restart()
+  local all = {}
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'countersign' })) do
+    local mine = attached[client.id]
+    if mine then
+      table.insert(all, { buffers = vim.tbl_keys(mine.buffers), root = mine.root, client = client })
+    end
+  end
+  if #all == 0 then
+    return M.find(vim.api.nvim_get_current_buf())
+  end
+  for _, one in ipairs(all) do
+    local id = one.client.id
+    local function stop(force)
+      if vim.fn.has('nvim-0.11') == 1 then
+        one.client:stop(force)
+      else
+        one.client.stop(force)
+      end
+    end
+    -- Once it is asked to end, once it is made to.
+    local function wait(left, force)
+      if not vim.lsp.get_client_by_id(id) then
+        return M.attach_all(one.buffers, one.root)
+      elseif left > 0 then
+        return vim.defer_fn(function()
+          wait(left - 1, force)
+        end, 20)
+      elseif not force then
+        stop(true)
+        return wait(100, true)
+      end
+      notify('countersign does not end; see :checkhealth countersign')
+    end
+    stop(false)
+    wait(250, false)
+  end
+end
+
+--- Buffers that are attached later; see below.
+local later = {}
+
+--- Whether a buffer is nothing but the name of a file that the agent wants to create. To the server it would be a file that
+--- exists, and looking at the change would end it.
+local function only_proposed(buffer)
+  local name = vim.api.nvim_buf_get_name(buffer)
+  local lines = vim.api.nvim_buf_get_lines(buffer, 0, 2, false)
+  if #lines > 1 or lines[1] ~= '' or vim.uv.fs_stat(name) then
+    return false
+  end
+  for _, item in ipairs(require('countersign.state').items(name)) do
+    if item.file.op == 'create' then
+      return true
+    end
+  end
+  return false
 end
 
 --- Attaches a file inside a workspace root. Does nothing elsewhere, or when the user wants to start by hand.
 function M.attach(buffer)
-  if vim.api.nvim_buf_is_valid(buffer) and is_file(buffer) and require('countersign.config').get().autostart then
+  if not vim.api.nvim_buf_is_valid(buffer) or not is_file(buffer) or not require('countersign.config').get().autostart then
+    return
+  elseif not only_proposed(buffer) then
+    later[buffer] = nil
     start(buffer)
+  elseif not later[buffer] then
+    later[buffer] = true
+    vim.api.nvim_create_autocmd({ 'TextChanged', 'TextChangedI', 'BufWritePost' }, {
+      buffer = buffer,
+      callback = function()
+        M.attach_now(buffer)
+        return not later[buffer]
+      end,
+    })
+  end
+end
+
+--- Attaches a buffer that waited, if it need not wait any longer.
+function M.attach_now(buffer)
+  if later[buffer] then
+    M.attach(buffer)
   end
 end
 

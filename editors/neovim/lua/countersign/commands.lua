@@ -63,6 +63,9 @@ end
 --- Runs `done` with the newest task that `fits`.
 local function with_task(call, fits, done)
   client.command('status', {}, function(status)
+    if type(status) ~= 'table' then
+      return
+    end
     for index = #status.tasks, 1, -1 do
       if fits(status.tasks[index].state) then
         return done(status.tasks[index])
@@ -84,9 +87,19 @@ local function over(state)
   return not active(state)
 end
 
+--- What the user says to the agent, when it is not said in the command.
+local prompts = { steer = 'Tell the agent: ', queue = 'After this task: ', retry = 'Once more, but: ' }
+
 --- A command about the newest fitting task; `extra` adds its other arguments from the text, or answers what is missing.
 local function of_task(name, fits, extra)
   return function(call)
+    if prompts[name] and call.bang and not call.text then
+      return vim.ui.input({ prompt = prompts[name] }, function(text)
+        if text and text:match('%S') then
+          M.all[name](vim.tbl_extend('force', call, { text = text }))
+        end
+      end)
+    end
     local more, missing = {}, nil
     if extra then
       more, missing = extra(call.text)
@@ -95,7 +108,13 @@ local function of_task(name, fits, extra)
       return warn(missing)
     end
     with_task(call, fits, function(task)
-      client.command(name, vim.tbl_extend('force', { task = task.task }, more), nil, call.buffer)
+      client.command(name, vim.tbl_extend('force', { task = task.task }, more), function(result)
+        if more.message then
+          local of = type(result) == 'table' and result.task or task.task
+          require('countersign.run').said(of, more.message, name)
+          show.tell(name == 'steer' and 'queued for the next iteration' or 'queued behind this task')
+        end
+      end, call.buffer)
     end)
   end
 end
@@ -114,6 +133,14 @@ end
 
 local function here(verb)
   return function(call)
+    if verb == 'reject' and call.bang and not call.text then
+      -- The lines count as they are now, not when the reason is written.
+      return vim.ui.input({ prompt = 'Reject, because: ' }, function(reason)
+        if reason and reason:match('%S') then
+          review.here(verb, call.buffer, call.first, call.last, reason)
+        end
+      end)
+    end
     review.here(verb, call.buffer, call.first, call.last, call.text)
   end
 end
@@ -179,13 +206,15 @@ M.all = {
   undo = of_task('undo', any),
   transcript = of_task('transcript', any),
   status = status,
-  approvals = plain('approvals'),
+  approvals = function(call)
+    client.command('approvals', {}, function(open)
+      if type(open) == 'table' and #open == 0 then
+        show.tell('no question is open; :Countersign commit and :Countersign push raise theirs anew')
+      end
+    end, call.buffer)
+  end,
   answer = function(call)
-    local number = call.text and tonumber(call.text)
-    if call.text and not number then
-      return warn('answer with the number of a choice: :Countersign answer 1')
-    end
-    said(question.answer(number))
+    said(question.answer(call.text))
   end,
   dismiss = function()
     said(question.dismiss())
@@ -199,9 +228,32 @@ M.all = {
     local lines = show.messages()
     show.scratch('messages', #lines > 0 and lines or { 'no messages yet' })
   end,
+  next = function(call)
+    review.jump(call.buffer, 1)
+  end,
+  prev = function(call)
+    review.jump(call.buffer, -1)
+  end,
+  hunks = function(call)
+    local count = require('countersign.list').fill()
+    if count == 0 then
+      return show.tell('no change of the agent is pending')
+    elseif not call.bang then
+      vim.cmd('botright copen')
+    end
+  end,
+  split = function(call)
+    said(require('countersign.split').open(call.buffer))
+  end,
   log = function()
+    require('countersign.run').open()
+  end,
+  lsp_log = function()
     vim.cmd('botright split ' .. vim.fn.fnameescape(vim.lsp.log and vim.lsp.log.get_filename() or vim.lsp.get_log_path()))
     vim.cmd('normal! G')
+  end,
+  restart = function()
+    client.restart()
   end,
 }
 

@@ -1,6 +1,9 @@
 --- What the user may set, with its defaults; and the client's configuration as Neovim wants it.
 local M = {}
 
+--- The version of `countersign/...` that this plugin speaks.
+M.protocol = 1
+
 ---@class countersign.Config
 local defaults = {
   --- The server; the first part is looked up on PATH.
@@ -13,6 +16,14 @@ local defaults = {
   model = nil,
   --- Where `:Countersign ask` without a text takes it from: 'line' (vim.ui.input) or 'document'.
   input = 'line',
+  --- Draw pending changes into the buffers and follow runs. If false, they are diagnostics with code actions.
+  rich = true,
+  --- Show what the agent does in a small window at the lower right while it works.
+  progress = true,
+  --- Keys in buffers with pending changes: false for none, true for the suggested ones, or a table of key to name.
+  keys = false,
+  --- New lines of one change that are drawn.
+  lines = 200,
 }
 
 local given = {}
@@ -28,10 +39,18 @@ function M.get()
   return vim.tbl_extend('force', defaults, vim.g.countersign or {}, given)
 end
 
+--- Takes a notification. An error in it would make Neovim wait for a key, many times a second; it is a message instead.
+function M.safely(name, params, context)
+  local ok, why = pcall(function()
+    require('countersign.rich')[name](params, context)
+  end)
+  if not ok then
+    require('countersign.show').tell('countersign/' .. name .. ': ' .. tostring(why), vim.log.levels.ERROR)
+  end
+end
+
 --- The client's configuration. On Neovim 0.11 and newer `vim.lsp.config('countersign', {...})` may add to it.
 function M.client()
-  -- Follows the server's progress from its first task on.
-  require('countersign.show')
   local config = M.get()
   local handlers = {
     ['workspace/applyEdit'] = function(...)
@@ -45,6 +64,18 @@ function M.client()
     end,
     ['window/showDocument'] = function(...)
       return require('countersign.show').document(...)
+    end,
+    ['countersign/proposal'] = function(_, params, context)
+      M.safely('proposal', params, context)
+    end,
+    ['countersign/update'] = function(_, params, context)
+      M.safely('update', params, context)
+    end,
+    ['countersign/query'] = function(...)
+      return require('countersign.query').handler(...)
+    end,
+    ['countersign/save'] = function(...)
+      return require('countersign.save').handler(...)
     end,
   }
   local capabilities = vim.lsp.protocol.make_client_capabilities()
@@ -65,7 +96,10 @@ function M.client()
     capabilities = capabilities,
     -- The agent works on what is on the screen; nothing may lie in a timer.
     flags = { debounce_text_changes = 0 },
-    init_options = { countersign = { model = config.model, rich = false } },
+    init_options = { countersign = { model = config.model, rich = config.rich, protocol = M.protocol } },
+    on_init = function(...)
+      require('countersign.rich').started(...)
+    end,
   }
 end
 

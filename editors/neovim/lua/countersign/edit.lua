@@ -188,7 +188,10 @@ local function write_resource(change, encoding)
     local path = vim.uri_to_fname(change.uri)
     if not exists(path) then
       vim.fn.mkdir(vim.fs.dirname(path), 'p')
-      vim.fn.writefile({}, path)
+      -- A buffer of that name that was never written would refuse to overwrite what it did not make.
+      if not require('countersign.hunks').buffer_of(path) then
+        vim.fn.writefile({}, path)
+      end
     end
     return
   end
@@ -205,6 +208,7 @@ local function write_text(step)
   -- Setting the option, even to its own value, ends the undo step of what the user typed.
   vim.bo[buffer].undolevels = vim.bo[buffer].undolevels
   vim.bo[buffer].buflisted = true
+  require('countersign.hunks').taking(buffer, step.edits)
   if #step.lines == 0 then
     vim.api.nvim_buf_set_lines(buffer, 0, -1, false, step.wanted)
   else
@@ -214,6 +218,7 @@ local function write_text(step)
   end
   local right = same(lines_of(buffer), step.wanted)
   vim.bo[buffer].undolevels = vim.bo[buffer].undolevels
+  require('countersign.client').attach_now(buffer)
   if not right then
     return 'the text of ' .. step.name .. ' is not what the edit says'
   end

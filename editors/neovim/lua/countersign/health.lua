@@ -41,6 +41,13 @@ function M.check()
   for _, client in ipairs(clients) do
     local own = (client.server_info or {}).version
     vim.health.ok(('a server%s runs for %s'):format(own and (' of version ' .. own) or '', client.config.root_dir or '?'))
+    local theirs = vim.tbl_get(client.server_capabilities, 'experimental', 'countersign')
+    local mismatch = require('countersign.rich').mismatch(theirs)
+    if mismatch then
+      vim.health.warn(mismatch)
+    elseif theirs then
+      vim.health.ok(('both speak protocol %d'):format(theirs.protocol))
+    end
   end
 
   vim.health.start('countersign: program')
@@ -48,7 +55,7 @@ function M.check()
   local program = vim.fn.exepath(command)
   if program == '' then
     vim.health.error(command .. ' is not on PATH', {
-      'install it, for example with `cargo install --path .` in its repository',
+      'install it with `cargo install --path .` in its repository',
       "or name it: vim.g.countersign = { cmd = { '/path/to/countersign', 'lsp' } }",
     })
     return

@@ -9,12 +9,15 @@ local M = {}
 ---@field client integer
 ---@field text string
 ---@field titles string[]
----@field answer fun(choice?: integer)
+---@field answer fun(choice?: integer, words?: string)
+---@field file? string the document that takes an answer in words
+---@field call? string the tool call that waits for it
 
 --- Open questions, oldest first; a client has at most one. The first is shown.
 ---@type countersign.Question[]
 local questions = {}
 local window, buffer = nil, nil
+local space = vim.api.nvim_create_namespace('countersign-question')
 --- Row (from 1) to choice.
 local rows = {}
 
@@ -46,7 +49,13 @@ local function show()
     return
   end
   local width = math.max(math.min(76, vim.o.columns - 6), 20)
-  local lines = wrapped(question.text, width)
+  require('countersign.colors').set()
+  local lines = {}
+  for _, line in ipairs(vim.split(question.text, '\n', { plain = true })) do
+    for _, row in ipairs(wrapped(line, width - 2)) do
+      table.insert(lines, ' ' .. row)
+    end
+  end
   table.insert(lines, '')
   rows = {}
   for number, title in ipairs(question.titles) do
@@ -54,7 +63,8 @@ local function show()
     rows[#lines] = number
   end
   table.insert(lines, '')
-  table.insert(lines, ':Countersign answer ' .. table.concat(vim.fn.range(1, #question.titles), '|'))
+  local hint = ':Countersign answer ' .. table.concat(vim.fn.range(1, #question.titles), '|')
+  table.insert(lines, ' ' .. (question.file and ':Countersign answer YOUR WORDS' or hint))
   if not buffer or not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_create_buf(false, true)
     vim.bo[buffer].filetype = 'countersign-question'
@@ -62,6 +72,16 @@ local function show()
   vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
   vim.bo[buffer].modifiable = false
+  vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+  for row, number in pairs(rows) do
+    local choice = { end_row = row, end_col = 0, hl_group = 'CountersignChoice', strict = false }
+    vim.api.nvim_buf_set_extmark(buffer, space, row - 1, 0, choice)
+    -- The first is the safe one.
+    if number == 1 and not question.file then
+      vim.api.nvim_buf_set_extmark(buffer, space, row - 1, 0, { virt_text = { { '  changes nothing', 'CountersignLabel' } } })
+    end
+  end
+  vim.api.nvim_buf_set_extmark(buffer, space, #lines - 1, 0, { end_row = #lines, end_col = 0, hl_group = 'CountersignLabel', strict = false })
   window = vim.api.nvim_open_win(buffer, false, {
     relative = 'editor',
     anchor = 'NE',
@@ -77,21 +97,33 @@ local function show()
   vim.wo[window].wrap = true
 end
 
---- Ends the first question.
-local function decide(choice)
-  local question = table.remove(questions, 1)
-  hide()
-  question.answer(choice)
+--- The first question or what is left has changed.
+local function changed()
   show()
+  require('countersign.progress').refresh()
 end
 
---- Takes a client's question off, if it has one.
-local function taken(client)
+--- Ends the first question.
+local function decide(choice, words)
+  local question = table.remove(questions, 1)
+  hide()
+  question.answer(choice, words)
+  changed()
+end
+
+--- Takes a client's question off that `fits`, if it has one.
+local function taken(client, fits)
   for index, question in ipairs(questions) do
-    if question.client == client then
+    if question.client == client and fits(question) then
       return table.remove(questions, index)
     end
   end
+end
+
+local function arrived(question)
+  table.insert(questions, question)
+  changed()
+  vim.api.nvim_exec_autocmds('User', { pattern = 'CountersignQuestion', modeline = false })
 end
 
 --- `window/showMessageRequest`. Runs in a coroutine, as Neovim runs all requests of a server.
@@ -100,8 +132,11 @@ function M.handler(_, params, context)
     return action.title
   end, params.actions or {})
   local waiting = coroutine.running()
-  local older = taken(context.client_id)
-  table.insert(questions, {
+  -- The server keeps one showing on the screen; the older is answered by nothing.
+  local older = taken(context.client_id, function(question)
+    return not question.file
+  end)
+  arrived({
     client = context.client_id,
     text = params.message,
     titles = titles,
@@ -112,12 +147,67 @@ function M.handler(_, params, context)
     end,
   })
   if older then
-    -- The server keeps one showing on the screen; the older is answered by nothing.
     older.answer(nil)
   end
-  show()
-  vim.api.nvim_exec_autocmds('User', { pattern = 'CountersignQuestion', modeline = false })
   return coroutine.yield()
+end
+
+--- client -> the call that waits for words
+local calls = {}
+
+--- The agent asks for words, which the server takes from a document. Answers whether it could be read.
+---@param name string
+---@param client integer
+function M.words(name, client)
+  local ok, lines = pcall(vim.fn.readfile, name)
+  local text = ok and table.concat(lines, '\n') or ''
+  local asked = text:match('^<!%-%- (The agent asks:\n\n.*)\n\n +Write your answer below')
+  if not asked then
+    return false
+  end
+  arrived({
+    client = client,
+    text = asked,
+    titles = { 'Do not answer', 'Write an answer' },
+    file = name,
+    call = calls[client],
+    answer = function(choice, words)
+      if words then
+        -- As if it had been written in the document and sent.
+        vim.fn.writefile(vim.list_extend(vim.split(words, '\n', { plain = true }), { '', '[x] send' }), name)
+      elseif choice == 2 then
+        vim.cmd('botright split ' .. vim.fn.fnameescape(name))
+      else
+        vim.fn.delete(name)
+      end
+    end,
+  })
+  return true
+end
+
+--- Follows which call waits for words, and takes its question off when it is over.
+function M.update(params, client)
+  if params.kind == 'tool_call' and params.tool == 'ask_user' then
+    local over = params.result ~= nil
+    calls[client] = not over and params.call or nil
+    if over and taken(client, function(question)
+      return question.call == params.call
+    end) then
+      changed()
+    end
+  end
+end
+
+--- A server is gone, with its questions.
+function M.forget(client)
+  calls[client] = nil
+  local before = #questions
+  questions = vim.tbl_filter(function(question)
+    return question.client ~= client
+  end, questions)
+  if #questions < before then
+    changed()
+  end
 end
 
 --- The open question, if any.
@@ -127,13 +217,18 @@ function M.waiting()
   return question and { text = question.text, titles = vim.deepcopy(question.titles) }
 end
 
---- Answers by number; 0 or nothing only moves into the window.
----@param number? integer
+--- Answers by number, or in words where the agent asks for words; nothing only moves into the window.
+---@param given? integer|string
 ---@return string? failure
-function M.answer(number)
+function M.answer(given)
   local question = questions[1]
+  local number = tonumber(given)
   if not question then
     return 'no question is open; :Countersign approvals shows one again'
+  elseif given and question.file and not (number and question.titles[number]) then
+    decide(nil, tostring(given))
+  elseif given and not number then
+    return 'answer with the number of a choice: :Countersign answer 1'
   elseif not number then
     if not window or not vim.api.nvim_win_is_valid(window) then
       show()
@@ -172,21 +267,6 @@ vim.api.nvim_create_autocmd({ 'TabEnter', 'VimResized' }, {
     if window then
       show()
     end
-  end,
-})
-vim.api.nvim_create_autocmd('LspDetach', {
-  group = group,
-  callback = function()
-    vim.schedule(function()
-      local before = #questions
-      questions = vim.tbl_filter(function(question)
-        local client = vim.lsp.get_client_by_id(question.client)
-        return client ~= nil and not client.is_stopped(client)
-      end, questions)
-      if #questions < before then
-        show()
-      end
-    end)
   end,
 })
 

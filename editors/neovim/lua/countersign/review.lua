@@ -1,44 +1,83 @@
---- The pending hunks where the cursor stands, and what is decided about them.
+--- What is decided about pending changes: those where the cursor stands, a file's, all.
 local M = {}
 
 local client = require('countersign.client')
 local show = require('countersign.show')
 
---- The hunks whose diagnostics stand on these lines (from 1), by proposal.
-local function on_lines(buffer, first, last)
-  local found = {}
+--- The pending changes of a buffer: what is drawn for a rich client, else what the diagnostics say.
+---@return {lnum: integer, end_lnum: integer, id: string, proposal: string, state: string}[]
+function M.places(buffer)
+  local all = require('countersign.hunks').places(buffer)
+  if #all > 0 then
+    return all
+  end
   for _, diagnostic in ipairs(vim.diagnostic.get(buffer)) do
     local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
-    local mine = diagnostic.source == 'countersign' and type(data) == 'table' and data.proposal and data.hunk
-    if mine and diagnostic.lnum >= first - 1 and diagnostic.lnum <= last - 1 then
-      found[data.proposal] = found[data.proposal] or {}
-      table.insert(found[data.proposal], data.hunk)
+    if diagnostic.source == 'countersign' and type(data) == 'table' and data.proposal and data.hunk then
+      local stale = diagnostic.message:find('agent: stale', 1, true) == 1
+      table.insert(all, {
+        lnum = diagnostic.lnum,
+        end_lnum = diagnostic.lnum + 1,
+        id = data.hunk,
+        proposal = data.proposal,
+        state = stale and 'stale' or 'pending',
+      })
+    end
+  end
+  return all
+end
+
+--- Whether a change reaches these lines (from 1); an insertion belongs to both of its neighbours.
+local function touches(place, first, last)
+  if place.end_lnum > place.lnum then
+    return place.lnum < last and place.end_lnum >= first
+  end
+  return place.lnum >= first - 1 and place.lnum <= last
+end
+
+--- The changes on these lines, by proposal.
+local function on_lines(buffer, first, last, fits)
+  local found = {}
+  for _, place in ipairs(M.places(buffer)) do
+    if touches(place, first, last) and (not fits or fits(place)) then
+      found[place.proposal] = found[place.proposal] or {}
+      table.insert(found[place.proposal], place.id)
     end
   end
   return found
 end
 
---- Any hunk of the buffer, for what concerns the file or the whole proposal: the proposal nearest to the line.
+--- The proposal of the buffer's change that is nearest to the line.
 local function nearest(buffer, line)
   local best, away
-  for _, diagnostic in ipairs(vim.diagnostic.get(buffer)) do
-    local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
-    if diagnostic.source == 'countersign' and type(data) == 'table' and data.proposal then
-      local distance = math.abs(diagnostic.lnum + 1 - line)
-      if not away or distance < away then
-        best, away = data.proposal, distance
-      end
+  for _, place in ipairs(M.places(buffer)) do
+    local distance = math.abs(place.lnum + 1 - line)
+    if not away or distance < away then
+      best, away = place.proposal, distance
     end
   end
   return best
 end
 
---- The proposal that this place is about: of this buffer, else of any buffer.
+--- The proposal that this place is about: of this buffer, else of any file.
 local function proposal_here(buffer, line)
-  return nearest(buffer, line) or nearest(nil, line)
+  local here = nearest(buffer, line)
+  if here then
+    return here
+  end
+  local items = require('countersign.state').items()
+  if items[1] then
+    return items[#items].proposal.proposal
+  end
+  for _, diagnostic in ipairs(vim.diagnostic.get()) do
+    local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
+    if diagnostic.source == 'countersign' and type(data) == 'table' and data.proposal then
+      return data.proposal
+    end
+  end
 end
 
---- Asks the server what stands here: a hunk reaches further than the line of its diagnostic.
+--- Asks the server what stands here: for a client that is not rich, a change reaches further than the line of its diagnostic.
 local function asked(buffer, first, last, title, done)
   local lines = vim.api.nvim_buf_get_lines(buffer, last - 1, last, false)
   local params = {
@@ -62,21 +101,25 @@ local function refusals(result)
   end
 end
 
---- Accepts or rejects the hunks on these lines.
----@param verb 'accept'|'reject'
+local titles = { accept = 'Accept change', reject = 'Reject change', renew = 'Propose again' }
+
+--- Accepts, rejects or renews the changes on these lines.
+---@param verb 'accept'|'reject'|'renew'
 ---@param reason? string
 function M.here(verb, buffer, first, last, reason)
   local function decide(argument)
     argument.reason = verb == 'reject' and reason or nil
     client.command(verb, argument, refusals, buffer)
   end
-  local found = on_lines(buffer, first, last)
+  local found = on_lines(buffer, first, last, verb == 'renew' and function(place)
+    return place.state == 'stale'
+  end or nil)
   if next(found) then
     for proposal, hunks in pairs(found) do
       decide({ proposal = proposal, hunks = hunks })
     end
   else
-    asked(buffer, first, last, verb == 'accept' and 'Accept change' or 'Reject change', decide)
+    asked(buffer, first, last, titles[verb], decide)
   end
 end
 
@@ -93,6 +136,38 @@ function M.many(verb, buffer, line, whole, reason)
     argument.uri = vim.uri_from_bufnr(buffer)
   end
   client.command(verb, argument, refusals, buffer)
+end
+
+--- The line (from 1) on which the cursor stands for a change.
+local function line_of(buffer, place)
+  return math.min(place.lnum + 1, vim.api.nvim_buf_line_count(buffer))
+end
+
+--- Moves to the next or previous change of the buffer, round its end; where it has none, to the first of the next file.
+---@param step 1|-1
+function M.jump(buffer, step)
+  local places = M.places(buffer)
+  if #places == 0 then
+    local item = require('countersign.state').items()[1]
+    if not item then
+      return show.tell('no change of the agent is pending', vim.log.levels.WARN)
+    end
+    vim.cmd.edit(vim.fn.fnameescape(item.name))
+    places = M.places(vim.api.nvim_get_current_buf())
+    return places[1] and vim.api.nvim_win_set_cursor(0, { line_of(0, places[1]), 0 })
+  end
+  local here = vim.api.nvim_win_get_cursor(0)[1]
+  local from, to = step > 0 and 1 or #places, step > 0 and #places or 1
+  local target = places[from]
+  for index = from, to, step do
+    local line = line_of(buffer, places[index])
+    if (step > 0 and line > here) or (step < 0 and line < here) then
+      target = places[index]
+      break
+    end
+  end
+  vim.cmd("normal! m'")
+  vim.api.nvim_win_set_cursor(0, { line_of(buffer, target), 0 })
 end
 
 return M

@@ -1,4 +1,4 @@
---- What the server shows: messages, documents, progress. Nothing here takes the keyboard away.
+--- What the server shows: messages and documents. Nothing here takes the keyboard away.
 local M = {}
 
 local log, most = {}, 200
@@ -53,12 +53,16 @@ end
 
 --- `window/showDocument`: in a window of its own, so that the user's file stays where it is. The focus moves only when the
 --- user asked for the document and is not typing.
-function M.document(_, params)
+function M.document(_, params, context)
   if params.external then
     return { success = vim.ui.open ~= nil and vim.ui.open(params.uri) ~= nil }
   end
   local before = vim.api.nvim_get_current_win()
   local name = vim.uri_to_fname(params.uri)
+  if vim.fs.basename(name):match('^answer%-.*%.md$') and require('countersign.question').words(name, context.client_id) then
+    -- The agent asks for words: its question stands where the others stand, and no window opens unasked.
+    return { success = true }
+  end
   local buffer = vim.fn.bufadd(name)
   if vim.api.nvim_buf_is_loaded(buffer) and not vim.bo[buffer].modified then
     -- The server writes a document anew under its old name.
@@ -81,29 +85,6 @@ function M.document(_, params)
     M.tell('cannot show ' .. name .. ': ' .. tostring(why), vim.log.levels.WARN)
   end
   return { success = ok }
-end
-
-local running = {}
-
---- Follows `$/progress` for the status line.
-vim.api.nvim_create_autocmd('LspProgress', {
-  group = vim.api.nvim_create_augroup('countersign-progress', {}),
-  callback = function(event)
-    local client = vim.lsp.get_client_by_id(event.data.client_id)
-    local params = event.data.params
-    if client and client.name == 'countersign' and params then
-      local value = params.value
-      running[params.token] = value.kind ~= 'end' and (value.message or running[params.token] or '') or nil
-      vim.cmd.redrawstatus()
-    end
-  end,
-})
-
---- What runs now, for a status line.
-function M.progress()
-  local all = vim.tbl_values(running)
-  table.sort(all)
-  return table.concat(all, ' | ')
 end
 
 return M

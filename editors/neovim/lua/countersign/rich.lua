@@ -1,0 +1,109 @@
+--- What only countersign and its rich clients say to each other: where it arrives, and the server's own life.
+local M = {}
+
+local state = require('countersign.state')
+
+function M.proposal(params, context)
+  state.proposed(context.client_id, params)
+  require('countersign.hunks').refresh()
+  require('countersign.progress').refresh()
+  vim.schedule(function()
+    require('countersign.list').refresh()
+    require('countersign.split').refresh()
+  end)
+end
+
+function M.update(params, context)
+  if type(params.task) ~= 'string' then
+    -- The user's own question (commit, push, trust): it belongs to no task.
+    return require('countersign.progress').refresh()
+  end
+  local task = state.updated(context.client_id, params)
+  require('countersign.run').update(params, task)
+  require('countersign.question').update(params, context.client_id)
+  if params.kind ~= 'text' and params.kind ~= 'thinking' and params.kind ~= 'tool_output' then
+    require('countersign.progress').refresh()
+    vim.api.nvim_exec_autocmds('User', { pattern = 'CountersignUpdate', modeline = false, data = params })
+  end
+end
+
+--- What is wrong between two numbers, in one sentence; nil when they are the same.
+---@param theirs? {protocol?: integer, version?: string}
+function M.mismatch(theirs)
+  local own, other = require('countersign.config').protocol, theirs and theirs.protocol
+  if other == nil or other == own then
+    return nil
+  end
+  local update = other > own and 'update the plugin' or 'update the program'
+  return ('countersign %s speaks protocol %s, this plugin %d: %s'):format(theirs.version or '?', tostring(other), own, update)
+end
+
+--- The server has answered `initialize`.
+function M.started(client)
+  -- Follows its progress from its first task on.
+  require('countersign.progress')
+  local said = M.mismatch(vim.tbl_get(client.server_capabilities, 'experimental', 'countersign'))
+  if said then
+    require('countersign.show').tell(said, vim.log.levels.WARN)
+  end
+end
+
+--- Restarts of each root: when they were, ms.
+local restarts = {}
+local most, within = 3, 180000
+local leaving = false
+vim.api.nvim_create_autocmd('VimLeavePre', {
+  group = vim.api.nvim_create_augroup('countersign-life', {}),
+  callback = function()
+    leaving = true
+  end,
+})
+
+--- Starts a server again that ended by itself.
+local function again(root, buffers)
+  local show = require('countersign.show')
+  local now, recent = vim.uv.now(), {}
+  for _, time in ipairs(restarts[root] or {}) do
+    if now - time < within then
+      table.insert(recent, time)
+    end
+  end
+  restarts[root] = recent
+  if #recent >= most then
+    return show.tell(
+      ('countersign ended %d times in %d minutes and is not started again; :Countersign restart, :checkhealth countersign'):format(
+        most + 1,
+        within / 60000
+      ),
+      vim.log.levels.ERROR
+    )
+  end
+  table.insert(recent, now)
+  vim.defer_fn(function()
+    if not leaving then
+      show.tell('countersign ended unexpectedly and is started again', vim.log.levels.WARN)
+      require('countersign.client').attach_all(buffers, root)
+    end
+  end, 100 * 4 ^ #recent)
+end
+
+--- The server has ended, however.
+function M.ended(code, signal, id)
+  vim.schedule(function()
+    local buffers, root = require('countersign.client').left(id)
+    state.forget(id)
+    require('countersign.question').forget(id)
+    require('countersign.progress').forget(id)
+    if leaving then
+      return
+    end
+    require('countersign.hunks').refresh()
+    require('countersign.list').refresh()
+    -- 15 is how Neovim ends a server by force.
+    if root and (code ~= 0 or (signal ~= 0 and signal ~= 15)) then
+      again(root, buffers)
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,265 @@
+--- The run as it streams, in a buffer: what the agent says, the calls of its tools, the output of commands, what you told it.
+local M = {}
+
+local state = require('countersign.state')
+
+local space = vim.api.nvim_create_namespace('countersign-run')
+local buffer
+--- Lines that are kept; beyond them the oldest quarter goes.
+local most = 8000
+--- Pause between what comes and its being shown, ms: a stream comes in many small parts.
+local pause = 40
+--- Lines of a tool's result that are shown; the transcript has the rest.
+local shown_result = 8
+
+---@class countersign.Part
+---@field text string
+---@field group? string
+---@field new? boolean begins a line of its own
+---@field said? countersign.Said what the user said, marked as queued until the agent has seen it
+
+---@class countersign.Said
+---@field mark? integer extmark of its line
+---@field state string
+
+---@type countersign.Part[]
+local waiting = {}
+local due = false
+--- What the last part was: text of the model goes on in its line, output of a command in its.
+local last_kind
+--- The last line ended with a line break: what follows begins a new one.
+local broken = true
+--- call -> whether output of it was streamed
+local streamed = {}
+
+local function ready()
+  if buffer and vim.api.nvim_buf_is_valid(buffer) then
+    return buffer
+  end
+  buffer = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_name(buffer, 'countersign://run')
+  vim.bo[buffer].bufhidden = 'hide'
+  vim.bo[buffer].swapfile = false
+  vim.bo[buffer].undolevels = -1
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].filetype = 'countersign-run'
+  for key, name in pairs({ s = 'steer', a = 'queue', r = 'retry', x = 'stop' }) do
+    vim.keymap.set('n', key, '<Plug>(countersign-' .. name .. ')', { buffer = buffer, nowait = true, desc = 'countersign: ' .. name })
+  end
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buffer, nowait = true, desc = 'close this window' })
+  return buffer
+end
+
+--- Marks what the user said as queued, or as seen.
+local function mark(said, row)
+  local words = { queued = { '  queued', 'CountersignLabel' }, seen = { '  seen', 'CountersignUser' } }
+  local virtual = words[said.state] or { '  ' .. said.state, 'CountersignLabel' }
+  if not row then
+    row = said.mark and vim.api.nvim_buf_get_extmark_by_id(buffer, space, said.mark, {})[1]
+  end
+  if row then
+    said.mark = vim.api.nvim_buf_set_extmark(buffer, space, row, 0, { id = said.mark, virt_text = { virtual }, virt_text_pos = 'eol' })
+  end
+end
+
+--- The windows whose cursor stands at the end, which follow.
+local function followers(count)
+  return vim.tbl_filter(function(window)
+    return vim.api.nvim_win_get_cursor(window)[1] >= count
+  end, vim.fn.win_findbuf(buffer))
+end
+
+local function flush()
+  due = false
+  local parts = waiting
+  waiting = {}
+  ready()
+  local count = vim.api.nvim_buf_line_count(buffer)
+  local following = followers(count)
+  local empty = count == 1 and vim.api.nvim_buf_get_lines(buffer, 0, 1, false)[1] == ''
+  -- All parts as lines to append: the first goes on in the last line of the buffer.
+  local first = count - 1
+  local last = vim.api.nvim_buf_get_lines(buffer, first, count, false)[1]
+  local lines = { last }
+  local colours, saids = {}, {}
+  for _, part in ipairs(parts) do
+    if part.new and not (#lines == 1 and lines[1] == '' and (empty or first == 0)) then
+      table.insert(lines, '')
+    end
+    local from = #lines
+    local added = vim.split(part.text, '\n', { plain = true })
+    lines[#lines] = lines[#lines] .. added[1]
+    vim.list_extend(lines, added, 2)
+    if part.group then
+      table.insert(colours, { first + from - 1, first + #lines - 1, part.group })
+    end
+    if part.said then
+      table.insert(saids, { part.said, first + #lines - 1 })
+    end
+  end
+  vim.bo[buffer].modifiable = true
+  -- Only behind what is there: a line that is set anew loses its marks.
+  lines[1] = lines[1]:sub(#last + 1)
+  vim.api.nvim_buf_set_text(buffer, first, #last, first, #last, lines)
+  for _, colour in ipairs(colours) do
+    local behind = { end_row = colour[2], end_col = #lines[colour[2] - first + 1] + (colour[2] == first and #last or 0) }
+    vim.api.nvim_buf_set_extmark(buffer, space, colour[1], 0, vim.tbl_extend('force', behind, { hl_group = colour[3] }))
+  end
+  for _, said in ipairs(saids) do
+    mark(said[1], said[2])
+  end
+  local total = vim.api.nvim_buf_line_count(buffer)
+  if total > most then
+    vim.api.nvim_buf_set_lines(buffer, 0, math.floor(most / 4), false, { '(earlier lines are in :Countersign transcript)' })
+    total = vim.api.nvim_buf_line_count(buffer)
+  end
+  vim.bo[buffer].modifiable = false
+  for _, window in ipairs(following) do
+    vim.api.nvim_win_set_cursor(window, { total, 0 })
+  end
+end
+
+local function add(part)
+  -- Control characters would move what the user reads; a tab is one that may stay.
+  part.text = part.text:gsub('\r\n?', '\n'):gsub('[%z\1-\8\11-\31\127]', '')
+  table.insert(waiting, part)
+  if not due then
+    due = true
+    vim.defer_fn(flush, pause)
+  end
+end
+
+--- A whole line, or several.
+local function line(text, group, said)
+  add({ text = (text:gsub('\n+$', '')), group = group, new = true, said = said })
+  last_kind, broken = 'line', true
+end
+
+--- A part of a stream, which goes on where the part before it ended.
+local function stream(kind, text, group)
+  if text == '' then
+    return
+  end
+  local new = last_kind ~= kind or broken
+  if broken and last_kind == kind and text:sub(1, 1) == '\n' then
+    new = false
+  end
+  broken = text:sub(-1) == '\n'
+  if broken then
+    text = text:sub(1, -2)
+  end
+  last_kind = kind
+  add({ text = text, group = group, new = new })
+end
+
+--- What the user told each task and it has not seen.
+---@type table<string, {message: string, said: countersign.Said}[]>
+local told = {}
+
+--- The user told a running task something, or asked for more after it.
+function M.said(task, message, what)
+  local now = what == 'queue' and state.find(task)
+  -- What need not wait has begun before its answer came.
+  local said = { state = now and now.state ~= 'queued' and 'started' or 'queued' }
+  line('» ' .. message, 'CountersignUser', said)
+  if said.state ~= 'queued' then
+    return
+  end
+  told[task] = told[task] or {}
+  table.insert(told[task], { message = message, said = said })
+end
+
+local function seen(task, how)
+  local all = told[task]
+  told[task] = nil
+  for _, one in ipairs(all or {}) do
+    one.said.state = how
+    if buffer and vim.api.nvim_buf_is_valid(buffer) and one.said.mark then
+      mark(one.said)
+    end
+    local brief = one.message:gsub('%s+', ' ')
+    brief = vim.fn.strchars(brief) > 40 and vim.fn.strcharpart(brief, 0, 39) .. '…' or brief
+    require('countersign.show').tell(('%s: %s'):format(how == 'seen' and 'the agent has seen' or how, brief))
+  end
+end
+
+--- Takes a `countersign/update`.
+function M.update(params, task)
+  require('countersign.colors').set()
+  local kind = params.kind
+  if kind == 'text' then
+    stream('text', params.text)
+  elseif kind == 'thinking' then
+    stream('thinking', params.text, 'CountersignLabel')
+  elseif kind == 'tool_output' then
+    streamed[params.call] = true
+    stream('output', params.text, 'CountersignOutput')
+  elseif kind == 'tool_call' and params.result == nil then
+    line('▸ ' .. (params.title or params.tool), 'CountersignTool')
+  elseif kind == 'tool_call' then
+    local result = vim.split(vim.trim(params.result), '\n', { plain = true })
+    if not streamed[params.call] or params.status ~= 'ok' then
+      -- What an edit did stands in the file.
+      local most_shown = (params.tool == 'edit_file' or params.tool == 'write_file') and params.status == 'ok' and 1 or shown_result
+      for index = 1, math.min(#result, most_shown) do
+        line('  ' .. result[index], 'CountersignOutput')
+      end
+      if #result > most_shown and most_shown > 1 then
+        line(('  … %d more lines; :Countersign transcript'):format(#result - most_shown), 'CountersignLabel')
+      end
+    end
+    streamed[params.call] = nil
+    line('  ' .. (params.status or '?'), params.status == 'ok' and 'CountersignLabel' or 'CountersignWaiting')
+  elseif kind == 'question' then
+    if params.state == 'open' then
+      line('? ' .. (params.text or 'a question for you'), 'CountersignWaiting')
+    else
+      line('  ' .. tostring(params.state), 'CountersignLabel')
+    end
+  elseif kind == 'state' then
+    if params.heard then
+      seen(params.task, 'seen')
+    elseif params.state == 'preparing' then
+      line('# ' .. task.title, 'CountersignTask')
+      seen(params.task, 'started')
+    elseif params.state == 'queued' then
+      line(('# %s  (waits for the task before it)'):format(task.title), 'CountersignLabel')
+    elseif params.stop or state.is_over(params.state) then
+      -- The loop tells its end, then the server tells the task's: the second has the summary.
+      if params.summary or params.state == 'failed' then
+        local pending = params.pending and params.pending > 0 and (' · %d to review'):format(params.pending) or ''
+        line(('■ %s%s'):format(params.state, pending), params.state == 'failed' and 'CountersignWaiting' or 'CountersignTask')
+        if params.message then
+          line('  ' .. params.message, 'CountersignWaiting')
+        end
+        line('')
+        seen(params.task, 'not seen: the task had ended; it is told with the next one')
+      end
+    elseif params.state == 'retrying' and params.doing then
+      line('  ' .. params.doing, 'CountersignWaiting')
+    end
+  end
+end
+
+--- The buffer of the run, and whether it has anything.
+---@return integer buffer
+function M.buffer()
+  return ready()
+end
+
+--- Shows it, in a window of its own; where it is shown already, goes there.
+function M.open()
+  local window = vim.fn.bufwinid(ready())
+  if window ~= -1 then
+    return vim.api.nvim_set_current_win(window)
+  end
+  vim.cmd('botright 15split')
+  vim.api.nvim_win_set_buf(0, buffer)
+  vim.wo[0][0].wrap = true
+  vim.wo[0][0].number = false
+  vim.wo[0][0].relativenumber = false
+  vim.wo[0][0].signcolumn = 'no'
+  vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(buffer), 0 })
+end
+
+return M

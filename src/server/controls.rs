@@ -1,0 +1,228 @@
+//! What can be done with tasks beside asking and reviewing, for editors that pass no arguments to commands: in the menu, and
+//! all of it in the document that `Agent: more...` opens.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tower_lsp::{
+    jsonrpc,
+    lsp_types::{CodeAction, MessageType, Url},
+};
+
+use super::{
+    actor::Actor,
+    boxes::Boxes,
+    commands::{Command, PREFIX, failed},
+    offers::{action, clip, kind},
+    prompting::{Ballot, Opened},
+    task::{State, Task},
+};
+use crate::{
+    agent::{plain, progress_line},
+    config::{TrustStore, Trusted},
+    event::{StopReason, TaskId},
+};
+
+/// Iterations that `Continue` gives to a task that has not said how many it had.
+const ITERATIONS: u32 = 20;
+/// How long the document can be used.
+const OPEN: Duration = Duration::from_secs(2 * 60 * 60);
+/// Tasks in the document, the newest first, and characters of their titles.
+const TASKS: usize = 10;
+const TITLE: usize = 40;
+
+/// One thing that can be done now.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pub title: String,
+    /// The command without its prefix, and its argument.
+    command: &'static str,
+    argument: Value,
+    /// Comes before the asks of a full menu.
+    pub urgent: bool,
+}
+
+impl Control {
+    /// As an entry of the menu.
+    pub fn action(self) -> CodeAction {
+        action(self.title, kind(self.command), self.command, self.argument, None)
+    }
+
+    fn of(mut self, task: &Task) -> Control {
+        self.title = format!("{}: {}", self.title.trim_end_matches("..."), about(task));
+        self
+    }
+}
+
+fn urgent(title: &str, command: &'static str, argument: Value) -> Control {
+    Control { title: title.to_owned(), command, argument, urgent: true }
+}
+
+fn usual(title: &str, command: &'static str, argument: Value) -> Control {
+    Control { urgent: false, ..urgent(title, command, argument) }
+}
+
+impl Actor {
+    /// What can be done now, seen from a file of this folder; the urgent first.
+    pub fn controls(&self, folder: Option<usize>) -> Vec<Control> {
+        let mut all = Vec::new();
+        let running = self.newest(|task| !task.state.is_over() && Some(task.folder) == folder);
+        let running = running.or_else(|| self.newest(|task| !task.state.is_over()));
+        if let Some(task) = running {
+            all.push(urgent("Stop the agent", "stop", json!({})));
+            all.push(urgent("Tell the agent...", "tell", json!({"task": task.id})));
+        }
+        let Some((index, folder)) = folder.and_then(|index| Some((index, self.folders.get(index)?))) else { return all };
+        let root = &folder.canonical;
+        let store = TrustStore::new(&self.setup.folders);
+        let trusted = self.client.trusted || store.is_trusted(root).unwrap_or(false);
+        if !trusted {
+            all.push(urgent("Trust this folder...", "trustWorkspace", json!({})));
+        }
+        if trusted && Trusted::look(root).is_ok_and(|folder| folder.git.is_some()) {
+            // The commands choose the folder themselves; what they would do elsewhere is not offered here.
+            let here = |chosen: jsonrpc::Result<usize>| chosen.is_ok_and(|chosen| chosen == index);
+            if folder.desk.has_uncommitted() && here(self.committing_folder()) {
+                all.push(urgent("Commit accepted changes...", "commit", json!({})));
+            }
+            if folder.desk.has_unpushed() && here(self.publishing_folder()) {
+                all.push(urgent("Push...", "push", json!({})));
+            }
+        }
+        let last = self.newest(|task| task.state.is_over() && task.folder == index);
+        if let Some(task) = last.filter(|task| can_go_on(task)) {
+            all.push(urgent("Continue", "continue", go_on(task)));
+        }
+        if let Some(task) = last.filter(|task| can_retry(task)) {
+            all.push(usual("Retry with a note...", "retryWithNote", json!({"task": task.id})));
+        }
+        let worked = |task: &Task| task.folder == index || folder.desk.proposal_of(&task.id).is_some();
+        if let Some(task) = self.newest(|task| worked(task) && self.has_accepted(&task.id)) {
+            all.push(usual("Take back accepted changes", "undo", json!({"task": task.id})));
+        }
+        if let Some(task) = running.or(last) {
+            all.push(usual("Show transcript", "transcript", json!({"task": task.id})));
+        }
+        all
+    }
+
+    /// The same for every task, each named.
+    fn controls_of_all(&self, folder: Option<usize>) -> Vec<Control> {
+        let mut all = self.controls(folder);
+        all.retain(|control| control.argument["task"].is_null());
+        for task in self.newest_first().into_iter().take(TASKS) {
+            let argument = || json!({"task": task.id});
+            if task.state.is_over() {
+                if can_go_on(task) {
+                    all.push(usual("Continue", "continue", go_on(task)).of(task));
+                }
+                if can_retry(task) {
+                    all.push(usual("Retry with a note", "retryWithNote", argument()).of(task));
+                }
+            } else {
+                all.push(usual("Stop", "stop", argument()).of(task));
+                all.push(usual("Tell the agent", "tell", argument()).of(task));
+            }
+            if self.has_accepted(&task.id) {
+                all.push(usual("Take back", "undo", argument()).of(task));
+            }
+            all.push(usual("Show transcript", "transcript", argument()).of(task));
+        }
+        if self.questions.all().next().is_some() {
+            all.insert(0, urgent("Show question", "approvals", json!({})));
+        }
+        all
+    }
+
+    /// `more`: how things stand, and everything that can be done, as a document with boxes.
+    pub fn on_more(&mut self, uri: Option<&Url>) -> jsonrpc::Result<Value> {
+        let folder = self.folders.for_ask(uri);
+        let controls = self.controls_of_all(folder);
+        let status = self.status();
+        let mut text = String::from("# The agent\n\n");
+        if controls.is_empty() {
+            text.push_str("There is nothing to do but to ask: no task has run yet, and the folder is trusted.\n");
+        } else {
+            text.push_str("Tick one box (`[x]`) below and save. It works once.\n");
+        }
+        for (name, key) in [("Model", "model"), ("Walls", "level")] {
+            if let Some(value) = status[key].as_str() {
+                text.push_str(&format!("\n{name}: {}  ", plain(value)));
+            }
+        }
+        text.push_str("\n\n");
+        for task in self.newest_first().into_iter().take(TASKS) {
+            let line = progress_line(task.iteration, task.iterations, &task.line, task.usage, task.cost_usd);
+            text.push_str(&format!(
+                "- {} {}: {}, {}\n",
+                task.id,
+                clip(&plain(&task.title), TITLE),
+                task.state.word(),
+                plain(&line)
+            ));
+        }
+        for open in self.questions.all() {
+            text.push_str(&format!("- open question {}: {}\n", open.approval, plain(&open.question.text)));
+        }
+        let choices = controls.iter().map(|control| control.title.clone()).collect();
+        let code = uuid::Uuid::new_v4().simple().to_string();
+        let name = format!("agent-{}", uuid::Uuid::now_v7().simple());
+        let opened = Opened { take_focus: true, words: "What the agent does, and what you can do." };
+        let (_, uri) = self
+            .open_boxes(&name, &text, Boxes { code, choices }, Ballot::Controls(controls), OPEN, opened)
+            .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
+        Ok(json!({"document": uri}))
+    }
+
+    /// A box of that document was ticked: the command, as if the editor had sent it.
+    pub fn on_control(&mut self, controls: &[Control], title: &str) {
+        let Some(control) = controls.iter().find(|control| control.title == title) else { return };
+        let parsed = Command::parse(&format!("{PREFIX}{}", control.command), vec![control.argument.clone()]);
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        match parsed {
+            Ok(command) => self.on_command(command, reply),
+            Err(error) => return self.out.message(MessageType::WARNING, &error.message),
+        }
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            if let Ok(Err(error)) = answer.await {
+                out.message(MessageType::WARNING, &error.message);
+            }
+        });
+    }
+
+    /// Whether something of the task stands accepted, in whatever folder.
+    fn has_accepted(&self, task: &TaskId) -> bool {
+        self.folders.iter().any(|(_, folder)| folder.desk.proposal_of(task).is_some_and(|proposal| !proposal.accepted.is_empty()))
+    }
+
+    fn newest(&self, fits: impl Fn(&Task) -> bool) -> Option<&Task> {
+        self.newest_first().into_iter().find(|task| fits(task))
+    }
+
+    fn newest_first(&self) -> Vec<&Task> {
+        let mut all: Vec<&Task> = self.tasks.values().collect();
+        all.sort_by_key(|task| std::cmp::Reverse(task.started));
+        all
+    }
+}
+
+/// Whether it was ended by something other than its own end.
+fn can_go_on(task: &Task) -> bool {
+    let State::Ended(stop) = &task.state else { return false };
+    matches!(stop, StopReason::MaxIterations | StopReason::Budget | StopReason::Cancelled | StopReason::Error)
+}
+
+/// Whether there is an ask to repeat: a task that was restored after a crash has none.
+fn can_retry(task: &Task) -> bool {
+    task.asked.ask.prompt.is_some() || task.asked.prompt_name != "ask"
+}
+
+fn go_on(task: &Task) -> Value {
+    let iterations = if task.iterations == 0 { ITERATIONS } else { task.iterations };
+    json!({"task": task.id, "iterations": iterations.clamp(1, 100)})
+}
+
+fn about(task: &Task) -> String {
+    format!("{} ({})", clip(&plain(&task.title), TITLE), task.id)
+}

@@ -1,0 +1,65 @@
+//! What the disk holds where no document tells: read after an edit was sent, and before accepted hunks are taken back.
+
+use std::path::PathBuf;
+
+use super::folders::Folder;
+use crate::{
+    event::ProposalId,
+    path::WsPath,
+    proposal::FileOp,
+    seams::WorkspaceError,
+    workspace::{
+        self,
+        desk::{Beneath, Plan},
+    },
+};
+
+/// By path; `None` where there is no file.
+pub type Observed = Vec<(WsPath, Option<Beneath>)>;
+
+/// Paths of a proposal that no document is open for.
+pub fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
+    let files = folder.desk.proposal(id).into_iter().flat_map(|proposal| proposal.files.iter());
+    let paths = files.flat_map(|(path, file)| {
+        let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+        target.into_iter().chain([path])
+    });
+    paths.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
+}
+
+/// Paths of a plan that no document is open for, targets of moves included.
+pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
+    let mut paths = Vec::new();
+    for file in &plan.files {
+        paths.push(file.path.clone());
+        if let FileOp::Move { to } = &file.op {
+            paths.push(to.clone());
+        }
+    }
+    paths.retain(|path| folder.desk.buffer(path).is_none());
+    paths
+}
+
+/// What the disk holds at these paths. What cannot be read (a link that leads out, a pipe, a file that is too large) is not said
+/// to be gone: it is left out.
+pub fn look(folder: &workspace::Folder, paths: Vec<WsPath>) -> Observed {
+    let row = |path: WsPath| match folder.read(&path) {
+        Ok(file) => Some((path, Some(file.beneath()))),
+        Err(WorkspaceError::NotFound { .. }) => Some((path, None)),
+        Err(_) => None,
+    };
+    paths.into_iter().filter_map(row).collect()
+}
+
+/// The same, read on a thread for that.
+pub async fn observe(root: PathBuf, paths: Vec<WsPath>) -> Observed {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let look = move || {
+        // Without its folder no file is there.
+        let Ok(folder) = workspace::Folder::open(&root) else { return paths.into_iter().map(|path| (path, None)).collect() };
+        look(&folder, paths)
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+}

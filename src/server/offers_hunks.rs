@@ -1,0 +1,75 @@
+//! Code actions about the pending hunks where the cursor stands.
+
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::{CodeAction, CodeActionKind, Diagnostic, Range, Url};
+
+use super::{actor::Actor, offers::action, position};
+use crate::{
+    path::WsPath,
+    proposal::{Hunk, HunkState, Proposal},
+};
+
+impl Actor {
+    /// What can be decided about hunks of this file that the range touches.
+    pub fn offer_hunks(&self, uri: &Url, range: Range, out: &mut Vec<CodeAction>) {
+        for (index, path) in self.folders.find_all(uri) {
+            for proposal in self.folders.get(index).iter().flat_map(|folder| folder.desk.proposals()) {
+                self.about_hunks(proposal, &path, uri, range, out);
+            }
+        }
+    }
+
+    fn about_hunks(&self, proposal: &Proposal, path: &WsPath, uri: &Url, range: Range, out: &mut Vec<CodeAction>) {
+        let Some(file) = proposal.files.get(path) else { return };
+        let touches = |hunk: &&Hunk| {
+            let start = position(file.base.point(hunk.range.start, self.client.encoding));
+            let end = position(file.base.point(hunk.range.end, self.client.encoding));
+            // A hunk reaches to the end of its last line; one that only inserts stands on the line where it begins.
+            let last = if end.character == 0 && end.line > start.line { end.line - 1 } else { end.line };
+            range.start.line <= last && start.line <= range.end.line
+        };
+        let here: Vec<&Hunk> = file.all().filter(|hunk| hunk.state != HunkState::Applying).filter(touches).collect();
+        if here.is_empty() {
+            return;
+        }
+        let kind = || CodeActionKind::QUICKFIX;
+        let ids: Vec<_> = here.iter().map(|hunk| &hunk.id).collect();
+        let these = json!({"proposal": proposal.id, "hunks": ids});
+        let diagnostics = self.own_diagnostics(uri, &here);
+        let mut push = |title: &str, command: &str, argument: Value| {
+            out.push(action(title.to_owned(), kind(), command, argument, diagnostics.clone()));
+        };
+        if here.iter().any(|hunk| hunk.state == HunkState::Pending) {
+            push("Accept change", "accept", these.clone());
+        }
+        if here.iter().any(|hunk| hunk.state == HunkState::Stale) {
+            push("Propose again", "renew", these.clone());
+        }
+        push("Reject change", "reject", these.clone());
+        push("Reject with a reason...", "rejectWithReason", these);
+        push("Show diff", "showDiff", json!({"proposal": proposal.id, "uri": uri}));
+        if file.all().count() > here.len() {
+            push("Accept file", "accept", json!({"proposal": proposal.id, "uri": uri}));
+            push("Reject file", "reject", json!({"proposal": proposal.id, "uri": uri}));
+        }
+        // Where these are all there is, the menu stays short.
+        if proposal.files.values().flat_map(|file| file.all()).count() > here.len() {
+            push("Accept all", "accept", json!({"proposal": proposal.id}));
+            push("Reject all", "reject", json!({"proposal": proposal.id}));
+        }
+    }
+
+    /// Our own diagnostics of these hunks, so that the editor ties the action to them.
+    fn own_diagnostics(&self, uri: &Url, hunks: &[&Hunk]) -> Option<Vec<Diagnostic>> {
+        let mine: Vec<Diagnostic> = self
+            .shown_diagnostics(uri)
+            .iter()
+            .filter(|diagnostic| {
+                let hunk = diagnostic.data.as_ref().and_then(|data| data["hunk"].as_str());
+                hunks.iter().any(|wanted| Some(wanted.id.0.as_str()) == hunk)
+            })
+            .cloned()
+            .collect();
+        (!mine.is_empty()).then_some(mine)
+    }
+}

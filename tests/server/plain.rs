@@ -1,0 +1,8 @@
+//! The whole product for a client that has only code actions and documents: no dialogs, lenses or resource operations, and
+//! commands without arguments of its own.
+
+mod answers;
+mod desk;
+mod menu;
+mod prompts;
+mod story;

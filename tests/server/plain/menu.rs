@@ -1,0 +1,189 @@
+//! What stands in the menu, and when nothing does: no lightbulb where nothing is to decide, no run that nobody chose.
+
+use serde_json::{Value, json};
+
+use super::desk::{Bare, Desk, FILE, TEXT, titles};
+use crate::support::model_double::{ModelDouble, Turn};
+
+fn diagnostic() -> Value {
+    let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 3}});
+    json!({"range": range, "severity": 1, "source": "somebody", "message": "wrong"})
+}
+
+/// What choosing an entry starts at once.
+fn starts_a_run(action: &Value) -> bool {
+    let (name, argument) = (action["command"]["command"].as_str().unwrap(), &action["command"]["arguments"][0]);
+    match name.trim_start_matches("countersign.") {
+        "ask" => !argument["prompt"].is_null(),
+        "runTask" => argument["name"] != "more",
+        "continue" | "retry" | "queue" => true,
+        _ => false,
+    }
+}
+
+/// Every filter that editors send by themselves, and some that people type.
+const KINDS: &[&str] = &[
+    "",
+    "quickfix",
+    "quickfix.biome",
+    "refactor",
+    "refactor.extract",
+    "refactor.countersign",
+    "refactor.countersign.ask",
+    "refactor.countersign.explain",
+    "refactor.countersign.continue",
+    "source",
+    "source.fixAll",
+    "source.fixAll.eslint",
+    "source.organizeImports",
+    "notebook",
+];
+
+async fn nothing_starts_by_itself(bare: &Bare, lines: u32) {
+    let ranges = (0..lines).flat_map(|line| {
+        [0, 3].map(|end| json!({"start": {"line": line, "character": 0}, "end": {"line": line, "character": end}}))
+    });
+    let all = json!({"start": {"line": 0, "character": 0}, "end": {"line": lines, "character": 0}});
+    for range in ranges.chain([all]) {
+        for diagnostics in [json!([]), json!([diagnostic()])] {
+            let ask = async |mut extra: Value| {
+                extra["diagnostics"] = diagnostics.clone();
+                bare.menu_over(range.clone(), extra).await
+            };
+            let lightbulb = ask(json!({"triggerKind": 2})).await;
+            assert!(!lightbulb.iter().any(starts_a_run), "{:?}", titles(&lightbulb));
+            for kind in KINDS {
+                // On save.
+                let found = ask(json!({"triggerKind": 2, "only": [kind]})).await;
+                assert_eq!(titles(&found), Vec::<String>::new(), "on save with {kind:?}");
+                // `apply = true` takes what stands alone.
+                let found = ask(json!({"only": [kind]})).await;
+                assert!(found.len() != 1 || !starts_a_run(&found[0]), "{kind:?} leaves {:?} alone", titles(&found));
+                if kind.starts_with("source") || ["quickfix.biome", "refactor.extract", "notebook"].contains(kind) {
+                    assert_eq!(titles(&found), Vec::<String>::new(), "{kind:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_state_has_a_short_menu_and_no_run_starts_by_itself() {
+    let desk = Desk::new();
+    let double = ModelDouble::start([
+        Turn::call(
+            "e",
+            "edit_file",
+            json!({"path": FILE, "edits": [{"old": "two\n", "new": "TWO\n"}, {"old": "six\n", "new": "SIX\n"}]}),
+        ),
+        Turn::say("Two changes."),
+        Turn::call("r", "run", json!({"command": "sleep 60"})),
+    ]);
+    let bare = desk.bare(&double, true).await;
+    let none = Vec::<String>::new();
+    let lightbulb = async |line: u32| titles(&bare.menu(line, json!({"triggerKind": 2})).await);
+    let selected = json!({"start": {"line": 0, "character": 0}, "end": {"line": 1, "character": 0}});
+
+    // Nobody trusts the folder yet.
+    assert_eq!(bare.titles(0).await, ["Trust this folder...", "Ask agent...", "More tasks..."]);
+    assert_eq!(lightbulb(0).await, none);
+    desk.trust();
+
+    // Nothing has happened. A client that names no trigger is a person's.
+    assert_eq!(bare.titles(0).await, ["Ask agent...", "More tasks..."]);
+    assert_eq!(titles(&bare.menu(0, json!({"triggerKind": null})).await), ["Ask agent...", "More tasks..."]);
+    let with_selection = ["Add unit tests", "Document", "Explain", "Refactor", "Ask agent...", "More tasks..."];
+    assert_eq!(titles(&bare.menu_over(selected.clone(), json!({})).await), with_selection);
+    let with_diagnostic = titles(&bare.menu(0, json!({"diagnostics": [diagnostic()]})).await);
+    assert_eq!(with_diagnostic, ["Fix this problem", "Ask agent...", "More tasks..."]);
+    let fixes = titles(&bare.menu(0, json!({"diagnostics": [diagnostic()], "only": ["quickfix"]})).await);
+    assert_eq!(fixes, ["Fix this problem", "Ask agent..."], "never alone");
+    nothing_starts_by_itself(&bare, 3).await;
+
+    // Two hunks wait.
+    bare.editor.command("ask", json!({"prompt": "Shout."})).await.unwrap();
+    bare.says("countersign done").await;
+    bare.hunks(2).await;
+    let decide = [
+        "Accept change",
+        "Reject change",
+        "Reject with a reason...",
+        "Show diff",
+        "Accept file",
+        "Reject file",
+        "Accept all",
+        "Reject all",
+    ];
+    assert_eq!(lightbulb(1).await, decide);
+    assert_eq!(lightbulb(0).await, none);
+    let on_hunk = bare.titles(1).await;
+    assert_eq!(on_hunk[..8], decide);
+    assert_eq!(on_hunk[8..], ["Retry with a note...", "Show transcript", "Agent: more...", "Ask agent...", "More tasks..."]);
+    nothing_starts_by_itself(&bare, 6).await;
+
+    // One is accepted: a commit is the next step. The other stands alone in its proposal, so there is no "all".
+    bare.choose(1, "Accept change").await.unwrap();
+    bare.hunks(1).await;
+    let after = [
+        "Commit accepted changes...",
+        "Retry with a note...",
+        "Take back accepted changes",
+        "Show transcript",
+        "Agent: more...",
+        "Ask agent...",
+        "More tasks...",
+    ];
+    assert_eq!(bare.titles(0).await, after);
+    assert_eq!(lightbulb(5).await, ["Accept change", "Reject change", "Reject with a reason...", "Show diff"]);
+    let full = titles(&bare.menu_over(selected.clone(), json!({})).await);
+    assert_eq!(full[..3], ["Add unit tests", "Document", "Explain"], "{full:?}");
+    assert_eq!(full[3..], ["Refactor", "Commit accepted changes...", "Agent: more...", "Ask agent...", "More tasks..."]);
+    assert_eq!(lightbulb(0).await, none);
+
+    // A task runs.
+    bare.editor.command("ask", json!({"prompt": "Wait."})).await.unwrap();
+    bare.editor.bounded(double.requested(3)).await;
+    let running = bare.titles(0).await;
+    assert_eq!(running[..3], ["Stop the agent", "Tell the agent...", "Commit accepted changes..."], "{running:?}");
+    assert!(running.len() <= 8, "{running:?}");
+    assert_eq!(lightbulb(0).await, none);
+
+    // A question is open, too: in every file, also on the lightbulb.
+    bare.choose(0, "Commit accepted changes...").await.unwrap();
+    bare.document().await;
+    let question = lightbulb(0).await;
+    assert!(question.len() == 1 && question[0].starts_with("Show question: Commit a.txt to work?"), "{question:?}");
+    let fullest = bare.titles(5).await;
+    assert!(fullest[4].starts_with("Show question") && fullest.len() <= 10, "{fullest:?}");
+    nothing_starts_by_itself(&bare, 6).await;
+    bare.choose(0, "Stop the agent").await.unwrap();
+    bare.says("countersign stopped").await;
+    assert_eq!(double.requests().len(), 3, "no menu started a run");
+    assert_eq!(bare.editor.text(FILE), TEXT.replace("two", "TWO"));
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rich_client_has_its_own_places_for_tasks() {
+    let desk = Desk::trusted();
+    let double = ModelDouble::start([Turn::say("Done.")]);
+    let url = double.url();
+    let home = desk.path("home");
+    let environment = [
+        ("HOME", home.to_str().unwrap()),
+        ("ANTHROPIC_API_KEY", crate::support::model_double::KEY),
+        ("ANTHROPIC_BASE_URL", &url),
+    ];
+    let arguments = ["--model", crate::support::model_double::SPEC];
+    let editor = crate::lsp::Editor::spawn(&home, &desk.path("w"), &arguments, &environment).await;
+    editor.initialize(crate::lsp::able(), json!({"countersign": {"rich": true, "protocol": 1}})).await;
+    editor.open(FILE, TEXT);
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign done"))).await;
+    let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}});
+    let request =
+        json!({"textDocument": {"uri": editor.uri(FILE)}, "range": range, "context": {"diagnostics": [], "triggerKind": 1}});
+    let menu = editor.bounded(editor.peer.request("textDocument/codeAction", request)).await.unwrap();
+    assert_eq!(titles(menu.as_array().unwrap()), ["Ask agent...", "More tasks..."]);
+    assert_eq!(editor.quit().await, Some(0));
+}
