@@ -56,6 +56,11 @@ pub(super) async fn attend(
     let mut hurried = false;
     tokio::pin!(deadline, patience);
     while running || reporting || flowing {
+        if running && !hurried && (!reporting || ended.report.is_some()) {
+            // Process 1 is at its end, and a keeper that is well says so in no time.
+            hurried = true;
+            patience.as_mut().reset(Instant::now() + DRAIN);
+        }
         tokio::select! {
             read = output.read(&mut buffer), if flowing => match read {
                 Ok(length) if length > 0 => sink.output(&buffer[..length]),
@@ -70,14 +75,7 @@ pub(super) async fn attend(
                     Ok(report) => ended.report = Some(report),
                     Err(_) => {}
                 },
-                _ => {
-                    reporting = false;
-                    // Process 1 is at its end, and a keeper that is well says so in no time.
-                    if running && !hurried {
-                        hurried = true;
-                        patience.as_mut().reset(Instant::now() + DRAIN);
-                    }
-                }
+                _ => reporting = false,
             },
             word = keeper.word(), if running => {
                 match word {
@@ -90,12 +88,12 @@ pub(super) async fn attend(
                 (orders, running, hurried) = (None, false, true);
                 patience.as_mut().reset(Instant::now() + DRAIN);
             }
-            () = &mut deadline, if running && ended.stopped.is_none() => {
+            () = &mut deadline, if running && ended.stopped.is_none() && ended.report.is_none() => {
                 ended.stopped = Some(Stopped::Timeout);
                 (orders, hurried) = (None, true);
                 patience.as_mut().reset(Instant::now() + GRACE);
             }
-            () = cancel.cancelled(), if running && ended.stopped.is_none() => {
+            () = cancel.cancelled(), if running && ended.stopped.is_none() && ended.report.is_none() => {
                 ended.stopped = Some(Stopped::Cancelled);
                 (orders, hurried) = (None, true);
                 patience.as_mut().reset(Instant::now() + GRACE);

@@ -145,6 +145,8 @@ impl LinuxSession {
         let mut warm = self.warm.lock().await;
         let mut replaced = false;
         loop {
+            // What it would report may be out of date by now.
+            let ahead = warm.waiting.is_some();
             let tried = match warm.ready(&self.parts.wall, &self.ground).await {
                 Ok((keeper, waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
@@ -163,6 +165,7 @@ impl LinuxSession {
             match tried {
                 Ok(done) => return Ok(done),
                 Err(Unrun::Lost(_)) if !replaced => replaced = true,
+                Err(Unrun::Refused(_)) if ahead && !replaced => replaced = true,
                 Err(unrun) => {
                     level::forget(&self.parts.cache);
                     return Err(match unrun {

@@ -1,7 +1,6 @@
 //! Mounting, as the other files of the walls need it.
 
 use std::{
-    ffi::CString,
     fs,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -10,7 +9,10 @@ use std::{
 use rustix::{
     fs::CWD,
     io::Errno,
-    mount::{MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree},
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount,
+        fsopen, move_mount, open_tree,
+    },
 };
 
 use super::{Failure, Step};
@@ -32,13 +34,20 @@ pub(super) fn clones(paths: &[PathBuf]) -> Result<Vec<(PathBuf, OwnedFd)>, Failu
     Ok(found)
 }
 
-/// An empty file system of at most `size` bytes, 0 for no limit of ours.
-pub(super) fn tmpfs(target: &Path, size: u64, mode: &str) -> Result<(), Failure> {
-    let size = if size == 0 { String::new() } else { format!("size={size},") };
-    let options = CString::new(format!("{size}mode={mode}")).step("private folders")?;
-    mount("tmpfs", target, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
-        .map_err(|e| format!("{}: {e}", target.display()))
-        .step("private folders")
+/// An empty file system of at most `size` bytes, 0 for no limit of ours, over `target`. Its device number, taken from the file
+/// system itself: what stands at the path may be another by then.
+pub(super) fn tmpfs(target: &Path, size: u64, mode: &str) -> Result<u64, Failure> {
+    let step = "private folders";
+    let empty = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).step(step)?;
+    if size > 0 {
+        fsconfig_set_string(&empty, "size", size.to_string()).step(step)?;
+    }
+    fsconfig_set_string(&empty, "mode", mode).step(step)?;
+    fsconfig_create(&empty).step(step)?;
+    let flags = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    let tree = fsmount(&empty, FsMountFlags::FSMOUNT_CLOEXEC, flags).step(step)?;
+    attach(&tree, target, step)?;
+    Ok(rustix::fs::fstat(&tree).step(step)?.st_dev)
 }
 
 /// Puts a detached mount where it belongs.

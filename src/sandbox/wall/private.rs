@@ -22,14 +22,14 @@ use crate::sandbox::plan::Ground;
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-/// The covers, as they stood when they were put up.
-pub(super) struct Covers(Vec<(PathBuf, u64)>);
+/// The covers, as they stood when they were put up: the device of each, none where there was nothing to cover.
+pub(super) struct Covers(Vec<(PathBuf, Option<u64>)>);
 
 impl Covers {
     /// The kernel takes a mount away when somebody outside removes or replaces the folder beneath it. Between the making of
     /// process 1 and its command that may happen; afterwards, what comes to stand there is read-only at least.
     pub(super) fn still_stand(&self) -> Result<(), Failure> {
-        let moved = |(path, device): &&(PathBuf, u64)| device_of(path) != Some(*device);
+        let moved = |(path, device): &&(PathBuf, Option<u64>)| device_of(path) != *device;
         match self.0.iter().find(moved) {
             None => Ok(()),
             Some((path, _)) => Err(format!("{} was replaced from outside", path.display())).step(STALE),
@@ -48,11 +48,13 @@ pub(super) fn raise(ground: &Ground) -> Result<Covers, Failure> {
     // Of the new process namespace. Writable until the limits are set, see `seal_proc`.
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "/proc", "proc", flags, None).step("private /proc")?;
+    let mut covers = Vec::with_capacity(ground.covered.len());
     for folder in &ground.covered {
-        cover(folder, ground)?;
+        // One that is gone from the machine needs no cover; should it come back, `still_stand` sees it.
+        let device = if folder.is_dir() { Some(cover(folder, ground)?) } else { None };
+        covers.push((folder.clone(), device));
     }
     private_dev(devices, ground)?;
-    let covers = ground.covered.iter().filter_map(|path| Some((path.clone(), device_of(path)?))).collect();
     make_folder(&ground.home)?;
     for (path, clone) in shown {
         make_target(&path, &clone)?;
@@ -77,7 +79,7 @@ pub(super) fn seal_proc() -> Result<(), Failure> {
     mount_remount("/proc", flags, "").step("private /proc")
 }
 
-fn cover(folder: &Path, ground: &Ground) -> Result<(), Failure> {
+fn cover(folder: &Path, ground: &Ground) -> Result<u64, Failure> {
     if ["/tmp", "/var/tmp"].iter().any(|shared| folder == Path::new(shared)) {
         return tmpfs(folder, ground.limits.tmp_size, "1777");
     }
