@@ -182,7 +182,9 @@ impl Sandbox for LinuxSandbox {
     }
 
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
-        Ok(Box::new(self.open_here(&spec)?))
+        let session = self.open_here(&spec)?;
+        session.stand_ready().await;
+        Ok(Box::new(session))
     }
 }
 

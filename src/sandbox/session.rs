@@ -105,6 +105,14 @@ impl LinuxSession {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
+    pub(super) async fn stand_ready(&self) {
+        let mut warm = self.warm.lock().await;
+        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground).await {
+            warm.waiting = Some(waiting);
+        }
+    }
+
     /// Brings the shadow up to date and writes the plan down, a frame.
     fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let Parts { spec, view, shell, shell_args, env, .. } = &self.parts;
