@@ -61,16 +61,27 @@ impl FileProposal {
     /// The steps from the base to `after` when exactly some of the applying and late hunks are the difference. A late one is
     /// known by that alone.
     pub fn landed_exactly(&self, after: &Text) -> Option<Vec<Step>> {
+        self.landed_by(None, after)
+    }
+
+    /// The same; `edit` is what leads from the base to `after` when that is known to be one edit, and saves comparing the rest.
+    fn landed_by(&self, edit: Option<&Edit>, after: &Text) -> Option<Vec<Step>> {
         let applying = self.applying();
         let late: Vec<&Hunk> = self.hunks.iter().filter(|hunk| is_late(hunk)).collect();
-        let each = applying.iter().chain(&late).map(|&hunk| vec![hunk]);
-        let sets = [applying.clone(), late.clone()].into_iter().chain(each);
-        let mut sets = sets.filter(|set| !set.is_empty() && *after == self.base.edited_by(&edits(set)));
-        sets.next().or_else(|| self.some_landed(after)).map(|set| self.steps_of(&set))
+        // Lengths first: a keystroke is hardly ever one of many hunks, and whole texts are not compared to find that out.
+        let fits = |set: &[&Hunk]| {
+            let (new, old) = set.iter().fold((0, 0), |(new, old), hunk| (new + hunk.new.len(), old + hunk.range.len()));
+            !set.is_empty() && self.base.len() + new == after.len() + old
+        };
+        let stands = |hunk: &Hunk| after.holds(&(hunk.range.start..hunk.range.start + hunk.new.len()), &hunk.new);
+        let each = applying.iter().chain(&late).filter(|hunk| fits(&[hunk]) && stands(hunk)).map(|&hunk| vec![hunk]);
+        let sets = [applying.clone(), late.clone()].into_iter().filter(|set| fits(set)).chain(each);
+        let mut sets = sets.filter(|set| *after == self.base.edited_by(&edits(set)));
+        sets.next().or_else(|| self.some_landed(edit, after)).map(|set| self.steps_of(&set))
     }
 
     /// The hunks among those that are awaited whose edits alone lead from the base to `after`, if there are any.
-    fn some_landed(&self, after: &Text) -> Option<Vec<&Hunk>> {
+    fn some_landed(&self, edit: Option<&Edit>, after: &Text) -> Option<Vec<&Hunk>> {
         let awaited: Vec<&Hunk> = self.hunks.iter().filter(|hunk| in_text(hunk) || is_late(hunk)).collect();
         if awaited.len() < 2 {
             return None;
@@ -83,13 +94,17 @@ impl FileProposal {
                 return None;
             }
             let next = awaited.get(at).map_or(self.base.len(), |hunk| hunk.range.start);
-            let same = self.base.slice(known..next);
             let place = usize::try_from(known as isize + shift).ok()?;
-            if !after.holds(&(place..place + same.len()), &same) {
+            let length = next - known;
+            let untouched = edit.is_some_and(|edit| {
+                let grown = edit.new.len() as isize - edit.range.len() as isize;
+                (shift == 0 && next <= edit.range.start) || (shift == grown && edit.range.end <= known)
+            });
+            if !untouched && !after.holds(&(place..place + length), &self.base.slice(known..next)) {
                 continue;
             }
             let Some(hunk) = awaited.get(at) else {
-                if place + same.len() == after.len() && !landed.is_empty() {
+                if place + length == after.len() && !landed.is_empty() {
                     return Some(landed);
                 }
                 continue;
@@ -97,7 +112,7 @@ impl FileProposal {
             if tried.insert((at, shift, false)) {
                 ways.push((at + 1, next, shift, landed.clone()));
             }
-            let start = place + same.len();
+            let start = place + length;
             if after.holds(&(start..start + hunk.new.len()), &hunk.new) && tried.insert((at, shift, true)) {
                 let grown = hunk.new.len() as isize - hunk.range.len() as isize;
                 ways.push((at + 1, hunk.range.end, shift + grown, [landed, vec![*hunk]].concat()));
@@ -138,7 +153,7 @@ impl FileProposal {
 
     /// The steps of one edit of the base by the editor, `after` being the base with it.
     pub fn landed_in(&self, edit: &Edit, after: &Text) -> Vec<Step> {
-        if let Some(steps) = self.landed_exactly(after) {
+        if let Some(steps) = self.landed_by(Some(edit), after) {
             return steps;
         }
         if !self.is_applying() {

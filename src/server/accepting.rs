@@ -4,21 +4,21 @@
 use std::{collections::VecDeque, time::Duration};
 
 use serde_json::{Value, json};
-use tower_lsp::lsp_types::{ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, MessageType, Url, request::ApplyWorkspaceEdit};
+use tower_lsp::lsp_types::{ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, MessageType, request::ApplyWorkspaceEdit};
 
 use super::{
     actor::Actor,
     edit::workspace_edit,
     hands::{self, Done, Part},
     input::{Input, Reply},
-    observing::{Observed, closed_paths, observe, unopened_of},
+    observing::{self, Observed, closed_paths, observe, unopened_of},
+    saving::Outcome,
     undo,
 };
 use crate::{
-    config,
     event::{Actor as By, Event, HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::HunkState,
+    proposal::{FileOp, HunkState},
     seams::{Journal, JournalError},
     text::Text,
     workspace::desk::{Plan, Settled, Taken, Undo},
@@ -101,12 +101,19 @@ impl Job {
 pub struct Review {
     jobs: VecDeque<Job>,
     numbers: u64,
+    /// Files that edits without a version are on their way for, each with the acceptance: the client has not answered.
+    unanswered: Vec<(u64, usize, WsPath)>,
 }
 
 impl Review {
     /// Whether an edit of ours is on its way to the client.
     pub fn is_busy(&self) -> bool {
         !self.jobs.is_empty()
+    }
+
+    /// Whether an edit of this file that carries no version may still be applied, however late.
+    fn may_still_change(&self, folder: usize, path: &WsPath) -> bool {
+        self.unanswered.iter().any(|(_, index, known)| *index == folder && known == path)
     }
 }
 
@@ -165,6 +172,9 @@ impl Actor {
     pub fn on_landed(&mut self, landed: Landed) {
         let current = self.review.jobs.front().map(|job| job.id);
         let sent = self.review.jobs.front().filter(|job| job.sent).map(|job| job.id);
+        if let Landed::Answered { job, .. } = &landed {
+            self.review.unanswered.retain(|(of, ..)| of != job);
+        }
         match landed {
             Landed::Intent { job, written, observed } if current == Some(job) => match written {
                 Ok(()) => {
@@ -272,6 +282,7 @@ impl Actor {
     /// The editor's part: plan on the text as it is now, and send.
     fn send_edit(&mut self) {
         let (client, mailbox) = (self.client.clone(), self.mailbox.clone());
+        self.refuse_twice();
         let Some(job) = self.review.jobs.front_mut() else { return };
         let Some(folder) = self.folders.get_mut(job.folder) else { return };
         let mut hunks = job.left();
@@ -280,16 +291,16 @@ impl Actor {
             Ok(plan) => plan,
             Err(error) => return self.end(Some(&error.to_string())),
         };
-        job.clean = plan
-            .files
-            .iter()
-            .filter(|file| folder.desk.buffer(&file.path).is_none_or(|buffer| !buffer.unsaved()))
-            .map(|file| file.path.clone())
-            .collect();
+        job.clean.retain(|path| !plan.files.iter().any(|file| file.path == *path));
+        let clean = |path: &WsPath| folder.desk.buffer(path).is_none_or(|buffer| !buffer.unsaved());
+        job.clean.extend(plan.files.iter().filter(|file| clean(&file.path)).flat_map(observing::places).cloned());
         let edit = workspace_edit(folder, &plan, &client);
         let closed = closed_paths(folder, &plan);
-        let (number, root) = (job.id, folder.canonical.clone());
+        let is_undo = job.undo.is_some();
+        let (number, index, root) = (job.id, job.folder, folder.canonical.clone());
         let nothing = plan.files.is_empty();
+        let unversioned = plan.files.iter().filter(|file| file.version.is_none() && !file.edits.is_empty());
+        let unversioned: Vec<WsPath> = unversioned.map(|file| file.path.clone()).collect();
         job.plan = Some(plan);
         job.sent = true;
         let edit = match edit {
@@ -297,7 +308,8 @@ impl Actor {
             Ok(_) => return self.edited(Vec::new(), None),
             Err(why) => return self.edited(Vec::new(), Some(why)),
         };
-        let label = if job.undo.is_some() { "Take the agent's changes back" } else { "Accept the agent's change" };
+        self.review.unanswered.extend(unversioned.into_iter().map(|path| (number, index, path)));
+        let label = if is_undo { "Take the agent's changes back" } else { "Accept the agent's change" };
         let params = ApplyWorkspaceEditParams { label: Some(label.to_owned()), edit };
         let answer = self.out.request::<ApplyWorkspaceEdit>(params);
         let patience = PATIENCE[usize::from(client.silent_while_waiting)];
@@ -315,6 +327,22 @@ impl Actor {
         self.after_text_of_current();
     }
 
+    /// An edit without a version is not made twice: of the first nobody knows whether it is still to come.
+    fn refuse_twice(&mut self) {
+        let Some(job) = self.review.jobs.front() else { return };
+        let Some(folder) = self.folders.get(job.folder) else { return };
+        let why = |id: HunkId| {
+            let path = folder.desk.hunk(&job.proposal, &id).ok()?.0;
+            let twice = folder.desk.buffer(path).is_none() && self.review.may_still_change(job.folder, path);
+            let why = || format!("your editor has not answered the last edit of {path} yet; open the file, then accept again");
+            twice.then(|| (id, why()))
+        };
+        let refused = job.left().into_iter().filter_map(why).collect();
+        if let Some(job) = self.review.jobs.front_mut() {
+            job.book(Settled { accepted: Vec::new(), refused });
+        }
+    }
+
     fn after_text_of_current(&mut self) {
         if let Some(folder) = self.review.jobs.front().map(|job| job.folder) {
             self.after_text(folder);
@@ -328,13 +356,20 @@ impl Actor {
             Ok(answer) if answer.applied => {
                 // A file that is not open has been read after the answer: nothing more will come for it.
                 if let Some(folder) = self.folders.get_mut(job.folder) {
-                    for (path, now) in observed {
-                        if now.is_some() && folder.desk.buffer(&path).is_none() {
-                            folder.desk.disk_changed(&path, now);
+                    for (path, now) in &observed {
+                        let deleted = || job.plan.as_ref().is_some_and(|plan| observing::deletes(plan, path));
+                        if folder.desk.buffer(path).is_none() && (now.is_some() || deleted()) {
+                            folder.desk.disk_changed(path, now.clone());
                         }
                     }
                 }
                 self.after_text_of_current();
+                let front = self.review.jobs.front().and_then(|job| Some((job.folder, job.plan.as_ref()?)));
+                if front.is_some_and(|(at, plan)| {
+                    self.folders.get(at).is_some_and(|folder| observing::moves_are_done(folder, plan, &observed))
+                }) {
+                    return self.edited(observed, None);
+                }
                 self.check_landed();
                 self.answer_early();
             }
@@ -403,7 +438,8 @@ impl Actor {
             settled.refused.iter_mut().for_each(|(_, why)| why.clone_from(&said));
         }
         settled.refused.splice(..0, plan.refused);
-        job.edited.extend(settled.accepted.iter().map(|taken| taken.path.clone()));
+        let moved = plan.files.iter().filter(|file| matches!(file.op, FileOp::Move { .. })).flat_map(observing::places);
+        job.edited.extend(settled.accepted.iter().map(|taken| &taken.path).chain(moved).cloned());
         job.book(settled);
         self.after_text_of_current();
         self.use_hands(Part::Last);
@@ -433,7 +469,13 @@ impl Actor {
         self.record(By::Server, &scope, result);
         // Not a moment later: what was accepted must be there to be taken back after a crash.
         self.keep_now();
-        self.after_acceptance(&job, if job.undo.is_some() { "Taken back" } else { "Accepted" });
+        self.after_acceptance(Outcome {
+            folder: job.folder,
+            what: if job.undo.is_some() { "Taken back" } else { "Accepted" },
+            edited: std::mem::take(&mut job.edited),
+            clean: std::mem::take(&mut job.clean),
+            did: std::mem::take(&mut job.did),
+        });
         if job.undo.is_some() {
             self.say_undone(&answer);
         } else if let Some(why) = job.unable.as_ref().or(refused.first().map(|(_, why)| why).filter(|_| accepted.is_empty())) {
@@ -447,38 +489,4 @@ impl Actor {
             self.record_intent();
         }
     }
-
-    /// Saves what the client can save; others are told once which files are not saved. Everybody is told what the server did.
-    fn after_acceptance(&mut self, job: &Job, what: &str) {
-        if !job.did.is_empty() {
-            self.out.message(MessageType::INFO, &format!("On the disk, countersign itself {}.", job.did.join(", ")));
-        }
-        let mut paths: Vec<&WsPath> = job.edited.iter().collect();
-        paths.dedup();
-        let Some(folder) = self.folders.get(job.folder) else { return };
-        let wanted: Vec<&WsPath> = match self.setup.config.review.save {
-            config::Save::Never => Vec::new(),
-            config::Save::Clean => paths.iter().copied().filter(|path| job.clean.contains(path)).collect(),
-            config::Save::All => paths.clone(),
-        };
-        if self.client.rich {
-            let uris: Vec<Url> = wanted.iter().filter_map(|path| folder.uri(path)).collect();
-            if !uris.is_empty() {
-                drop(self.out.request::<SaveRequest>(json!({"uris": uris})));
-            }
-        } else if !paths.is_empty() {
-            let place = if self.folders.beside(job.folder).is_empty() { String::new() } else { format!("{}/", folder.name) };
-            let names: Vec<String> = paths.iter().map(|path| format!("{place}{path}")).collect();
-            self.out.message(MessageType::INFO, &format!("{what}; not saved yet: {}", names.join(", ")));
-        }
-    }
-}
-
-/// `countersign/save`: rich clients save these files.
-enum SaveRequest {}
-
-impl tower_lsp::lsp_types::request::Request for SaveRequest {
-    type Params = Value;
-    type Result = Value;
-    const METHOD: &'static str = "countersign/save";
 }

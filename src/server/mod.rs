@@ -48,6 +48,7 @@ mod renewing;
 mod restore;
 mod review;
 mod running;
+mod saving;
 mod sheet;
 mod task;
 mod telling;

@@ -6,7 +6,7 @@ use super::folders::Folder;
 use crate::{
     event::ProposalId,
     path::WsPath,
-    proposal::FileOp,
+    proposal::{FileOp, HunkKind, HunkState, PlannedFile},
     seams::WorkspaceError,
     workspace::{
         self,
@@ -27,17 +27,35 @@ pub fn unopened_of(folder: &Folder, id: &ProposalId) -> Vec<WsPath> {
     paths.filter(|path| folder.desk.buffer(path).is_none()).cloned().collect()
 }
 
+/// The path of a planned file, and where it is moved to.
+pub fn places(file: &PlannedFile) -> impl Iterator<Item = &WsPath> {
+    let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+    std::iter::once(&file.path).chain(target)
+}
+
 /// Paths of a plan that no document is open for, targets of moves included.
 pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
-    let mut paths = Vec::new();
-    for file in &plan.files {
-        paths.push(file.path.clone());
-        if let FileOp::Move { to } = &file.op {
-            paths.push(to.clone());
-        }
-    }
+    let mut paths: Vec<WsPath> = plan.files.iter().flat_map(places).cloned().collect();
     paths.retain(|path| folder.desk.buffer(path).is_none());
     paths
+}
+
+/// Whether the plan deletes the file.
+pub fn deletes(plan: &Plan, path: &WsPath) -> bool {
+    plan.files.iter().any(|file| file.path == *path && file.op == FileOp::Delete)
+}
+
+/// Whether all that is still being applied of a plan are moves of files that are not open, and the disk shows them as done.
+pub fn moves_are_done(folder: &Folder, plan: &Plan, observed: &Observed) -> bool {
+    let Some(proposal) = folder.desk.proposal(&plan.proposal) else { return false };
+    let there = |path: &WsPath| observed.iter().find(|(seen, _)| seen == path).map(|(_, now)| now.is_some());
+    let moved = |path: &WsPath| match proposal.files.get(path).map(|file| &file.op) {
+        Some(FileOp::Move { to }) => there(path) == Some(false) && there(to) == Some(true),
+        _ => false,
+    };
+    let hunks = plan.hunks.iter().filter_map(|id| proposal.hunk(id));
+    let mut waiting = hunks.filter(|(_, hunk)| hunk.state == HunkState::Applying).peekable();
+    waiting.peek().is_some() && waiting.all(|(path, hunk)| hunk.kind == HunkKind::Move && moved(path))
 }
 
 /// What the disk holds at these paths. What cannot be read (a link that leads out, a pipe, a file that is too large) is not said

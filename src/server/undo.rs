@@ -21,15 +21,8 @@ use crate::{
 impl Actor {
     /// `undo`
     pub fn on_undo(&mut self, id: &TaskId, reply: Reply<Value>) {
-        let error = match self.tasks.get(id) {
-            None => Some(unknown("task", id)),
-            Some(_) if !self.client.apply_edit => {
-                Some(failed("your editor does not take edits from a server (workspace/applyEdit), so nothing can be undone"))
-            }
-            Some(_) => None,
-        };
-        if let Some(error) = error {
-            let _ = reply.send(Err(error));
+        if !self.tasks.contains_key(id) {
+            let _ = reply.send(Err(unknown("task", id)));
             return;
         }
         let accepted = self.folders.iter().filter_map(|(index, folder)| {
@@ -71,6 +64,14 @@ impl Actor {
             return;
         }
         let undo = folder.desk.undo(id, proposal, &observed);
+        if self.no_editor(index, &undo.proposal, &undo.hunks).is_some() {
+            if let Some(folder) = self.folders.get_mut(index) {
+                folder.desk.undone(&undo);
+            }
+            let why = "your editor does not take edits from a server (workspace/applyEdit), so the text cannot be taken back";
+            let _ = reply.send(Err(failed(why)));
+            return;
+        }
         self.line_up(index, undo.proposal.clone(), undo.hunks.clone(), Some(undo), reply);
     }
 

@@ -1,7 +1,12 @@
 //! What the editor has no operation for, the server does itself when it is accepted: files of clients without resource
 //! operations, modes, and files that are no text. Only what was shown, journalled before and after, and taken back by `undo`.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -175,6 +180,20 @@ async fn documents_that_are_open_are_no_hindrance_when_they_are_saved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_editor_does_to_files_that_are_not_open_is_seen_at_its_answer() {
+    let room = Room::with(&[("a.txt", "a\n"), ("b.txt", "b\n")]);
+    let wishes = calls(&[op("delete", "a.txt"), rename("b.txt", "moved.txt")]);
+    let editor = room.client(&[wishes, say("Done.")], able(), Value::Null).await.0;
+    let (_, proposal) = ask(&editor, "a.txt").await;
+    let begun = Instant::now();
+    assert_eq!(accept(&editor, &proposal).await, (2, Vec::new()));
+    assert!(begun.elapsed() < Duration::from_millis(1900), "nobody waits for what is done: {:?}", begun.elapsed());
+    assert!(!room.path("a.txt").exists() && !room.path("b.txt").exists());
+    assert_eq!(fs::read_to_string(room.path("moved.txt")).unwrap(), "b\n");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_moved_on_the_disk_meanwhile_is_left_alone() {
     let room = Room::with(&[("a.txt", "a\n"), ("b.txt", "b\n"), ("c.txt", "c\n"), ("run.sh", "r\n"), ("fine.txt", "fine\n")]);
     for name in ["x.bin", "y.bin"] {
@@ -250,7 +269,7 @@ async fn a_client_that_takes_no_edits_at_all_has_files_but_no_text() {
     none["workspace"]["applyEdit"] = json!(false);
     let wishes = calls(&[edit("a.txt", &[("two\n", "TWO\n")]), op("delete", "old.txt"), write("new.txt", "new\n")]);
     let editor = room.client(&[wishes, say("Done.")], none, Value::Null).await.0;
-    let (_, proposal) = ask(&editor, "a.txt").await;
+    let (task, proposal) = ask(&editor, "a.txt").await;
     let refused = editor.command("accept", json!({"proposal": proposal})).await.expect_err("a text is among them");
     assert!(refused.message.contains("applyEdit"), "{refused}");
     assert!(room.path("old.txt").exists(), "and nothing of it is done");
@@ -262,6 +281,11 @@ async fn a_client_that_takes_no_edits_at_all_has_files_but_no_text() {
     }
     assert!(!room.path("old.txt").exists() && room.path("new.txt").exists());
     assert_eq!(fs::read_to_string(room.path("a.txt")).unwrap(), TWO);
+    // What the server did it can take back, too.
+    let answer = undo(&editor, &task).await;
+    assert_eq!((answer["undone"].as_array().unwrap().len(), &answer["refused"]), (2, &json!([])), "{answer}");
+    assert!(!room.path("new.txt").exists());
+    assert_eq!(fs::read_to_string(room.path("old.txt")).unwrap(), "old\n");
     assert_eq!(editor.quit().await, Some(0));
 }
 

@@ -20,6 +20,7 @@ mod publishing;
 mod query;
 mod restart;
 mod room;
+mod saving;
 mod storm;
 mod story;
 mod undo;

@@ -10,6 +10,8 @@ use crate::{
     room::{Room, calls, edit, say},
 };
 
+/// What the model is told when the editor is too slow.
+const TOO_LATE: &str = "the editor did not answer within 2 s";
 const TEXT: &str = "one\ntwo\nthree\nfour\nfive\nsix 😀 name\nseven\neight\nnine\n";
 
 fn rich() -> Value {
@@ -95,6 +97,17 @@ fn script(room: &Room, answers: &[Value]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_language_servers_come_in_the_lines_that_the_model_sees() {
+    // On a machine that is busy enough even the two seconds for an answer pass; that says nothing about the lines.
+    for _ in 0..4 {
+        if language_servers_answer().await {
+            return;
+        }
+    }
+    panic!("the editor's answers were too late four times");
+}
+
+/// Whether all answers came in time.
+async fn language_servers_answer() -> bool {
     let room = Room::with(&[("a.txt", TEXT), ("b.txt", "name\n"), (".env", "KEY=1\n")]);
     let symbols =
         |op: &str, line: u32, symbol: &str| ("symbols", json!({"op": op, "path": "a.txt", "line": line, "symbol": symbol}));
@@ -149,6 +162,10 @@ async fn answers_of_language_servers_come_in_the_lines_that_the_model_sees() {
     editor.open("a.txt", TEXT);
     editor.replace("a.txt", "nine\n", "nine, typed\n");
     run(&editor).await;
+    let late = |tool: &str| results(&room, tool).iter().any(|(_, said)| said.contains(TOO_LATE));
+    if ["diagnostics", "symbols", "editor"].into_iter().any(late) {
+        return false;
+    }
 
     let unseen = "[of the user's text: the editor's language servers do not see your pending hunks; run shows what checks say with \
                   them]";
@@ -183,6 +200,7 @@ async fn answers_of_language_servers_come_in_the_lines_that_the_model_sees() {
     assert_eq!(told[0].1, "a.txt:8-9\n8|six 😀 name\n9|seven");
     assert_eq!(told[1].1, "a.txt (active, visible, unsaved)\nb.txt");
     editor.quit().await;
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +230,7 @@ async fn an_editor_that_cannot_tell_is_told_so_to_the_model() {
     editor.open("a.txt", TEXT);
     run(&editor).await;
     let told = results(&room, "diagnostics");
-    assert!(told[0].0 == "error" && told[0].1.contains("the editor did not answer within 2 s"), "{told:?}");
+    assert!(told[0].0 == "error" && told[0].1.contains(TOO_LATE), "{told:?}");
     // After "method not found" nothing is asked any more.
     assert!(told[1].0 == "error" && told[1].1.contains("the editor cannot tell that"), "{told:?}");
     assert_eq!(queries(&editor, "diagnostics").len(), 1);

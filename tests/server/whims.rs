@@ -504,6 +504,11 @@ async fn whims(seed: u64) {
         client.in_step(seed).await;
     }
     client.state().whims.clear();
+    // An edit of a file that was not open, and that was never answered, is made again when the file is.
+    let closed = client.uri("closed.txt");
+    if !client.state().docs.contains_key(&closed) {
+        client.open(&mut client.state(), &closed, &fs::read_to_string(room.path("closed.txt")).unwrap());
+    }
     // Now the client is honest, and all that is left goes in.
     let shown = client.state().all();
     if let Some(one) = shown.first() {

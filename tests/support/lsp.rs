@@ -490,6 +490,11 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
                     notifications.push(("textDocument/didClose", json!({"textDocument": {"uri": uri}})));
                 }
             }
+            Some("rename") => {
+                let side = |name: &str| reqwest::Url::parse(change[name].as_str().unwrap()).unwrap().to_file_path().unwrap();
+                let open = state.docs.contains_key(change["oldUri"].as_str().unwrap_or_default());
+                fine &= !open && std::fs::rename(side("oldUri"), side("newUri")).is_ok();
+            }
             Some(_) => fine = false,
             None => {
                 if let (Some((version, _)), Some(wanted)) = (state.docs.get(&uri), change["textDocument"]["version"].as_i64())

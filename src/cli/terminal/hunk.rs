@@ -41,7 +41,9 @@ pub fn show(screen: &mut Screen, texts: &Texts, file: &File, hunk: &Hunk, all: b
         return lines(screen, hunk, all);
     }
     let text = texts.text(&file.path).unwrap_or_default();
-    let (first, last) = (hunk.range.start.line as usize, text.line_of(text.offset(hunk.range.end, ENCODING)));
+    let (first, end) = (hunk.range.start.line as usize, text.offset(hunk.range.end, ENCODING));
+    // A last line without an end is the hunk's own, though the hunk ends in it.
+    let last = text.line_of(end) + usize::from(!text.is_line_start(end));
     let place = if hunk.old_text.is_empty() { format!("after line {first}") } else { format!("line {}", first + 1) };
     screen.line(&format!("{} {}", screen.paint(Tone::Strong, &name), screen.paint(Tone::Quiet, &place)));
     for number in first.saturating_sub(AROUND)..first {

@@ -157,8 +157,9 @@ impl Desk {
             let Some(proposal) = self.proposals.get_mut(id) else { continue };
             let task = proposal.task.clone();
             let beneath = proposal.hunk(hunk).map(|(path, _)| &proposal.files[path]);
+            let mode = beneath.and_then(|file| file.executable);
             let beneath = beneath.map(|file| file.exists.then(|| file.base.clone()));
-            let Some((path, _)) = proposal.reject(hunk) else {
+            let Some((path, gone)) = proposal.reject(hunk) else {
                 outcome.refused.push((hunk.clone(), self.why_not(id, hunk)));
                 continue;
             };
@@ -170,6 +171,9 @@ impl Desk {
             self.events.push(DeskEvent { proposal: id.clone(), task: task.clone(), path: path.clone(), what });
             self.moved(id, task, &path);
             self.compare_checked(&path, None, beneath.as_ref().map(Option::as_ref));
+            if gone.kind == HunkKind::Mode {
+                self.compare_checked_mode(&path, Some(mode.unwrap_or(false)));
+            }
             outcome.rejected.push(Taken { hunk: hunk.clone(), path });
         }
         self.revision += 1;

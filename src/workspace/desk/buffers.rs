@@ -185,6 +185,7 @@ impl Desk {
                 self.book(&id, path, happened);
             }
         }
+        self.compare_checked_mode(path, Some(executable));
     }
 
     /// The typing path: moves every proposal over `path` along the editor's edits.

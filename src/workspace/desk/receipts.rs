@@ -9,7 +9,7 @@ use super::{Desk, Overlay, Seen};
 use crate::{
     event::{ProposalId, TaskId},
     path::WsPath,
-    proposal::{Receipt, mode_word},
+    proposal::{FileOp, Hunk, Receipt, mode_word},
     text::Text,
 };
 
@@ -26,8 +26,19 @@ pub(super) struct Round {
     texts: BTreeMap<WsPath, Option<Text>>,
     /// Files whose text is another one now.
     differs: BTreeSet<WsPath>,
+    /// Whether files were executable, where the task proposes that, or did since.
+    modes: BTreeMap<WsPath, bool>,
+    /// Files whose mode is another one now.
+    other_mode: BTreeSet<WsPath>,
     /// For forgetting the oldest.
     number: u64,
+}
+
+impl Round {
+    /// Whether everything is as the checks saw it.
+    fn is_fresh(&self) -> bool {
+        self.differs.is_empty() && self.other_mode.is_empty()
+    }
 }
 
 impl Desk {
@@ -40,10 +51,11 @@ impl Desk {
         }
         let (id, overlay) = (proposal.id.clone(), self.overlay(Some(task)));
         let texts: BTreeMap<_, _> = overlay.iter().map(|over| (over.path.clone(), over.text.clone())).collect();
+        let modes = overlay.iter().filter_map(|over| Some((over.path.clone(), over.executable?))).collect();
         let digest = digest(&overlay);
         let number = self.rounds.values().map(|round| round.number + 1).max().unwrap_or_default();
-        let (receipts, differs) = Default::default();
-        let round = Round { task: task.clone(), digest: digest.clone(), receipts, texts, differs, number };
+        let (receipts, differs, other_mode) = Default::default();
+        let round = Round { task: task.clone(), digest: digest.clone(), receipts, texts, differs, modes, other_mode, number };
         self.rounds.insert(id.clone(), round);
         while self.rounds.len() > MOST {
             let Some(oldest) = self.rounds.iter().min_by_key(|(_, round)| round.number).map(|(id, _)| id.clone()) else { break };
@@ -63,7 +75,7 @@ impl Desk {
 
     /// The receipts of a proposal's latest round, and whether the text is still exactly the one that they ran on.
     pub fn receipts(&self, id: &ProposalId) -> (&[Receipt], bool) {
-        self.rounds.get(id).map_or((&[], false), |round| (&round.receipts, round.differs.is_empty()))
+        self.rounds.get(id).map_or((&[], false), |round| (&round.receipts, round.is_fresh()))
     }
 
     /// The text at `path` may have changed. `before` is what it was, `now` what the disk holds, as far as the caller knows
@@ -98,17 +110,45 @@ impl Desk {
         }
         for (id, differs, checked) in turned {
             let Some(round) = self.rounds.get_mut(&id) else { continue };
-            let was = round.differs.is_empty();
+            let was = round.is_fresh();
             round.texts.entry(path.clone()).or_insert(checked);
             if differs {
                 round.differs.insert(path.clone())
             } else {
                 round.differs.remove(path)
             };
-            if was != round.differs.is_empty() {
+            if was != round.is_fresh() {
                 self.receipts_moved(&id);
             }
         }
+    }
+
+    /// The mode of the file at `path` may have changed. `beneath` is the one without any proposal, as far as it is known.
+    pub(super) fn compare_checked_mode(&mut self, path: &WsPath, beneath: Option<bool>) {
+        let mut turned = Vec::new();
+        for (id, round) in &mut self.rounds {
+            let file = self.proposals.get(id).and_then(|proposal| proposal.files.get(path));
+            let place = match file.map(|file| &file.op) {
+                Some(FileOp::Move { to }) => to,
+                _ => path,
+            };
+            let staged = file.and_then(|file| file.live().find_map(Hunk::executable));
+            if staged.is_some() {
+                // It came after the checks, which saw the file without it.
+                round.modes.entry(place.clone()).or_insert(beneath.unwrap_or(false));
+            }
+            let (Some(now), Some(checked)) = (staged.or(beneath), round.modes.get(place)) else { continue };
+            let was = round.is_fresh();
+            if now == *checked {
+                round.other_mode.remove(place);
+            } else {
+                round.other_mode.insert(place.clone());
+            }
+            if was != round.is_fresh() {
+                turned.push(id.clone());
+            }
+        }
+        turned.iter().for_each(|id| self.receipts_moved(id));
     }
 
     fn receipts_moved(&mut self, id: &ProposalId) {

@@ -29,6 +29,7 @@ impl Desk {
         };
         file.executable = executable.or(file.executable);
         let (before, base) = (file.staged(), file.exists.then(|| file.base.clone()));
+        let mode = file.executable;
         let target = self.target(&id, &key, &request.op)?;
         let proposal = self.proposals.get_mut(&id).ok_or(WorkspaceError::Closed)?;
         let mut origin = Origin { call: &request.call, apart: request.apart, ids: &mut proposal.ids };
@@ -49,8 +50,10 @@ impl Desk {
             self.moved(&id, task.clone(), &key);
         }
         self.compare_checked(&key, Some(before.as_ref()), Some(base.as_ref()));
-        if let StageOp::Move { to } = &request.op {
-            self.compare_checked(to, Some(None), None);
+        match &request.op {
+            StageOp::Move { to } => self.compare_checked(to, Some(None), None),
+            StageOp::Mode { .. } => self.compare_checked_mode(&key, mode),
+            StageOp::Modify { .. } | StageOp::Create { .. } | StageOp::Delete => {}
         }
         Ok(Staged { proposal: id, hunks, text })
     }

@@ -3,7 +3,7 @@
 use countersign::{
     event::HunkId,
     proposal::HunkState,
-    text::{Edit, Encoding, Text, changes, for_editors, refine},
+    text::{Edit, Encoding, Point, Text, changes, for_editors, refine},
     workspace::desk::{Desk, DocChange, Plan, What},
 };
 use proptest::prelude::*;
@@ -246,4 +246,33 @@ proptest! {
             }
         }
     }
+}
+
+/// Two hundred hunks that an editor was given and never took may come at any time. Looking for them must not cost a keystroke
+/// two hundred comparisons of whole texts: the factor was 177.
+#[test]
+fn hunks_that_may_still_come_do_not_slow_typing_down() {
+    let line = |n: usize| format!("line number {n} of a text that is long enough to matter\n");
+    let base: String = (0..20_000).map(line).collect();
+    let to: String = (0..20_000).map(|n| if n % 100 == 50 { format!("LINE {n}\n") } else { line(n) }).collect();
+    let mut desk = desk();
+    let hunks = opened(&mut desk, "a", &base, &to);
+    assert_eq!(hunks.len(), 200);
+    let mut version = 1;
+    let mut fastest = |desk: &mut Desk| {
+        let strokes = (0..20u32).map(|n| {
+            let at = Point { line: n * 997, character: 0 };
+            let change = DocChange { range: Some((at, at)), text: "x".to_owned() };
+            version += 1;
+            let start = std::time::Instant::now();
+            desk.change(&path("a"), version, &[change], Encoding::Utf8).unwrap();
+            start.elapsed()
+        });
+        strokes.min().unwrap()
+    };
+    let before = fastest(&mut desk);
+    desk.plan(&proposal(), &hunks).unwrap();
+    assert_eq!(desk.settle(&proposal(), &hunks, Vec::new()).unwrap().refused.len(), 200, "the editor took none");
+    let after = fastest(&mut desk);
+    assert!(after < before * 30, "a keystroke took {before:?}, and {after:?} since hunks may still come");
 }

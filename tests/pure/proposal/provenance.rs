@@ -221,3 +221,45 @@ fn files_that_are_not_open_are_compared_with_what_the_disk_is_said_to_hold() {
     desk.reject(&proposal(), &hunks, None).unwrap();
     assert!(!is_fresh(&desk));
 }
+
+#[test]
+fn a_mode_is_a_part_of_what_was_checked() {
+    let beneath = |executable| Some(Beneath { executable: Some(executable), ..Beneath::text(Text::new("x\n"), false) });
+    let staged = |desk: &mut Desk, executable| {
+        let request = request("run.sh", StageOp::Mode { executable });
+        desk.stage(&task(), &request, beneath(false)).unwrap().hunks
+    };
+    // Checked with the change of the mode: accepting it changes nothing, rejecting it does, and so does the disk.
+    let mut desk = desk();
+    opened(&mut desk, "a", BASE, STAGED);
+    let hunks = staged(&mut desk, true);
+    check(&mut desk);
+    let mut rejected = super::desk();
+    opened(&mut rejected, "a", BASE, STAGED);
+    let hunks_too = staged(&mut rejected, true);
+    check(&mut rejected);
+    rejected.reject(&proposal(), &hunks_too, None).unwrap();
+    assert!(!is_fresh(&rejected));
+    staged(&mut rejected, true);
+    assert!(is_fresh(&rejected), "proposed again it is what was checked");
+    desk.plan(&proposal(), &hunks).unwrap();
+    desk.settle(&proposal(), &hunks, vec![(path("run.sh"), beneath(true))]).unwrap();
+    assert!(is_fresh(&desk));
+    desk.disk_changed(&path("run.sh"), beneath(false));
+    assert!(!is_fresh(&desk));
+    desk.disk_changed(&path("run.sh"), beneath(true));
+    assert!(is_fresh(&desk));
+
+    // Checked without it: proposed and accepted it is another file, until it is taken back.
+    let mut desk = super::desk();
+    opened(&mut desk, "a", BASE, STAGED);
+    check(&mut desk);
+    let hunks = staged(&mut desk, true);
+    assert!(!is_fresh(&desk));
+    desk.reject(&proposal(), &hunks, None).unwrap();
+    assert!(is_fresh(&desk));
+    let hunks = staged(&mut desk, true);
+    desk.plan(&proposal(), &hunks).unwrap();
+    desk.settle(&proposal(), &hunks, vec![(path("run.sh"), beneath(true))]).unwrap();
+    assert!(!is_fresh(&desk));
+}

@@ -41,6 +41,16 @@ fn nobody_at_a_terminal_accepts_nothing() {
 }
 
 #[test]
+fn a_last_line_without_an_end_is_not_shown_as_its_own_neighbour() {
+    let desk = Desk::new();
+    desk.write("open.txt", "alpha\nbeta\ngamma");
+    let edit = call("edit_file", json!({"path": "open.txt", "edits": [{"old": "gamma", "new": "GAMMA"}]}));
+    let shown = said(&desk.ask(&[edit, words("Done.")], &["--accept", "none"]));
+    let wanted = "  alpha\n  beta\n- gamma\n+ GAMMA\n  (no line end at the end of the file)\n";
+    assert!(shown.contains(wanted) && shown.matches("gamma").count() == 1, "{shown}");
+}
+
+#[test]
 fn checks_of_the_user_are_told_before_the_review() {
     let desk = Desk::new();
     let config = desk.home().join(".config/countersign");

@@ -1,0 +1,44 @@
+// First steps: getting the program, and its own commands in a terminal where the user sees them.
+import * as vscode from "vscode";
+import { findBinary } from "./binary.ts";
+import type { Server } from "./server.ts";
+
+const INSTALL = "cargo install --path .";
+
+export function registerSetUp(server: Server): vscode.Disposable[] {
+  const command = (name: string, act: () => unknown) => vscode.commands.registerCommand(`countersign.${name}`, act);
+  return [
+    command("doctor", () => inTerminal("doctor")),
+    command("demo", () => inTerminal("demo")),
+    command("setUp", () => inTerminal("init")),
+    command("getBinary", () => getBinary(server)),
+    command("firstSteps", () => vscode.commands.executeCommand("workbench.action.openWalkthrough", "countersign.countersign#first", false)),
+  ];
+}
+
+/** One sentence and a button; nothing is downloaded. */
+export async function getBinary(server: Server): Promise<void> {
+  const found = await program();
+  if ("path" in found) {
+    void vscode.window.showInformationMessage(`countersign is here: ${found.path}`);
+    if (server.state === "missing") await server.restart();
+    return;
+  }
+  const words = `${found.missing}: run \`${INSTALL}\` in a clone of its repository, or name the program in the settings.`;
+  const choice = await vscode.window.showWarningMessage(words, "Copy Command", "Settings", "Try Again");
+  if (choice === "Copy Command") await vscode.env.clipboard.writeText(INSTALL);
+  if (choice === "Settings") await vscode.commands.executeCommand("workbench.action.openSettings", "countersign.server.path");
+  if (choice === "Try Again") await server.restart();
+}
+
+async function inTerminal(command: string): Promise<void> {
+  const found = await program();
+  if ("missing" in found) return void vscode.commands.executeCommand("countersign.getBinary");
+  const terminal = vscode.window.createTerminal({ name: `countersign ${command}`, iconPath: new vscode.ThemeIcon("shield") });
+  terminal.show();
+  terminal.sendText(`'${found.path.replaceAll("'", "'\\''")}' ${command}`);
+}
+
+function program() {
+  return findBinary(vscode.workspace.getConfiguration("countersign").get<string>("server.path", ""), process.env);
+}
