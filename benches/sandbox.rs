@@ -1,4 +1,4 @@
-//! What the walls cost: `/bin/true` started plainly, and behind every wall.
+//! What the walls cost: `/bin/true` started plainly, through a shell, and behind every wall, cold and warm.
 //!
 //! `cargo bench --bench sandbox` (the wall process is the image of the bench profile). Compare medians of one call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
@@ -16,6 +16,9 @@ use divan::Bencher;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+
+/// Between two commands, as long as a model takes at the very least.
+const PAUSE: Duration = Duration::from_millis(20);
 
 fn main() {
     divan::main();
@@ -47,6 +50,7 @@ impl Walls {
             processes: 512,
             file_size: 1 << 30,
             tmp_size: 1 << 28,
+            shadow_size: 1 << 32,
         };
         let session = runtime.block_on(LinuxSandbox::new(paths).open(spec)).unwrap();
         Walls { runtime, folders, session }
@@ -73,17 +77,25 @@ fn bash() {
     assert!(Process::new("/bin/bash").args(["--noprofile", "--norc", "-c", "/bin/true"]).status().unwrap().success());
 }
 
-/// Every wall, cold, in a session that has run a command before.
+/// Every wall, the second command of a session and later ones, without a pause: what the next one needs is still being made.
 #[divan::bench(sample_count = 100, sample_size = 1)]
-fn walled(bencher: Bencher<'_, '_>) {
+fn warm_back_to_back(bencher: Bencher<'_, '_>) {
     let walls = Walls::new();
     walls.run("/bin/true");
     bencher.bench_local(|| walls.run("/bin/true"));
 }
 
-/// The first command of a session, with the making of its shadow.
+/// The same after as long a pause as the quickest model makes.
+#[divan::bench(sample_count = 100, sample_size = 1)]
+fn warm(bencher: Bencher<'_, '_>) {
+    let walls = Walls::new();
+    walls.run("/bin/true");
+    bencher.with_inputs(|| std::thread::sleep(PAUSE)).bench_local_values(|()| walls.run("/bin/true"));
+}
+
+/// The first command of a session, with the making of its shadow and its keeper.
 #[divan::bench(sample_count = 50, sample_size = 1)]
-fn first_of_a_session(bencher: Bencher<'_, '_>) {
+fn cold(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(|| ()).bench_local_values(|()| {
         let walls = Walls::new();
         walls.run("/bin/true");

@@ -1,5 +1,7 @@
 //! One iteration: a request to the model, and the calls of its answer.
 
+use std::future::pending;
+
 use futures_util::future::{Either, select};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -140,7 +142,8 @@ async fn request(task: &mut Task, tool_choice: ToolChoice) -> Result<Reply, Endi
     Ok(result?)
 }
 
-/// The model's answer, shown as it comes. A cancelled one is dropped at once.
+/// The model's answer, shown as it comes. A cancelled one is dropped at once. While the first one is waited for, the walls of
+/// commands to come are put up.
 async fn stream(task: &Task, request: &ModelRequest) -> Result<Reply, ModelError> {
     let mut on = |event: ModelEvent<'_>| {
         let (kind, data) = match event {
@@ -157,7 +160,15 @@ async fn stream(task: &Task, request: &ModelRequest) -> Result<Reply, ModelError
         task.seams.editor.show(Update { kind, data });
     };
     let asked = task.seams.model.reply(request, &mut on, &task.cancel);
-    match select(asked, Box::pin(task.cancel.cancelled())).await {
+    let ahead = async {
+        if task.iteration == 1 && request.tools.iter().any(|tool| tool.name == "run") {
+            task.shell.open_ahead().await;
+        }
+        pending::<()>().await;
+    };
+    let cancelled = task.cancel.cancelled();
+    // The answer is polled first, so that the request is on its way before anything else is done.
+    match select(asked, select(Box::pin(cancelled), Box::pin(ahead))).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => Err(ModelError {
             class: ErrorClass::Cancelled,

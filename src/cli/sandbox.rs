@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
     let sandbox = walls::sandbox(context)?;
     let (level, results) = context.block_on(async {
-        let level = sandbox.level().await.0;
+        let level = sandbox.proved().await.0;
         (level, check::run(&sandbox).await)
     })?;
     let results = results.map_err(|error| no_walls(&error))?;

@@ -6,7 +6,6 @@ use super::{CliError, Context};
 use crate::{
     policy::Level,
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::Sandbox,
     workspace::{Folder, World},
 };
 
@@ -21,10 +20,10 @@ pub fn sandbox(context: &Context) -> Result<LinuxSandbox, CliError> {
     Ok(LinuxSandbox::new(paths).hiding([folders.config, folders.state]))
 }
 
-/// The level of this machine, proved by running a command, and what is missing for a higher one.
+/// The level of this machine, proved now by running a command, and what is missing for a higher one.
 pub fn level(context: &Context) -> Result<(Level, String), CliError> {
     let sandbox = sandbox(context)?;
-    context.block_on(sandbox.level())
+    context.block_on(sandbox.proved())
 }
 
 /// A workspace folder as the policy asks about it.

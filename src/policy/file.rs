@@ -76,6 +76,7 @@ pub struct RunTable {
     pub processes: Option<u64>,
     pub file_mb: Option<u64>,
     pub tmp_mb: Option<u64>,
+    pub shadow_mb: Option<u64>,
     pub registries: Option<Vec<String>>,
     pub home_read: Option<Vec<String>>,
 }

@@ -71,6 +71,7 @@ fn settings(out: &mut Out, rules: &Rules) {
     out.text_value("min_level", &run.min_level.to_string());
     out.number("processes", run.processes);
     out.list("registries", &run.registries);
+    out.number("shadow_mb", run.shadow_mb);
     out.number("timeout_s", run.timeout_s);
     out.number("tmp_mb", run.tmp_mb);
     if let Some(enabled) = &settings.tools {

@@ -25,11 +25,13 @@ pub struct RunSettings {
     pub max_commands: usize,
     /// Most bytes of one text.
     pub max_bytes: usize,
-    /// MiB; 0 is no limit of ours. The same for the next three.
+    /// MiB; 0 is no limit of ours. The same for the next four.
     pub memory_mb: u64,
     pub processes: u64,
     pub file_mb: u64,
     pub tmp_mb: u64,
+    /// What commands of one task may leave in its shadow.
+    pub shadow_mb: u64,
     /// Registries (`host:port`) that a fetch phase may reach besides those of the package managers' own configuration.
     pub registries: Vec<String>,
     /// Folders below the home that commands may read besides the toolchains.
@@ -112,6 +114,7 @@ impl Settings {
                 processes: 512,
                 file_mb: 1024,
                 tmp_mb: 1024,
+                shadow_mb: 16_384,
                 registries: Vec::new(),
                 home_read: Vec::new(),
             },
@@ -168,6 +171,7 @@ impl Merge {
         least.limit("run.processes", &mut run.processes, table.processes);
         least.limit("run.file_mb", &mut run.file_mb, table.file_mb);
         least.limit("run.tmp_mb", &mut run.tmp_mb, table.tmp_mb);
+        least.limit("run.shadow_mb", &mut run.shadow_mb, table.shadow_mb);
         least.at_least("run.min_level", &mut run.min_level, table.min_level);
         least.at_least("run.ask_below", &mut run.ask_below, table.ask_below);
         least.list("run.env_allow", &mut run.env_allow, table.env_allow.as_ref());

@@ -1,8 +1,8 @@
 //! Walls for commands: the adapter of `seams::Sandbox` for Linux. `docs/sandbox.md` says what each wall is for.
 //!
-//! A command runs as `server -> wall process (outer) -> process 1 (inner) -> shell`. The server makes a plan
-//! (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall process (`wall/`) puts
-//! the walls up from inside and reports over a socket. Only level L3 is built: everything less is a refusal.
+//! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
+//! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall processes
+//! (`wall/`) put the walls up from inside and report over sockets. Only level L3 is built: everything less is a refusal.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -14,8 +14,11 @@ mod environment;
 mod filter;
 mod git;
 mod hints;
+mod keeper;
+mod level;
 mod plan;
 mod removals;
+mod running;
 mod session;
 mod shadow;
 mod taken;
@@ -88,12 +91,31 @@ impl LinuxSandbox {
     /// The image of the wall process and its arguments.
     fn wall(&self) -> (PathBuf, Vec<&'static str>) {
         match self.paths.exe.parent().map(|folder| folder.join("countersign-wall")) {
-            Some(small) if small.is_file() => (small, vec![wall::OUTER]),
-            _ => (self.paths.exe.clone(), vec!["__wall", wall::OUTER]),
+            Some(small) if small.is_file() => (small, vec![wall::KEEPER]),
+            _ => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
         }
     }
 
-    /// Runs `true` behind every wall, over a folder of our own.
+    /// The level as [`Sandbox::level`] has it, but proved now, whatever was proved before.
+    pub async fn proved(&self) -> (Level, String) {
+        match self.prove().await {
+            Ok(()) => {
+                let detail = "namespaces, private network, overlay, Landlock and seccomp, proved by running a command";
+                self.memory().inspect(|memory| memory.note(detail));
+                (Level::L3, detail.into())
+            }
+            Err(SandboxError { step, why, hint }) => {
+                level::forget(&self.paths.cache);
+                (Level::L0, format!("{step}: {why}. {hint}"))
+            }
+        }
+    }
+
+    fn memory(&self) -> Option<level::Memory> {
+        level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
+    }
+
+    /// Runs a command behind every wall, over a folder of our own.
     async fn prove(&self) -> Result<(), SandboxError> {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
         make_private(&folder)?;
@@ -132,10 +154,19 @@ impl LinuxSandbox {
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
-        Ok(LinuxSession::new(
-            session::Parts { wall: self.wall(), home: self.home.clone(), spec, view, shell, shell_args, env },
+        LinuxSession::new(
+            session::Parts {
+                wall: self.wall(),
+                cache: self.paths.cache.clone(),
+                home: self.home.clone(),
+                spec,
+                view,
+                shell,
+                shell_args,
+                env,
+            },
             shadow,
-        ))
+        )
     }
 }
 
@@ -143,18 +174,18 @@ impl LinuxSandbox {
 impl Sandbox for LinuxSandbox {
     async fn level(&self) -> (Level, String) {
         let probe = async {
-            match self.prove().await {
-                Ok(()) => {
-                    (Level::L3, "namespaces, private network, overlay, Landlock and seccomp, proved by running a command".into())
-                }
-                Err(SandboxError { step, why, hint }) => (Level::L0, format!("{step}: {why}. {hint}")),
+            match self.memory().and_then(|memory| memory.recall()) {
+                Some(detail) => (Level::L3, format!("{detail} earlier")),
+                None => self.proved().await,
             }
         };
         self.level.get_or_init(|| probe).await.clone()
     }
 
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
-        Ok(Box::new(self.open_here(&spec)?))
+        let session = self.open_here(&spec)?;
+        session.stand_ready().await;
+        Ok(Box::new(session))
     }
 }
 
@@ -170,6 +201,7 @@ impl SandboxSpec {
             processes: 512,
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
+            shadow_size: 1024 * MIB,
         }
     }
 }

@@ -1,24 +1,32 @@
-//! What the server tells the wall process, and what the wall process answers: both go over its standard input, a socket.
+//! What the server tells the wall processes, and what they answer: all of it over sockets, never through arguments, which every
+//! user of the machine can read.
 //!
-//! Never through its arguments: those can be read by every user of the machine.
+//! The [`Ground`] holds for all commands of a session; the keeper and each process 1 get it when they start. The [`Plan`] is
+//! one command's; process 1 waits for it.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Everything that process 1 of a command needs to know. Built by the server, which is trusted; the command never sees it.
+/// The largest frame that is read, bytes; a guard against nonsense on standard input.
+const MAX_FRAME: u32 = 64 << 20;
+
+/// What a session's commands have in common. Built by the server, which is trusted; commands never see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Plan {
+pub(super) struct Ground {
     /// The workspace folder: the lower layer, and the place where the shadow is mounted.
     pub folder: PathBuf,
+    /// Holds the next three; stays writable below the read-only file systems.
+    pub shadow: PathBuf,
     /// Newest content of single files: the layer between the folder and what commands wrote.
     pub layer: PathBuf,
     /// What commands wrote, kept from one command of a session to the next.
     pub upper: PathBuf,
     /// The overlay's own work folder, beside `upper`.
     pub work: PathBuf,
-    /// A file at the root of `layer` by which the mount is proved once a session; the server removes its traces.
-    pub proof: Option<String>,
     /// The user's home: private and empty but for `shown` and `copies`.
     pub home: PathBuf,
     /// Folders that become empty and private, parents before children.
@@ -27,19 +35,28 @@ pub(super) struct Plan {
     pub shown: Vec<PathBuf>,
     /// Small private files below covered folders: rebuilt configuration.
     pub copies: Vec<(PathBuf, String)>,
-    /// Files elsewhere that are replaced by a read-only text.
+    pub limits: Limits,
+    /// The system-call filter: one `(code, jump if true, jump if false, operand)` an instruction.
+    pub filter: Vec<(u16, u8, u8, u32)>,
+}
+
+/// One command. Made when it is to run, so that nothing in it is older than that.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// A file at the root of `layer` by which the mount is proved once a session; the server removes its traces.
+    pub proof: Option<String>,
+    /// Device and inode of the workspace folder: what process 1 opened while it waited must still be it.
+    pub folder: (u64, u64),
+    /// Files outside the workspace that are replaced by a read-only text.
     pub replaced: Vec<(PathBuf, String)>,
-    /// Files elsewhere that become empty and unreadable: system secrets and sockets.
+    /// Files outside the workspace that become empty and unreadable: system secrets and sockets.
     pub masked: Vec<PathBuf>,
-    /// Where to start, absolute, below `folder`.
+    /// Where to start, absolute, below the workspace folder.
     pub cwd: PathBuf,
     pub shell: PathBuf,
     /// Arguments of the shell; the last is the command's text.
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
-    pub limits: Limits,
-    /// The system-call filter: one `(code, jump if true, jump if false, operand)` an instruction.
-    pub filter: Vec<(u16, u8, u8, u32)>,
 }
 
 /// Bounds of one command; 0 is no limit of ours. Bytes where nothing else is said.
@@ -50,9 +67,11 @@ pub(super) struct Limits {
     pub processes: u64,
     pub file_size: u64,
     pub tmp_size: u64,
+    /// What may lie in `upper`.
+    pub shadow_size: u64,
 }
 
-/// One line from the wall process.
+/// One line from a wall process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Report {
@@ -61,6 +80,8 @@ pub(super) enum Report {
         step: String,
         why: String,
     },
+    /// What stood ready is out of date; nothing ran. A new process 1 will do.
+    Stale(String),
     /// Every wall stands and the command has started.
     Started,
     Exited(i32),
@@ -69,4 +90,39 @@ pub(super) enum Report {
     Memory,
     /// Ended at the limit of processes.
     Processes,
+    /// Ended at the limit of the shadow.
+    Shadow,
+    /// Ended since the file system of the shadow is nearly full.
+    Disk,
+    /// From the keeper: this process 1, and all that lived under it, is gone or could not be made.
+    Gone {
+        number: u32,
+        failed: Option<(String, String)>,
+    },
+}
+
+/// A length (4 bytes, little end first), then JSON.
+pub(super) fn frame(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, value)?;
+    let length = u32::try_from(bytes.len() - 4).ok().filter(|length| *length <= MAX_FRAME);
+    let length = length.ok_or_else(|| io::Error::other("more than a plan may have"))?;
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    Ok(bytes)
+}
+
+/// Reads one frame; `None` when the other side hung up before it.
+pub(super) fn read_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0u8; 4];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let length = u32::from_le_bytes(length);
+    if length > MAX_FRAME {
+        return Err(io::Error::other(format!("{length} bytes are more than a plan has")));
+    }
+    let mut json = vec![0u8; length as usize];
+    from.read_exact(&mut json)?;
+    Ok(Some(serde_json::from_slice(&json)?))
 }

@@ -1,32 +1,25 @@
 //! One task's commands: each gets fresh walls over the same shadow, so that what a command changed is there for the next.
 //!
-//! It starts the wall process, hence the lifted bans.
+//! It looks at the workspace folder, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
 use std::{
-    io,
-    os::{fd::OwnedFd, unix::net::UnixStream as Pair},
+    fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf, pipe},
-    },
-    process::{Child, Command as Process},
-    time::{Instant, sleep_until},
-};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     filter, git,
     hints::refusal,
-    plan::{Limits, Plan, Report},
+    keeper::{Keeper, Unrun, Waiting},
+    level,
+    plan::{Ground, Limits, Plan, Report, frame},
+    running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
     view::{self, View},
 };
@@ -35,20 +28,14 @@ use crate::{
     seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
 };
 
-/// How long the walls may take to stand; the command's own time begins when they do.
-const RAISING: Duration = Duration::from_secs(20);
-/// How long the end of everything may take after the order to stop, before the wall process is killed from outside.
-const GRACE: Duration = Duration::from_millis(500);
-/// How long output is read after the command's end, should something outside its walls hold the pipe open.
-const DRAIN: Duration = Duration::from_secs(2);
-const BUFFER: usize = 32 << 10;
-
 static FILTER: LazyLock<Vec<filter::Instruction>> = LazyLock::new(filter::program);
 
 /// What a session is made of; the same for all of its commands.
 pub(super) struct Parts {
     /// Image and arguments of the wall process.
     pub wall: (PathBuf, Vec<&'static str>),
+    /// Where a proof of these walls may be remembered.
+    pub cache: PathBuf,
     pub home: PathBuf,
     pub spec: SandboxSpec,
     pub view: View,
@@ -57,12 +44,21 @@ pub(super) struct Parts {
     pub env: Vec<(String, String)>,
 }
 
-/// A session at level L3, started cold for each command.
+/// A session at level L3.
 pub struct LinuxSession {
     parts: Parts,
+    /// A frame of the [`Ground`].
+    ground: Vec<u8>,
     /// Also the lock that lets one command run at a time.
-    turn: tokio::sync::Mutex<()>,
+    warm: tokio::sync::Mutex<Warm>,
     state: Arc<Mutex<State>>,
+}
+
+/// What stands ready for the next command.
+#[derive(Default)]
+struct Warm {
+    waiting: Option<Waiting>,
+    keeper: Option<Keeper>,
 }
 
 struct State {
@@ -72,17 +68,49 @@ struct State {
 }
 
 impl LinuxSession {
-    pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Self {
-        LinuxSession { parts, turn: tokio::sync::Mutex::new(()), state: Arc::new(Mutex::new(State { shadow, proved: false })) }
+    /// # Errors
+    /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
+    pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
+        let Parts { spec, view, home, .. } = &parts;
+        let ground = Ground {
+            folder: spec.folder.clone(),
+            shadow: shadow.root().to_owned(),
+            layer: shadow.layer(),
+            upper: shadow.upper(),
+            work: shadow.work(),
+            home: home.clone(),
+            covered: view.covered.clone(),
+            shown: view.shown.clone(),
+            copies: view.copies.clone(),
+            limits: Limits {
+                memory: spec.memory,
+                processes: spec.processes,
+                file_size: spec.file_size,
+                tmp_size: spec.tmp_size,
+                shadow_size: spec.shadow_size,
+            },
+            filter: FILTER.clone(),
+        };
+        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        let state = Arc::new(Mutex::new(State { shadow, proved: false }));
+        Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings the shadow up to date and writes the plan down.
-    fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Plan, Vec<String>), SandboxError> {
-        let Parts { spec, view, home, shell, shell_args, env, .. } = &self.parts;
+    /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
+    pub(super) async fn stand_ready(&self) {
+        let mut warm = self.warm.lock().await;
+        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground).await {
+            warm.waiting = Some(waiting);
+        }
+    }
+
+    /// Brings the shadow up to date and writes the plan down, a frame.
+    fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+        let Parts { spec, view, shell, shell_args, env, .. } = &self.parts;
         let mut state = self.state();
         let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
         armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
@@ -90,32 +118,66 @@ impl LinuxSession {
             .shadow
             .sync(&spec.folder, shadow, &git::configs(&spec.folder))
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
+        let about =
+            fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
-        let limits =
-            Limits { memory: spec.memory, processes: spec.processes, file_size: spec.file_size, tmp_size: spec.tmp_size };
         let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
         args.push(command.text.clone());
         let plan = Plan {
-            folder: spec.folder.clone(),
-            layer: state.shadow.layer(),
-            upper: state.shadow.upper(),
-            work: state.shadow.work(),
             proof: (!state.proved).then(|| PROOF.to_owned()),
-            home: home.clone(),
-            covered: view.covered.clone(),
-            shown: view.shown.clone(),
-            copies: view.copies.clone(),
+            folder: (about.dev(), about.ino()),
             replaced: view.replaced.clone(),
             masked,
             cwd: below(&spec.folder, command.cwd.as_str()),
             shell: shell.clone(),
             args,
             env: env.clone(),
-            limits,
-            filter: FILTER.clone(),
         };
-        Ok((plan, hidden))
+        Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+    }
+
+    /// Runs it with what stands ready. What fails without a reason of the machine's is replaced once.
+    async fn attempt(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        sink: &mut dyn OutputSink,
+        cancel: &CancellationToken,
+    ) -> Result<(Ended, Vec<String>), SandboxError> {
+        let mut warm = self.warm.lock().await;
+        let mut replaced = false;
+        loop {
+            // What it would report may be out of date by now.
+            let ahead = warm.waiting.is_some();
+            let tried = match warm.ready(&self.parts.wall, &self.ground).await {
+                Ok((keeper, waiting)) => {
+                    // Only now: nothing that an earlier command left can write to the shadow any more.
+                    let (plan, hidden) = self.prepare(command, shadow)?;
+                    let attended = attend(keeper, waiting, &plan, command.timeout, sink, cancel).await;
+                    attended.map(|ended| (ended, hidden))
+                }
+                Err(unrun) => Err(unrun),
+            };
+            if tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
+                // While the model thinks.
+                warm.make_ready(&self.ground).await;
+            } else {
+                *warm = Warm::default();
+            }
+            match tried {
+                Ok(done) => return Ok(done),
+                Err(Unrun::Lost(_)) if !replaced => replaced = true,
+                Err(Unrun::Refused(_)) if ahead && !replaced => replaced = true,
+                Err(unrun) => {
+                    level::forget(&self.parts.cache);
+                    return Err(match unrun {
+                        Unrun::Lost(why) => refusal("start", &format!("{why}, twice")),
+                        Unrun::Refused(error) => error,
+                    });
+                }
+            }
+        }
     }
 
     /// What the command changed; found out off the runtime's threads.
@@ -147,22 +209,33 @@ impl SandboxSession for LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
-        let _turn = self.turn.lock().await;
-        let (plan, hidden) = self.prepare(&command, shadow)?;
-        let started = Instant::now();
-        let mut running = Running::start(&self.parts.wall, &plan)?;
-        let ended = running.attend(&plan, command.timeout, sink, cancel).await?;
-        let mut outcome = Outcome { duration: started.elapsed(), hidden, stopped: ended.stopped, ..Outcome::default() };
+        let begun = Instant::now();
+        let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
+        let mut outcome = Outcome { duration: begun.elapsed(), hidden, stopped: ended.stopped, ..Outcome::default() };
         match ended.report {
             Some(Report::Exited(code)) if ended.stopped.is_none() => outcome.exit = Some(code),
             Some(Report::Signalled(signal)) if ended.stopped.is_none() => outcome.signal = Some(signal),
             Some(Report::Processes) => {
                 outcome.signal = Some(9);
-                sink.output(format!("\n[ended: more than {} processes and threads]\n", plan.limits.processes).as_bytes());
+                let most = self.parts.spec.processes;
+                sink.output(format!("\n[ended: more than {most} processes and threads]\n").as_bytes());
+            }
+            Some(Report::Shadow) => {
+                outcome.signal = Some(9);
+                let most = self.parts.spec.shadow_size >> 20;
+                sink.output(format!("\n[ended: commands left more than {most} MiB in the shadow]\n").as_bytes());
+            }
+            Some(Report::Disk) => {
+                outcome.signal = Some(9);
+                sink.output(b"\n[ended: the disk that holds the shadow is nearly full]\n");
             }
             Some(Report::Memory) => {
                 outcome.signal = Some(9);
                 outcome.stopped = Some(Stopped::Memory);
+            }
+            None if ended.lost && ended.stopped.is_none() => {
+                outcome.signal = Some(9);
+                sink.output(b"\n[ended: the process that keeps its walls was ended from outside]\n");
             }
             _ => outcome.signal = Some(9),
         }
@@ -184,111 +257,30 @@ impl SandboxSession for LinuxSession {
     }
 }
 
-/// A wall process at work.
-struct Running {
-    child: Child,
-    output: pipe::Receiver,
-    reports: Lines<BufReader<OwnedReadHalf>>,
-    /// Dropping it is the order to stop.
-    orders: Option<OwnedWriteHalf>,
-}
-
-/// How it ended.
-#[derive(Default)]
-struct Ended {
-    report: Option<Report>,
-    stopped: Option<Stopped>,
-}
-
-impl Running {
-    fn start(wall: &(PathBuf, Vec<&'static str>), plan: &Plan) -> Result<Self, SandboxError> {
-        let start = || -> io::Result<Self> {
-            let (ours, theirs) = Pair::pair()?;
-            ours.set_nonblocking(true)?;
-            let (reader, writer) = io::pipe()?;
-            let mut process = Process::new(&wall.0);
-            process.args(&wall.1).env_clear().current_dir("/").kill_on_drop(true);
-            process.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(writer.try_clone()?).stderr(writer);
-            let child = process.spawn()?;
-            // The command builder holds our copies of the child's ends: gone with it, the pipe ends when the command does.
-            drop(process);
-            let (reports, orders) = UnixStream::from_std(ours)?.into_split();
-            let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-            Ok(Running { child, output, reports: BufReader::new(reports).lines(), orders: Some(orders) })
+impl Warm {
+    /// A keeper and a process 1 that waits for its plan, made now where none does.
+    async fn ready(&mut self, wall: &(PathBuf, Vec<&'static str>), ground: &[u8]) -> Result<(&mut Keeper, Waiting), Unrun> {
+        if self.waiting.is_none()
+            && let Some(keeper) = &mut self.keeper
+            && !keeper.settle().await
+        {
+            self.keeper = None;
+        }
+        let keeper = match &mut self.keeper {
+            Some(keeper) => keeper,
+            none => none.insert(Keeper::start(wall, ground).await?),
         };
-        start().map_err(|e| refusal("start", &format!("{}: {e} (for {})", wall.0.display(), plan.folder.display())))
+        let waiting = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => keeper.order(ground).await?,
+        };
+        Ok((keeper, waiting))
     }
 
-    /// Sends the plan, passes output on, and comes back when every process is gone.
-    async fn attend(
-        &mut self,
-        plan: &Plan,
-        timeout: Duration,
-        sink: &mut dyn OutputSink,
-        cancel: &CancellationToken,
-    ) -> Result<Ended, SandboxError> {
-        let json = serde_json::to_vec(plan).map_err(|e| refusal("plan", &e.to_string()))?;
-        let length = u32::try_from(json.len()).map_err(|e| refusal("plan", &e.to_string()))?;
-        if let Some(orders) = &mut self.orders {
-            // A wall process that fails early hangs up; its report says why.
-            let _ = tokio::time::timeout(RAISING, orders.write_all(&[&length.to_le_bytes()[..], &json].concat())).await;
-        }
-        let mut ended = Ended::default();
-        let (mut running, mut reporting, mut flowing, mut walled) = (true, true, true, false);
-        let mut buffer = vec![0u8; BUFFER];
-        let deadline = sleep_until(Instant::now() + RAISING);
-        // Set when an end is due; `hurried` says that it is.
-        let patience = sleep_until(Instant::now());
-        let mut hurried = false;
-        tokio::pin!(deadline, patience);
-        while running || reporting || flowing {
-            tokio::select! {
-                read = self.output.read(&mut buffer), if flowing => match read {
-                    Ok(length) if length > 0 => sink.output(&buffer[..length]),
-                    _ => flowing = false,
-                },
-                line = self.reports.next_line(), if reporting => match line {
-                    Ok(Some(line)) => match serde_json::from_str(&line) {
-                        Ok(Report::Started) => {
-                            walled = true;
-                            deadline.as_mut().reset(Instant::now() + timeout);
-                        }
-                        Ok(report) => ended.report = Some(report),
-                        Err(_) => {}
-                    },
-                    _ => reporting = false,
-                },
-                _ = self.child.wait(), if running => {
-                    (running, hurried) = (false, true);
-                    patience.as_mut().reset(Instant::now() + DRAIN);
-                }
-                () = &mut deadline, if running && ended.stopped.is_none() => {
-                    ended.stopped = Some(Stopped::Timeout);
-                    (self.orders, hurried) = (None, true);
-                    patience.as_mut().reset(Instant::now() + GRACE);
-                }
-                () = cancel.cancelled(), if running && ended.stopped.is_none() => {
-                    ended.stopped = Some(Stopped::Cancelled);
-                    (self.orders, hurried) = (None, true);
-                    patience.as_mut().reset(Instant::now() + GRACE);
-                }
-                () = &mut patience, if hurried => {
-                    if !running {
-                        break;
-                    }
-                    // Its death is the death of process 1, and that the end of the namespace.
-                    let _ = self.child.start_kill();
-                    patience.as_mut().reset(Instant::now() + DRAIN);
-                }
-            }
-        }
-        match &ended.report {
-            Some(Report::Failed { step, why }) => Err(refusal(step, why)),
-            None if !walled && ended.stopped.is_none() => Err(refusal("start", "the wall process ended without a word")),
-            None if !walled && ended.stopped == Some(Stopped::Timeout) => {
-                Err(refusal("start", "the walls did not stand in time"))
-            }
-            _ => Ok(ended),
+    /// Orders the next process 1 ahead. Where that fails, the next command finds out.
+    async fn make_ready(&mut self, ground: &[u8]) {
+        if let Some(keeper) = &mut self.keeper {
+            self.waiting = keeper.order(ground).await.ok();
         }
     }
 }

@@ -64,6 +64,11 @@ impl ShadowFolders {
         Ok(this)
     }
 
+    /// Holds all of it.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn layer(&self) -> PathBuf {
         self.root.join("layer")
     }

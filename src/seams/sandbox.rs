@@ -24,6 +24,8 @@ pub struct SandboxSpec {
     pub file_size: u64,
     /// Size of the private `/tmp`, bytes.
     pub tmp_size: u64,
+    /// What the session's commands together may leave in the shadow, bytes.
+    pub shadow_size: u64,
 }
 
 impl SandboxSpec {
@@ -38,6 +40,7 @@ impl SandboxSpec {
             processes: run.processes,
             file_size: run.file_mb * MIB,
             tmp_size: run.tmp_mb * MIB,
+            shadow_size: run.shadow_mb * MIB,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A task's walled session, opened at its first command and kept warm until its end.
+//! A task's walled session, opened while the model thinks or at the first command, and kept warm until its end.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,6 +33,14 @@ impl Shell {
     /// A shell that has not opened its session yet.
     pub fn new(sandbox: Arc<dyn Sandbox>, spec: SandboxSpec) -> Self {
         Shell { sandbox, spec, session: Mutex::new(None), told: Default::default() }
+    }
+
+    /// Opens the session, so that the first command finds it open. Where that fails, the command says so.
+    pub async fn open_ahead(&self) {
+        let mut open = self.session.lock().await;
+        if open.is_none() {
+            *open = self.sandbox.open(self.spec.clone()).await.ok();
+        }
     }
 
     /// Runs one command on the disk with `shadow` over it.

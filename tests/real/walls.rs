@@ -10,6 +10,10 @@ mod builds;
 mod ends;
 #[path = "walls/files.rs"]
 mod files;
+#[path = "walls/keeper.rs"]
+mod keeper;
+#[path = "walls/levels.rs"]
+mod levels;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]

@@ -1,22 +1,27 @@
-//! The wall process: `countersign __wall` or `countersign-wall`. It puts up every wall and runs one command behind them.
+//! The wall processes: `countersign __wall` or `countersign-wall`. They put up every wall and run commands behind them.
 //!
 //! Two stages, because a new process namespace holds only the children of the process that made it:
-//! - **outer** makes the namespaces (single-threaded, which the kernel demands) and starts
-//! - **inner**, process 1 of the new namespace: mounts, limits, capabilities, Landlock, seccomp, in this order, then the
-//!   command; it reaps, samples memory and ends everything when the server hangs up.
+//! - the **keeper**, one for a session: a user namespace (made while it has one thread, which the kernel demands) and a
+//!   read-only world; for each command it makes further namespaces and starts
+//! - **process 1** of these: private folders at once, then, when it gets the command's plan, the shadow, capabilities,
+//!   Landlock, seccomp, in this order, and the command; it reaps, samples memory and ends everything when the server hangs up.
 //!
 //! Any step that fails ends the stage with the step's name. There is no path on which a command runs behind fewer walls.
 //!
 //! It owns what it touches of the operating system (files, processes), hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
-mod inner;
+mod disk;
+mod ground;
+mod hidden;
+mod keeper;
 mod landlock;
 mod loopback;
 mod mounts;
-mod outer;
 mod overlay;
+mod private;
 mod privileges;
+mod process_1;
 mod reaper;
 
 use std::{
@@ -28,9 +33,12 @@ use std::{
 
 use super::plan::Report;
 
-/// The argument that asks for the first stage; the second is the wall process's own affair.
-pub(super) const OUTER: &str = "outer";
-const INNER: &str = "inner";
+/// The argument that asks for the first stage; the second is the keeper's own affair.
+pub(super) const KEEPER: &str = "keeper";
+const PROCESS_1: &str = "process-1";
+
+/// The step of a failure that a new process 1 mends: what this one prepared has changed since.
+const STALE: &str = "what stood ready";
 
 /// A wall that could not be put up.
 struct Failure {
@@ -54,20 +62,26 @@ impl<T, E: fmt::Display> Step<T> for Result<T, E> {
 pub fn wall_main() -> ExitCode {
     let stage = env::args_os().next_back().unwrap_or_default();
     let done = match stage.to_str() {
-        Some(OUTER) => outer::run(),
-        Some(INNER) => inner::run().map(|never| match never {}),
-        _ => Err(Failure { step: "start", why: "this program is started by countersign for each command, not by hand".into() }),
+        Some(KEEPER) => keeper::run(),
+        Some(PROCESS_1) => process_1::run().map(|never| match never {}),
+        _ => Err(Failure { step: "start", why: "this program is started by countersign for its commands, not by hand".into() }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { step, why }) => {
-            let report = Report::Failed { step: step.to_owned(), why: why.clone() };
+            let failed = Report::Failed { step: step.to_owned(), why: why.clone() };
+            let report = if step == STALE { Report::Stale(why.clone()) } else { failed };
             if !channel().is_ok_and(|mut channel| send(&mut channel, &report).is_ok()) {
                 let _ = writeln!(io::stderr(), "countersign-wall: {step}: {why}");
             }
             ExitCode::from(125)
         }
     }
+}
+
+/// The argument before the stage where the main binary serves as the wall process.
+fn again() -> Option<&'static str> {
+    env::args_os().nth(2).is_some().then_some("__wall")
 }
 
 /// The socket to the server: standard input.

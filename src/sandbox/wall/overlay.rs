@@ -12,39 +12,61 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Mode, OFlags, openat, renameat, statat, unlinkat},
+    fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, renameat, statat, unlinkat},
     io::Errno,
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
     },
 };
 
-use super::{Failure, Step};
-use crate::sandbox::plan::Plan;
+use super::{Failure, STALE, Step};
+use crate::sandbox::plan::{Ground, Plan};
 
 const STEP: &str = "shadow of the workspace";
 
-/// Makes the overlay and proves that it can be written; it is not attached anywhere yet.
-pub(super) fn make(plan: &Plan) -> Result<OwnedFd, Failure> {
-    // A volatile overlay that was not unmounted cleanly refuses to be mounted again; the whole shadow is thrown away with
-    // the session, so what the mark warns of (a crash of the machine) cannot be met here.
-    let _ = fs::remove_dir_all(plan.work.join("work/incompat"));
-    let (layer, folder) = (open(&plan.layer)?, open(&plan.folder)?);
-    let (upper, work) = (open(&plan.upper)?, open(&plan.work)?);
-    let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).step(STEP)?;
-    for lower in [&layer, &folder] {
-        fsconfig_set_string(&overlay, "lowerdir+", named(lower)).step(STEP)?;
+/// The folders that the overlay is made of, opened before covers lie over them.
+pub(super) struct Layers {
+    layer: OwnedFd,
+    folder: OwnedFd,
+    upper: OwnedFd,
+    work: OwnedFd,
+}
+
+impl Layers {
+    /// Opens them by the paths of the ground.
+    pub(super) fn open(ground: &Ground) -> Result<Layers, Failure> {
+        let (layer, folder) = (open(&ground.layer)?, open(&ground.folder)?);
+        Ok(Layers { layer, folder, upper: open(&ground.upper)?, work: open(&ground.work)? })
     }
-    fsconfig_set_string(&overlay, "upperdir", named(&upper)).step(STEP)?;
-    fsconfig_set_string(&overlay, "workdir", named(&work)).step(STEP)?;
-    fsconfig_set_flag(&overlay, "userxattr").step(STEP)?;
-    fsconfig_set_flag(&overlay, "volatile").step(STEP)?;
-    fsconfig_create(&overlay).step(STEP)?;
-    let shadow =
-        fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID)
-            .step(STEP)?;
-    prove(&shadow, plan.proof.as_deref())?;
-    Ok(shadow)
+
+    /// The folder where commands' files land.
+    pub(super) fn into_upper(self) -> OwnedFd {
+        self.upper
+    }
+
+    /// Makes the overlay and proves that it can be written; it is not attached anywhere yet.
+    pub(super) fn mount(&self, plan: &Plan) -> Result<OwnedFd, Failure> {
+        let now = fstat(&self.folder).step(STEP)?;
+        if (now.st_dev, now.st_ino) != plan.folder {
+            return Err("the workspace folder was replaced from outside").step(STALE);
+        }
+        // A volatile overlay that was not unmounted cleanly refuses to be mounted again; the whole shadow is thrown away with
+        // the session, so what the mark warns of (a crash of the machine) cannot be met here.
+        let _ = fs::remove_dir_all(Path::new(&named(&self.work)).join("work/incompat"));
+        let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).step(STEP)?;
+        for lower in [&self.layer, &self.folder] {
+            fsconfig_set_string(&overlay, "lowerdir+", named(lower)).step(STEP)?;
+        }
+        fsconfig_set_string(&overlay, "upperdir", named(&self.upper)).step(STEP)?;
+        fsconfig_set_string(&overlay, "workdir", named(&self.work)).step(STEP)?;
+        fsconfig_set_flag(&overlay, "userxattr").step(STEP)?;
+        fsconfig_set_flag(&overlay, "volatile").step(STEP)?;
+        fsconfig_create(&overlay).step(STEP)?;
+        let flags = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+        let shadow = fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, flags).step(STEP)?;
+        prove(&shadow, plan.proof.as_deref())?;
+        Ok(shadow)
+    }
 }
 
 fn open(folder: &Path) -> Result<OwnedFd, Failure> {

@@ -15,7 +15,7 @@ use rustix::{
     process::{WaitOptions, wait},
 };
 
-use super::{Failure, Step, send};
+use super::{Failure, Step, disk::Disk, send};
 use crate::sandbox::plan::{Limits, Report};
 
 /// Between two looks at the memory; also the least time that strays get to finish after the command's end.
@@ -27,11 +27,11 @@ type Ended = Mutex<Option<(Report, u32)>>;
 static ENDED: Ended = Mutex::new(None);
 
 /// Starts the thread that listens to the server; before the command, so that a failure still means that nothing ran.
-pub(super) fn listen_to(server: &UnixStream, limits: &Limits) -> Result<(), Failure> {
+pub(super) fn listen_to(server: &UnixStream, limits: &Limits, disk: Disk) -> Result<(), Failure> {
     let listener = server.try_clone().step("start")?;
     listener.set_read_timeout(Some(TICK)).step("start")?;
     let limits = *limits;
-    thread::Builder::new().spawn(move || listen(listener, &ENDED, &limits)).step("start")?;
+    thread::Builder::new().spawn(move || listen(listener, &ENDED, &limits, disk)).step("start")?;
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn watch(server: UnixStream, command: u32) -> ! {
 }
 
 /// Runs beside the reaper: the end of the server's side, memory, and strays that outlive the command.
-fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits) {
+fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits, mut disk: Disk) {
     let mut byte = [0u8; 1];
     loop {
         match server.read(&mut byte) {
@@ -74,7 +74,7 @@ fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits) {
                 process::exit(0);
             }
         }
-        if let Some(report) = over(limits) {
+        if let Some(report) = over(limits).or_else(|| disk.over()) {
             let _ = send(&mut server, &report);
             process::exit(0);
         }

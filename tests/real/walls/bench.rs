@@ -109,6 +109,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         processes: 512,
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
+        shadow_size: 4096 * MIB,
     }
 }
 

@@ -8,8 +8,16 @@ use super::bench::{PLACE, visible};
 const ORDINARY: u32 = 65534;
 
 /// The suites that need no toolchain of the account that built them.
-const SUITES: [&str; 6] =
-    ["walls::files", "walls::secrets", "walls::shadows", "walls::network", "walls::ends", "walls::refusals"];
+const SUITES: [&str; 8] = [
+    "walls::files",
+    "walls::secrets",
+    "walls::shadows",
+    "walls::network",
+    "walls::ends",
+    "walls::refusals",
+    "walls::keeper",
+    "walls::levels",
+];
 
 /// Run by root, this test starts the suites above once more as an ordinary user. Run by an ordinary user, it only says so:
 /// then all of them ran as one already.

@@ -1,0 +1,87 @@
+//! A proof of the walls that outlives its server: the first task of the next one need not run the probe again.
+//!
+//! Only the highest level is remembered, until the next boot, for one user, one build and one place of shadows. It is a
+//! forecast and no wall: a command whose walls cannot be put up is refused whatever stands here, and that ends the memory.
+//!
+//! It owns that file, hence the lifted bans.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+const NAME: &str = "level.json";
+const LARGEST: u64 = 8192;
+
+/// The file, and what must be the same for it to count.
+#[derive(Debug)]
+pub(super) struct Memory {
+    file: PathBuf,
+    key: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    key: Vec<String>,
+    detail: String,
+}
+
+impl Memory {
+    /// The memory of walls made by these programs, with shadows below `cache`; `None` where this machine does not tell enough.
+    pub(super) fn of(cache: &Path, programs: &[&Path]) -> Option<Memory> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let system = rustix::system::uname();
+        let place = fs::metadata(cache).ok()?;
+        let mut key = vec![
+            env!("CARGO_PKG_VERSION").to_owned(),
+            boot.trim().to_owned(),
+            system.release().to_string_lossy().into_owned(),
+            system.version().to_string_lossy().into_owned(),
+            rustix::process::geteuid().as_raw().to_string(),
+            format!("{}:{}", place.dev(), rustix::fs::statfs(cache).ok()?.f_type),
+        ];
+        for program in programs {
+            let about = fs::metadata(program).ok()?;
+            let (seconds, nanos) = (about.mtime(), about.mtime_nsec());
+            key.push(format!("{} {}:{} {} {seconds}.{nanos}", program.display(), about.dev(), about.ino(), about.size()));
+        }
+        Some(Memory { file: cache.join(NAME), key })
+    }
+
+    /// What the proof said, if there was one.
+    pub(super) fn recall(&self) -> Option<String> {
+        let no_follow = i32::try_from(OFlags::NOFOLLOW.bits()).ok()?;
+        let file = File::options().read(true).custom_flags(no_follow).open(&self.file).ok()?;
+        let about = file.metadata().ok()?;
+        let ours = about.is_file() && about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0;
+        let mut text = String::new();
+        file.take(LARGEST).read_to_string(&mut text).ok().filter(|_| ours)?;
+        let remembered: Remembered = serde_json::from_str(&text).ok()?;
+        (remembered.key == self.key).then_some(remembered.detail)
+    }
+
+    /// Remembers a proof. Where that fails, the next server proves again.
+    pub(super) fn note(&self, detail: &str) {
+        let unnamed = self.file.with_extension(format!("{}.new", uuid::Uuid::now_v7()));
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
+            serde_json::to_writer(&mut file, &Remembered { key: self.key.clone(), detail: detail.to_owned() })?;
+            file.flush()?;
+            fs::rename(&unnamed, &self.file)
+        };
+        if write().is_err() {
+            let _ = fs::remove_file(&unnamed);
+        }
+    }
+}
+
+/// The walls below `cache` failed: no earlier proof counts.
+pub(super) fn forget(cache: &Path) {
+    let _ = fs::remove_file(cache.join(NAME));
+}

@@ -1,0 +1,122 @@
+//! One command at work: the plan goes to its process 1, output comes back, and an end is made when one is due.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    hints::refusal,
+    keeper::{Keeper, Unrun, Waiting, Word},
+    plan::Report,
+};
+use crate::seams::{OutputSink, Stopped};
+
+/// How long the walls may take to stand; the command's own time begins when they do.
+const RAISING: Duration = Duration::from_secs(10);
+/// How long the end of everything may take after the order to stop, before it is made from outside.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long output is read after the command's end, should something outside its walls hold the pipe open.
+const DRAIN: Duration = Duration::from_secs(2);
+const BUFFER: usize = 32 << 10;
+
+/// How it ended.
+#[derive(Default)]
+pub(super) struct Ended {
+    pub report: Option<Report>,
+    pub stopped: Option<Stopped>,
+    /// The keeper did not see it through: another is needed.
+    pub lost: bool,
+}
+
+/// Sends a frame of the plan, passes output on, and comes back when every process is gone.
+pub(super) async fn attend(
+    keeper: &mut Keeper,
+    waiting: Waiting,
+    plan: &[u8],
+    time: Duration,
+    sink: &mut dyn OutputSink,
+    cancel: &CancellationToken,
+) -> Result<Ended, Unrun> {
+    let Waiting { number, mut reports, mut orders, mut output } = waiting;
+    // A process 1 that failed has hung up; its report says why.
+    let _ = tokio::time::timeout(RAISING, orders.write_all(plan)).await;
+    // Dropping it is the order to stop.
+    let mut orders = Some(orders);
+    let mut ended = Ended::default();
+    let mut unmade = None;
+    let (mut running, mut reporting, mut flowing, mut walled) = (true, true, true, false);
+    let mut buffer = vec![0u8; BUFFER];
+    let deadline = sleep_until(Instant::now() + RAISING);
+    // Set when an end is due; `hurried` says that it is.
+    let patience = sleep_until(Instant::now());
+    let mut hurried = false;
+    tokio::pin!(deadline, patience);
+    while running || reporting || flowing {
+        if running && !hurried && (!reporting || ended.report.is_some()) {
+            // Process 1 is at its end, and a keeper that is well says so in no time.
+            hurried = true;
+            patience.as_mut().reset(Instant::now() + DRAIN);
+        }
+        tokio::select! {
+            read = output.read(&mut buffer), if flowing => match read {
+                Ok(length) if length > 0 => sink.output(&buffer[..length]),
+                _ => flowing = false,
+            },
+            line = reports.next_line(), if reporting => match line {
+                Ok(Some(line)) => match serde_json::from_str(&line) {
+                    Ok(Report::Started) => {
+                        walled = true;
+                        deadline.as_mut().reset(Instant::now() + time);
+                    }
+                    Ok(report) => ended.report = Some(report),
+                    Err(_) => {}
+                },
+                _ => reporting = false,
+            },
+            word = keeper.word(), if running => {
+                match word {
+                    Word::Gone(gone, _) if gone < number => continue,
+                    Word::Gone(_, failed) => unmade = failed,
+                    Word::Failed(step, why) => (unmade, ended.lost) = (Some((step, why)), true),
+                    Word::Lost => ended.lost = true,
+                }
+                // A process 1 whose keeper died before it could ask to die with it: the order to stop ends it too.
+                (orders, running, hurried) = (None, false, true);
+                patience.as_mut().reset(Instant::now() + DRAIN);
+            }
+            () = &mut deadline, if running && ended.stopped.is_none() && ended.report.is_none() => {
+                ended.stopped = Some(Stopped::Timeout);
+                (orders, hurried) = (None, true);
+                patience.as_mut().reset(Instant::now() + GRACE);
+            }
+            () = cancel.cancelled(), if running && ended.stopped.is_none() && ended.report.is_none() => {
+                ended.stopped = Some(Stopped::Cancelled);
+                (orders, hurried) = (None, true);
+                patience.as_mut().reset(Instant::now() + GRACE);
+            }
+            () = &mut patience, if hurried => {
+                if !running {
+                    break;
+                }
+                // Its death is the death of process 1, and that the end of the namespace.
+                keeper.kill();
+                patience.as_mut().reset(Instant::now() + DRAIN);
+            }
+        }
+    }
+    drop(orders);
+    if !walled && let Some((step, why)) = unmade {
+        return Err(Unrun::Refused(refusal(&step, &why)));
+    }
+    match &ended.report {
+        Some(Report::Failed { step, why }) => Err(Unrun::Refused(refusal(step, why))),
+        Some(Report::Stale(why)) => Err(Unrun::Lost(why.clone())),
+        None if !walled && ended.stopped.is_none() => Err(Unrun::Lost("the wall process ended without a word".into())),
+        None if !walled && ended.stopped == Some(Stopped::Timeout) => Err(Unrun::Lost("the walls did not stand in time".into())),
+        _ => Ok(ended),
+    }
+}
