@@ -25,6 +25,10 @@ local function quiet(config)
       local heard = vim.tbl_extend('force', {}, dispatchers)
       heard.on_exit = function(code, signal)
         how.code, how.signal = code, signal
+        -- Asked for before Neovim asks for its own part, and thus done before it.
+        vim.schedule(function()
+          require('countersign.hold').take(how.id)
+        end)
         return dispatchers.on_exit(0, 0)
       end
       return vim.lsp.rpc.start(command, heard, { cwd = config.cmd_cwd, env = config.cmd_env, detached = config.detached })
@@ -36,7 +40,7 @@ local function quiet(config)
       also(how.code or code, how.signal or signal, id)
     end
   end
-  return config
+  return config, how
 end
 
 --- When the file of a buffer was written last, as of its last reading or writing here.
@@ -85,7 +89,9 @@ local function start(buffer, root)
     end
     return nil
   end
-  local id = vim.lsp.start(quiet(config), { bufnr = buffer })
+  local heard, how = quiet(config)
+  local id = vim.lsp.start(heard, { bufnr = buffer })
+  how.id = id
   if id then
     attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
     attached[id].buffers[buffer] = true

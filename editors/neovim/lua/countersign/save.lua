@@ -37,7 +37,7 @@ local function save(uri)
   end
 end
 
---- `countersign/save`
+--- `countersign/save`; the server tells the user what was not saved.
 function M.handler(_, params)
   local saved, lost = {}, {}
   for _, uri in ipairs(params.uris or {}) do
@@ -47,10 +47,6 @@ function M.handler(_, params)
     else
       table.insert(lost, { uri = uri, why = tostring(why) })
     end
-  end
-  for _, one in ipairs(lost) do
-    local name = vim.fn.fnamemodify(vim.uri_to_fname(one.uri), ':~:.')
-    require('countersign.show').tell(('not saved: %s: %s'):format(name, one.why), vim.log.levels.WARN)
   end
   return { saved = saved, failed = lost }
 end
