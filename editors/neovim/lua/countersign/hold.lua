@@ -68,7 +68,7 @@ local function give(buffer)
   for _, client in ipairs(vim.lsp.get_clients({ name = name, bufnr = buffer })) do
     vim.lsp.buf_detach_client(buffer, client.id)
     if not next(client.attached_buffers) then
-      vim.lsp.stop_client(client.id, true)
+      client.rpc.terminate()
     end
   end
 end
