@@ -67,6 +67,8 @@ struct Job {
     settled: Settled,
     /// Files that the editor changed.
     edited: Vec<WsPath>,
+    /// Files that the editor created.
+    created: Vec<WsPath>,
     /// What the server did itself, in words.
     did: Vec<String>,
     /// Why the server could not do something.
@@ -143,6 +145,7 @@ impl Actor {
             tried: Vec::new(),
             settled: Settled::default(),
             edited: Vec::new(),
+            created: Vec::new(),
             did: Vec::new(),
             unable: None,
         });
@@ -440,6 +443,7 @@ impl Actor {
         settled.refused.splice(..0, plan.refused);
         let moved = plan.files.iter().filter(|file| matches!(file.op, FileOp::Move { .. })).flat_map(observing::places);
         job.edited.extend(settled.accepted.iter().map(|taken| &taken.path).chain(moved).cloned());
+        job.created.extend(plan.files.iter().filter(|file| file.op == FileOp::Create).map(|file| file.path.clone()));
         job.book(settled);
         self.after_text_of_current();
         self.use_hands(Part::Last);
@@ -473,6 +477,7 @@ impl Actor {
             folder: job.folder,
             what: if job.undo.is_some() { "Taken back" } else { "Accepted" },
             edited: std::mem::take(&mut job.edited),
+            created: std::mem::take(&mut job.created),
             clean: std::mem::take(&mut job.clean),
             did: std::mem::take(&mut job.did),
         });

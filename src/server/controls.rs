@@ -192,7 +192,7 @@ impl Actor {
     }
 
     /// Whether something of the task stands accepted, in whatever folder.
-    fn has_accepted(&self, task: &TaskId) -> bool {
+    pub fn has_accepted(&self, task: &TaskId) -> bool {
         self.folders.iter().any(|(_, folder)| folder.desk.proposal_of(task).is_some_and(|proposal| !proposal.accepted.is_empty()))
     }
 

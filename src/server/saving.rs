@@ -16,6 +16,8 @@ pub struct Outcome {
     pub what: &'static str,
     /// Files that the editor changed.
     pub edited: Vec<WsPath>,
+    /// Files that the editor created: one that opens them may tell of it later only.
+    pub created: Vec<WsPath>,
     /// Files that were clean or not open before.
     pub clean: Vec<WsPath>,
     /// What the server did itself, in words.
@@ -32,7 +34,8 @@ impl Actor {
             self.out.message(MessageType::INFO, &format!("On the disk, countersign itself {}{place}.", outcome.did.join(", ")));
         }
         let name = |path: &WsPath| if several { format!("{}/{path}", folder.name) } else { path.to_string() };
-        let unsaved = unsaved(folder, outcome.edited);
+        let created = if self.client.rich { outcome.created.as_slice() } else { &[] };
+        let unsaved = unsaved(folder, outcome.edited, created);
         if !self.client.rich {
             if !unsaved.is_empty() {
                 let names: Vec<String> = unsaved.iter().map(name).collect();
@@ -60,11 +63,11 @@ impl Actor {
 }
 
 /// Of these files, the documents whose text the disk is not known to have; each once. A file that the editor moved or deleted is
-/// no document any more, and one that it wrote without opening it is on the disk.
-fn unsaved(folder: &Folder, mut edited: Vec<WsPath>) -> Vec<WsPath> {
+/// no document any more, and one that it wrote without opening it is on the disk, unless it is among `created`.
+fn unsaved(folder: &Folder, mut edited: Vec<WsPath>, created: &[WsPath]) -> Vec<WsPath> {
     edited.sort();
     edited.dedup();
-    edited.retain(|path| folder.desk.buffer(path).is_some_and(|buffer| !buffer.is_on_disk()));
+    edited.retain(|path| folder.desk.buffer(path).map_or(created.contains(path), |buffer| !buffer.is_on_disk()));
     edited
 }
 

@@ -173,6 +173,7 @@ impl Actor {
             row["folder"] = json!(folder.uri(&WsPath::root()));
             row["pending"] = json!(folder.pending(&task.proposal));
         }
+        row["accepted"] = json!(self.has_accepted(&task.id));
         row
     }
 

@@ -319,6 +319,7 @@ async fn everything_can_be_shown_again_from_status_and_proposals() {
     let row = &status["tasks"][0];
     assert_eq!((&row["task"], &row["state"], &row["stop"]), (&task, &json!("ended"), &json!("end_turn")));
     assert_eq!((&row["mode"], &row["pending"], &row["summary"]), (&json!("edit"), &json!(2), &json!("Done.")));
+    assert_eq!(row["accepted"], json!(false));
     assert!(row["folder"].as_str().is_some_and(|folder| folder.starts_with("file:///")), "{row}");
     assert!(row["asked_at"].as_str().is_some_and(|at| at.ends_with('Z')) && row["restored"] == false, "{row}");
     assert_eq!(status["questions"], json!([]));

@@ -75,14 +75,33 @@ vim.cmd('normal! 2G')
 equal({ line_after('next'), line_after('next'), line_after('next'), line_after('next') }, { 5, 20, 30, 1 }, 'next')
 equal({ line_after('prev'), line_after('prev') }, { 30, 20 }, 'prev')
 
+-- A fold over a change opens.
+vim.cmd('4,8fold')
+equal({ line_after('prev'), vim.fn.foldclosed(5) }, { 5, -1 }, 'the fold is open')
+vim.cmd('normal! zE20G')
+
+-- A buffer that must not be left is not left, and no error waits for a key.
+vim.o.hidden = false
+vim.cmd('silent new')
+vim.api.nvim_buf_set_lines(0, 0, -1, false, { 'unsaved' })
+vim.cmd('Countersign next')
+equal({ lab.text(), lab.said('E37') ~= nil }, { 'unsaved\n', true }, 'it stays, and says why')
+vim.cmd('bwipeout!')
+vim.o.hidden = true
+
 -- The file as it would be, beside it; then all is as before.
 local layout = vim.fn.winlayout()
 vim.cmd('Countersign split')
 equal(vim.wo.diff, true, 'in diff mode')
 local proposed = vim.fn.getbufline(vim.fn.winbufnr(2), 1, '$')
 equal({ #proposed, proposed[1], proposed[6], proposed[28] }, { 28, 'line 0', 'line five to seven', 'line 31' }, 'the proposed text')
+wait('new lines stand on one side only', function()
+  return #marks('virt_lines') == 0 and #marks('virt_text') == 4
+end)
 vim.cmd('only')
-vim.wait(20)
+wait('the new lines are inline again', function()
+  return #marks('virt_lines') == 3
+end)
 equal({ vim.wo.diff, vim.wo.scrollbind, vim.wo.foldmethod }, { false, false, 'manual' }, 'the window is as before')
 equal(vim.fn.winlayout(), layout, 'and so is the layout')
 
@@ -165,4 +184,10 @@ wait('accepted on its own', function()
 end)
 wait('nothing is drawn any more', function()
   return #marks() == 0 and vim.fn.maparg(']g', 'n') == ''
+end)
+
+-- What was accepted is taken back, from whatever file, and it is said.
+vim.cmd('Countersign undo')
+wait('it is taken back', function()
+  return lab.said('taken back: ')
 end)

@@ -226,8 +226,9 @@ end
 local start_time, look = 10000, 20
 
 --- Sends a request. `done` gets the result; an error is shown.
-function M.request(buffer, method, params, done, waited)
-  local client = M.find(buffer)
+---@param id? integer the client that is meant, where it is known
+function M.request(buffer, method, params, done, waited, id)
+  local client = id and vim.lsp.get_client_by_id(id) or M.find(buffer)
   waited = waited or 0
   if not client then
     return notify('countersign is not running here; see :checkhealth countersign')
@@ -236,7 +237,7 @@ function M.request(buffer, method, params, done, waited)
       return notify('countersign does not answer; see :checkhealth countersign')
     end
     return vim.defer_fn(function()
-      M.request(buffer, method, params, done, waited + look)
+      M.request(buffer, method, params, done, waited + look, id)
     end, look)
   end
   local function handler(error, result)
@@ -254,10 +255,11 @@ function M.request(buffer, method, params, done, waited)
 end
 
 --- Runs `countersign.NAME` with one object as its argument.
-function M.command(name, argument, done, buffer)
+---@param id? integer the client that is meant, where it is known
+function M.command(name, argument, done, buffer, id)
   local object = next(argument or {}) and argument or vim.empty_dict()
   local params = { command = 'countersign.' .. name, arguments = { object } }
-  M.request(buffer or vim.api.nvim_get_current_buf(), 'workspace/executeCommand', params, done)
+  M.request(buffer or vim.api.nvim_get_current_buf(), 'workspace/executeCommand', params, done, nil, id)
 end
 
 return M

@@ -87,6 +87,24 @@ local function over(state)
   return not active(state)
 end
 
+--- Takes back the newest task of which something stands accepted.
+local function undo(call)
+  client.command('status', {}, function(status)
+    for index = #status.tasks, 1, -1 do
+      local task = status.tasks[index]
+      if task.accepted then
+        return client.command('undo', { task = task.task }, function(result)
+          local count = type(result) == 'table' and #(result.undone or {}) or 0
+          if count > 0 then
+            show.tell(('taken back: %d %s of "%s"'):format(count, count == 1 and 'change' or 'changes', task.title))
+          end
+        end, call.buffer)
+      end
+    end
+    warn('nothing of the agent stands accepted, so there is nothing to undo')
+  end, call.buffer)
+end
+
 --- What the user says to the agent, when it is not said in the command.
 local prompts = { steer = 'Tell the agent: ', queue = 'After this task: ', retry = 'Once more, but: ' }
 
@@ -203,7 +221,7 @@ M.all = {
     local iterations = tonumber(text or '10')
     return { iterations = iterations }, not iterations and 'say how many iterations: :Countersign continue 10' or nil
   end),
-  undo = of_task('undo', any),
+  undo = undo,
   transcript = of_task('transcript', any),
   status = status,
   approvals = function(call)

@@ -18,6 +18,11 @@ local function doctor(program)
   for _, check in ipairs(report.checks) do
     local text = ('%s: %s'):format(check.name, check.found)
     local tell = say[check.state] or vim.health.info
+    local model = require('countersign.config').get().model
+    if check.name == 'model' and model then
+      -- The server is told of it, the doctor is not.
+      text, tell = 'model: ' .. model .. ', as this editor says', vim.health.info
+    end
     if tell == vim.health.ok or tell == vim.health.info then
       tell(text)
     else

@@ -123,7 +123,14 @@ local function look_of(buffer)
     width = vim.api.nvim_win_get_width(window) - vim.fn.getwininfo(window)[1].textoff
     wrap = vim.wo[window].wrap
   end
-  return { width = math.max(width, 20), wrap = wrap, tabstop = vim.bo[buffer].tabstop, most = require('countersign.config').get().lines }
+  local beside = package.loaded['countersign.split'] ~= nil and require('countersign.split').shows(buffer)
+  return {
+    width = math.max(width, 20),
+    wrap = wrap,
+    tabstop = vim.bo[buffer].tabstop,
+    most = require('countersign.config').get().lines,
+    beside = beside,
+  }
 end
 
 --- Draws one hunk over these rows.
@@ -144,7 +151,7 @@ local function put(buffer, item, mine, from, to, label, look)
     options.end_row, options.end_col = to, 0
     options.hl_group, options.hl_eol = stale and 'CountersignStale' or 'CountersignDelete', true
   end
-  if to > from or #new == 0 then
+  if to > from or #new == 0 or look.beside then
     options.virt_text, options.virt_text_pos, options.hl_mode = { { '  ' .. label[1], label[2] } }, 'eol', 'combine'
     label = nil
   end
@@ -170,7 +177,7 @@ local function put(buffer, item, mine, from, to, label, look)
   end
 
   -- The new lines.
-  local virtual = lines.virtual(new, pairs_of, look, label)
+  local virtual = look.beside and {} or lines.virtual(new, pairs_of, look, label)
   if #virtual > 0 then
     mine.new = vim.api.nvim_buf_set_extmark(buffer, space, above and 0 or math.max(to - 1, 0), 0, {
       id = mine.new,
@@ -219,6 +226,7 @@ local function draw(buffer)
     if mine then
       from, to = tracked(buffer, mine)
     end
+    local at, till = from, to
     if not from or mine.arrived ~= item.proposal.arrived then
       local first, last = told(buffer, hunk)
       local version = item.file.version
@@ -238,11 +246,7 @@ local function draw(buffer)
     -- What is being applied and not drawn stands in the text already.
     if from and (mine or hunk.state ~= 'applying') then
       local label = label_of(item, place, #items, old, new)
-      local looks = table.concat({ hunk.state, hunk.old_text, hunk.new_text, label[1], look.width, tostring(look.wrap), look.tabstop }, '\0')
-      local at, till = nil, nil
-      if mine then
-        at, till = tracked(buffer, mine)
-      end
+      local looks = table.concat({ hunk.state, hunk.old_text, hunk.new_text, label[1], look.width, tostring(look.wrap), look.tabstop, tostring(look.beside) }, '\0')
       mine = mine or {}
       if mine.looks ~= looks or at ~= from or till ~= to then
         put(buffer, item, mine, from, to, label, look)
@@ -342,7 +346,10 @@ function M.places(buffer)
     })
   end
   table.sort(all, function(a, b)
-    return a.lnum < b.lnum
+    if a.lnum ~= b.lnum then
+      return a.lnum < b.lnum
+    end
+    return a.end_lnum < b.end_lnum
   end)
   return all
 end

@@ -65,7 +65,7 @@ end
 
 local function show()
   local info = M.info()
-  if info.tasks == 0 or not require('countersign.config').get().progress then
+  if info.tasks == 0 or require('countersign.run').is_shown() or not require('countersign.config').get().progress then
     return hide()
   end
   require('countersign.colors').set()
@@ -135,6 +135,8 @@ vim.api.nvim_create_autocmd('LspProgress', {
     end
   end,
 })
+-- The log may have gone, which showed the same.
+vim.api.nvim_create_autocmd('WinClosed', { group = group, callback = M.refresh })
 vim.api.nvim_create_autocmd({ 'VimResized', 'TabEnter' }, {
   group = group,
   callback = function()

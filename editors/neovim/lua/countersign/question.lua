@@ -264,7 +264,16 @@ vim.api.nvim_create_autocmd({ 'TabEnter', 'VimResized' }, {
   group = group,
   callback = function()
     -- A window of one tab page is not seen in another. A question that the user closed stays closed.
-    if window then
+    if window and vim.api.nvim_win_is_valid(window) then
+      show()
+    end
+  end,
+})
+vim.api.nvim_create_autocmd('TabClosed', {
+  group = group,
+  callback = function()
+    -- It went with the tab page that showed it; nobody closed it.
+    if window and not vim.api.nvim_win_is_valid(window) then
       show()
     end
   end,

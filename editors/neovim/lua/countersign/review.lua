@@ -35,39 +35,43 @@ local function touches(place, first, last)
   return place.lnum >= first - 1 and place.lnum <= last
 end
 
---- The changes on these lines, by proposal.
+--- The changes on these lines, by proposal, and whose they are.
 local function on_lines(buffer, first, last, fits)
   local found = {}
   for _, place in ipairs(M.places(buffer)) do
     if touches(place, first, last) and (not fits or fits(place)) then
-      found[place.proposal] = found[place.proposal] or {}
-      table.insert(found[place.proposal], place.id)
+      found[place.proposal] = found[place.proposal] or { hunks = {}, client = place.client }
+      table.insert(found[place.proposal].hunks, place.id)
     end
   end
   return found
 end
 
---- The proposal of the buffer's change that is nearest to the line.
+--- The proposal of the buffer's change that is nearest to the line, and its client.
 local function nearest(buffer, line)
-  local best, away
+  local best, client_id, away
   for _, place in ipairs(M.places(buffer)) do
     local distance = math.abs(place.lnum + 1 - line)
     if not away or distance < away then
-      best, away = place.proposal, distance
+      best, client_id, away = place.proposal, place.client, distance
     end
   end
-  return best
+  return best, client_id
 end
 
---- The proposal that this place is about: of this buffer, else of any file.
+--- The proposal that this place is about, and its client: of this buffer, else of any file of the buffer's own server; of
+--- another server's only where the buffer has none.
 local function proposal_here(buffer, line)
-  local here = nearest(buffer, line)
+  local here, of = nearest(buffer, line)
   if here then
-    return here
+    return here, of
   end
+  local own = vim.lsp.get_clients({ name = 'countersign', bufnr = buffer })[1]
   local items = require('countersign.state').items()
-  if items[1] then
-    return items[#items].proposal.proposal
+  for index = #items, 1, -1 do
+    if not own or items[index].client == own.id then
+      return items[index].proposal.proposal, items[index].client
+    end
   end
   for _, diagnostic in ipairs(vim.diagnostic.get()) do
     local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
@@ -107,16 +111,16 @@ local titles = { accept = 'Accept change', reject = 'Reject change', renew = 'Pr
 ---@param verb 'accept'|'reject'|'renew'
 ---@param reason? string
 function M.here(verb, buffer, first, last, reason)
-  local function decide(argument)
+  local function decide(argument, id)
     argument.reason = verb == 'reject' and reason or nil
-    client.command(verb, argument, refusals, buffer)
+    client.command(verb, argument, refusals, buffer, id)
   end
   local found = on_lines(buffer, first, last, verb == 'renew' and function(place)
     return place.state == 'stale'
   end or nil)
   if next(found) then
-    for proposal, hunks in pairs(found) do
-      decide({ proposal = proposal, hunks = hunks })
+    for proposal, mine in pairs(found) do
+      decide({ proposal = proposal, hunks = mine.hunks }, mine.client)
     end
   else
     asked(buffer, first, last, titles[verb], decide)
@@ -127,7 +131,8 @@ end
 ---@param verb 'accept'|'reject'|'showDiff'
 ---@param whole 'file'|'all'
 function M.many(verb, buffer, line, whole, reason)
-  local proposal = whole == 'file' and nearest(buffer, line) or whole == 'all' and proposal_here(buffer, line)
+  local of = whole == 'file' and nearest or proposal_here
+  local proposal, id = of(buffer, line)
   if not proposal then
     return show.tell('no change of the agent is pending ' .. (whole == 'file' and 'in this file' or 'here'), vim.log.levels.WARN)
   end
@@ -135,12 +140,18 @@ function M.many(verb, buffer, line, whole, reason)
   if whole == 'file' then
     argument.uri = vim.uri_from_bufnr(buffer)
   end
-  client.command(verb, argument, refusals, buffer)
+  client.command(verb, argument, refusals, buffer, id)
 end
 
 --- The line (from 1) on which the cursor stands for a change.
 local function line_of(buffer, place)
   return math.min(place.lnum + 1, vim.api.nvim_buf_line_count(buffer))
+end
+
+--- Puts the cursor on a change, and opens the folds over it.
+local function go(buffer, place)
+  vim.api.nvim_win_set_cursor(0, { line_of(buffer, place), 0 })
+  vim.cmd('normal! zv')
 end
 
 --- Moves to the next or previous change of the buffer, round its end; where it has none, to the first of the next file.
@@ -152,9 +163,13 @@ function M.jump(buffer, step)
     if not item then
       return show.tell('no change of the agent is pending', vim.log.levels.WARN)
     end
-    vim.cmd.edit(vim.fn.fnameescape(item.name))
+    local ok, why = pcall(vim.cmd.edit, vim.fn.fnameescape(item.name))
+    if not ok then
+      -- Such as unsaved changes with 'nohidden'.
+      return show.tell(tostring(why):gsub('^.-Vim%b():', ''):gsub('^.-Vim:', ''), vim.log.levels.WARN)
+    end
     places = M.places(vim.api.nvim_get_current_buf())
-    return places[1] and vim.api.nvim_win_set_cursor(0, { line_of(0, places[1]), 0 })
+    return places[1] and go(0, places[1])
   end
   local here = vim.api.nvim_win_get_cursor(0)[1]
   local from, to = step > 0 and 1 or #places, step > 0 and #places or 1
@@ -167,7 +182,7 @@ function M.jump(buffer, step)
     end
   end
   vim.cmd("normal! m'")
-  vim.api.nvim_win_set_cursor(0, { line_of(buffer, target), 0 })
+  go(buffer, target)
 end
 
 return M

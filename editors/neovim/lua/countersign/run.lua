@@ -166,13 +166,15 @@ function M.said(task, message, what)
     return
   end
   told[task] = told[task] or {}
-  table.insert(told[task], { message = message, said = said })
+  table.insert(told[task], { message = message, said = said, queued = what == 'queue' })
 end
 
-local function seen(task, how)
+--- What was told to a task was seen, or its task is `over` before it could be.
+local function seen(task, how, over)
   local all = told[task]
   told[task] = nil
   for _, one in ipairs(all or {}) do
+    local how = over and one.queued and 'cancelled before it began' or how
     one.said.state = how
     if buffer and vim.api.nvim_buf_is_valid(buffer) and one.said.mark then
       mark(one.said)
@@ -220,11 +222,16 @@ function M.update(params, task)
     if params.heard then
       seen(params.task, 'seen')
     elseif params.state == 'preparing' then
-      line('# ' .. task.title, 'CountersignTask')
+      -- It is said again when the level of the walls is known.
+      if not task.begun then
+        task.begun = true
+        line('# ' .. task.title, 'CountersignTask')
+      end
       seen(params.task, 'started')
     elseif params.state == 'queued' then
       line(('# %s  (waits for the task before it)'):format(task.title), 'CountersignLabel')
     elseif params.stop or state.is_over(params.state) then
+      task.begun = nil
       -- The loop tells its end, then the server tells the task's: the second has the summary.
       if params.summary or params.state == 'failed' then
         local pending = params.pending and params.pending > 0 and (' · %d to review'):format(params.pending) or ''
@@ -233,7 +240,7 @@ function M.update(params, task)
           line('  ' .. params.message, 'CountersignWaiting')
         end
         line('')
-        seen(params.task, 'not seen: the task had ended; it is told with the next one')
+        seen(params.task, 'not seen: the task had ended; it is told with the next one', true)
       end
     elseif params.state == 'retrying' and params.doing then
       line('  ' .. params.doing, 'CountersignWaiting')
@@ -245,6 +252,11 @@ end
 ---@return integer buffer
 function M.buffer()
   return ready()
+end
+
+--- Whether a window of this tab page shows it.
+function M.is_shown()
+  return buffer ~= nil and vim.fn.bufwinid(buffer) ~= -1
 end
 
 --- Shows it, in a window of its own; where it is shown already, goes there.
@@ -259,7 +271,10 @@ function M.open()
   vim.wo[0][0].number = false
   vim.wo[0][0].relativenumber = false
   vim.wo[0][0].signcolumn = 'no'
+  -- In place of the window at the lower right, which would lie on the newest line.
+  vim.wo[0][0].winbar = "%<%{v:lua.require'countersign'.status()}"
   vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(buffer), 0 })
+  require('countersign.progress').refresh()
 end
 
 return M

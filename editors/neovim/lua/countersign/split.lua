@@ -11,15 +11,15 @@ function M.proposed(buffer)
   if #lines == 1 and lines[1] == '' then
     lines = {}
   end
-  for index = #places, 1, -1 do
-    local place = places[index]
-    if place.state ~= 'stale' then
-      local all = vim.list_slice(lines, 1, place.lnum)
+  local all, at = {}, 0
+  for _, place in ipairs(places) do
+    if place.state ~= 'stale' and place.lnum >= at then
+      vim.list_extend(all, lines, at + 1, place.lnum)
       vim.list_extend(all, place.new)
-      lines = vim.list_extend(all, vim.list_slice(lines, place.end_lnum + 1))
+      at = place.end_lnum
     end
   end
-  return lines
+  return vim.list_extend(all, lines, at + 1)
 end
 
 --- buffer of a file -> buffer of its proposed text
@@ -44,6 +44,7 @@ function M.open(buffer)
   local file = vim.api.nvim_get_current_win()
   local proposed = vim.api.nvim_create_buf(false, true)
   open[buffer] = proposed
+  hunks.schedule(buffer)
   vim.bo[proposed].bufhidden = 'wipe'
   vim.bo[proposed].filetype = vim.bo[buffer].filetype
   pcall(vim.api.nvim_buf_set_name, proposed, 'countersign://proposed/' .. vim.api.nvim_buf_get_name(buffer))
@@ -63,6 +64,7 @@ function M.open(buffer)
     once = true,
     callback = function()
       open[buffer] = nil
+      hunks.schedule(buffer)
       if vim.api.nvim_win_is_valid(file) then
         for name, value in pairs(options) do
           vim.api.nvim_set_option_value(name, value, { win = file, scope = 'local' })
@@ -70,6 +72,11 @@ function M.open(buffer)
       end
     end,
   })
+end
+
+--- Whether the proposed text of a buffer is shown beside it, where the inline one would put the two out of step.
+function M.shows(buffer)
+  return open[buffer] ~= nil
 end
 
 --- What is proposed has changed.

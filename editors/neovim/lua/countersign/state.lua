@@ -37,6 +37,7 @@ local M = {}
 ---@field tokens? integer
 ---@field cost_usd? number
 ---@field waiting? boolean a question of it is open
+---@field begun? boolean its title stands in the log
 
 ---@type table<integer, {proposals: table<string, countersign.Proposal>, tasks: table<string, countersign.Task>, order: string[]}>
 local clients = {}

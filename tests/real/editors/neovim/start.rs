@@ -20,7 +20,7 @@ fn start(desk: &Desk, version: &str, with: bool, run: usize) -> (f64, f64) {
     // `clock  self+sourced  self: sourcing FILE`, and `clock  elapsed: what`.
     let own = text.lines().find(|line| line.contains("plugin/countersign.lua")).map(|line| number(line, 1));
     assert_eq!(own.is_some(), with, "{text}");
-    let whole = text.lines().filter(|line| line.contains("first screen update") || line.contains("NVIM STARTED")).next_back();
+    let whole = text.lines().rfind(|line| line.contains("first screen update") || line.contains("NVIM STARTED"));
     (number(whole.expect("the log names the start"), 0), own.unwrap_or_default())
 }
 
