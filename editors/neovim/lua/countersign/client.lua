@@ -20,6 +20,8 @@ end
 --- is told of an orderly end, and what really happened goes to who starts the server again.
 local function quiet(config)
   local command, on_exit, how = config.cmd, config.on_exit, {}
+  -- Loaded now: where the end is told, nothing that loads may run.
+  local rich = require('countersign.rich')
   if type(command) == 'table' then
     config.cmd = function(dispatchers)
       local heard = vim.tbl_extend('force', {}, dispatchers)
@@ -35,7 +37,7 @@ local function quiet(config)
     end
   end
   config.on_exit = function(code, signal, id)
-    require('countersign.rich').ended(how.code or code, how.signal or signal, id)
+    rich.ended(how.code or code, how.signal or signal, id)
     for _, also in ipairs(type(on_exit) == 'table' and on_exit or { on_exit }) do
       also(how.code or code, how.signal or signal, id)
     end

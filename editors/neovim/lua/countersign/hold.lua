@@ -48,7 +48,9 @@ function M.take(id)
   local config = { name = name, root_dir = gone.config.root_dir, cmd = nobody(gone.offset_encoding), flags = gone.config.flags }
   local holder
   for buffer in pairs(vim.deepcopy(gone.attached_buffers)) do
-    if not holder then
+    if #vim.lsp.get_clients({ name = name, bufnr = buffer }) > 0 then
+      -- The one before did not get as far as taking it back.
+    elseif not holder then
       holder = vim.lsp.start(config, {
         bufnr = buffer,
         reuse_client = function()
@@ -58,8 +60,11 @@ function M.take(id)
     else
       vim.lsp.buf_attach_client(buffer, holder)
     end
-    -- Neovim 0.10 does not count it out when it ends; counted still, its lines would outlive a reload of the file.
-    vim.lsp.buf_detach_client(buffer, id)
+    -- Neovim 0.10 does not count it out when it ends; counted still, its lines would outlive a reload of the file. One that ended
+    -- before it answered was never counted in.
+    if gone.initialized then
+      vim.lsp.buf_detach_client(buffer, id)
+    end
   end
 end
 
