@@ -145,6 +145,13 @@ fn a_killed_server_comes_back_with_what_was_pending() {
 }
 
 #[test]
+fn what_is_typed_while_the_server_is_away_reaches_the_next_one() {
+    for version in [OLD, NEW] {
+        headless(&Desk::scripted(&three_hunks()), version, "gap");
+    }
+}
+
+#[test]
 fn the_editors_other_servers_answer_and_files_are_saved() {
     for version in [OLD, NEW] {
         headless(&Desk::scripted(&three_hunks()), version, "query");

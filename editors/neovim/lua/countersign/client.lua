@@ -20,23 +20,29 @@ end
 --- is told of an orderly end, and what really happened goes to who starts the server again.
 local function quiet(config)
   local command, on_exit, how = config.cmd, config.on_exit, {}
+  -- Loaded now: where the end is told, nothing that loads may run.
+  local rich = require('countersign.rich')
   if type(command) == 'table' then
     config.cmd = function(dispatchers)
       local heard = vim.tbl_extend('force', {}, dispatchers)
       heard.on_exit = function(code, signal)
         how.code, how.signal = code, signal
+        -- Asked for before Neovim asks for its own part, and thus done before it.
+        vim.schedule(function()
+          require('countersign.hold').take(how.id)
+        end)
         return dispatchers.on_exit(0, 0)
       end
       return vim.lsp.rpc.start(command, heard, { cwd = config.cmd_cwd, env = config.cmd_env, detached = config.detached })
     end
   end
   config.on_exit = function(code, signal, id)
-    require('countersign.rich').ended(how.code or code, how.signal or signal, id)
+    rich.ended(how.code or code, how.signal or signal, id)
     for _, also in ipairs(type(on_exit) == 'table' and on_exit or { on_exit }) do
       also(how.code or code, how.signal or signal, id)
     end
   end
-  return config
+  return config, how
 end
 
 --- When the file of a buffer was written last, as of its last reading or writing here.
@@ -85,7 +91,9 @@ local function start(buffer, root)
     end
     return nil
   end
-  local id = vim.lsp.start(quiet(config), { bufnr = buffer })
+  local heard, how = quiet(config)
+  local id = vim.lsp.start(heard, { bufnr = buffer })
+  how.id = id
   if id then
     attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
     attached[id].buffers[buffer] = true

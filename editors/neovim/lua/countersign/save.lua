@@ -37,7 +37,7 @@ local function save(uri)
   end
 end
 
---- `countersign/save`
+--- `countersign/save`; the server tells the user what was not saved.
 function M.handler(_, params)
   local saved, lost = {}, {}
   for _, uri in ipairs(params.uris or {}) do

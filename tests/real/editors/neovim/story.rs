@@ -225,7 +225,7 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     let pending = seat.lua(drawn);
     std::thread::sleep(Duration::from_millis(400));
     seat.command("lua for _, p in ipairs(vim.api.nvim_get_proc_children(vim.fn.getpid())) do if vim.api.nvim_get_proc(p).name == 'countersign' then vim.uv.kill(p, 'sigkill') end end");
-    seat.until("(vim.lsp.get_clients({name = 'countersign'})[1] or {}).id", "2");
+    seat.until("(vim.lsp.get_clients({name = 'countersign'})[1] or {id = 1}).id > 1", "true");
     assert!(pending.contains("{item.price:.2f}"), "{pending}");
     seat.until(drawn, &pending);
     seat.command("16");
