@@ -2,8 +2,11 @@
 
 use crate::event::Usage;
 
-/// One line for the work-done bar: `3/20 reading src/lib.rs · 12.4k tok · $0.04`.
+/// One line for the work-done bar: `3/20 reading src/lib.rs · 12.4k tok · $0.04`; before the first iteration what is being done.
 pub fn progress_line(iteration: u32, iterations: u32, doing: &str, usage: Usage, cost_usd: Option<f64>) -> String {
+    if iteration == 0 {
+        return doing.to_owned();
+    }
     let mut line = format!("{iteration}/{iterations} {doing} · {} tok", tokens(usage.prompt() + usage.output));
     if let Some(cost) = cost_usd {
         line += &format!(" · ${cost:.2}");

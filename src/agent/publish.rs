@@ -209,9 +209,13 @@ fn commit_text(plan: &CommitPlan) -> String {
         [one] => brief(one, NAME),
         files => format!("{} files", files.len()),
     };
+    let out = match plan.refused.len() {
+        0 => String::new(),
+        count => format!(" ({count} more left out, see Show)"),
+    };
     let new = if plan.creates_branch { "the new branch " } else { "" };
     let subject = brief(plan.message.lines().next().unwrap_or_default(), SUBJECT);
-    format!("Commit {files} to {new}{}? Message: {subject:?}", brief(&plan.branch, NAME))
+    format!("Commit {files}{out} to {new}{}? Message: {subject:?}", brief(&plan.branch, NAME))
 }
 
 fn commit_document(plan: &CommitPlan) -> String {
@@ -225,7 +229,7 @@ fn commit_document(plan: &CommitPlan) -> String {
     plan.files.iter().for_each(|file| out += &format!("- file: {file}\n"));
     plan.refused.iter().for_each(|(file, why)| out += &format!("- left out: {file}: {why}\n"));
     plan.warnings.iter().for_each(|warning| out += &format!("- note: {warning}\n"));
-    out + &block("The message, as the agent wrote it", "", &plan.message) + &block("Diff", "diff", &plan.diff)
+    out + &block("The message", "", &plan.message) + &block("Diff", "diff", &plan.diff)
 }
 
 fn push_text(plan: &PushPlan) -> String {

@@ -153,13 +153,9 @@ impl Actor {
         text.push_str("\n\n");
         for task in self.newest_first().into_iter().take(TASKS) {
             let line = progress_line(task.iteration, task.iterations, &task.line, task.usage, task.cost_usd);
-            text.push_str(&format!(
-                "- {} {}: {}, {}\n",
-                task.id,
-                clip(&plain(&task.title), TITLE),
-                task.state.word(),
-                plain(&line)
-            ));
+            let (title, state) = (clip(&plain(&task.title), TITLE), task.state.word());
+            let line = if line.is_empty() { line } else { format!(", {}", plain(&line)) };
+            text.push_str(&format!("- {} {title}: {state}{line}\n", task.id));
         }
         for open in self.questions.all() {
             text.push_str(&format!("- open question {}: {}\n", open.approval, plain(&open.question.text)));

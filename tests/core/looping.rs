@@ -355,6 +355,7 @@ fn progress_reads_like_the_contract() {
     let usage = Usage { input: 12_000, output: 400, ..Usage::default() };
     assert_eq!(progress_line(3, 20, "reading src/lib.rs", usage, Some(0.04)), "3/20 reading src/lib.rs · 12.4k tok · $0.04");
     assert_eq!(progress_line(1, 20, "thinking", Usage::default(), None), "1/20 thinking · 0 tok");
+    assert_eq!(progress_line(0, 0, "starting", Usage::default(), None), "starting");
     let world = World::new([call("read_file", json!({"path": "a"})), finish()]);
     world.files.put("a", "x\n");
     world.run();

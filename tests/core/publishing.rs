@@ -21,6 +21,7 @@ struct Repository {
     looks: Mutex<u32>,
     force: bool,
     nothing_accepted: bool,
+    left_out: Vec<(String, String)>,
 }
 
 #[async_trait::async_trait]
@@ -48,7 +49,7 @@ impl Vcs for Repository {
             tree: "tree".into(),
             files: vec!["src/a.rs".into()],
             diff: "+``` fence\n".into(),
-            refused: vec![],
+            refused: self.left_out.clone(),
             digest: format!("commit-{head}-{}", spec.message),
             message: spec.message,
             warnings: vec!["a hook does not run".into()],
@@ -97,6 +98,17 @@ fn yes(title: &str) -> AnswerKind {
 
 fn commit(message: &str) -> Step {
     call("git", json!({"op": "commit", "message": message}))
+}
+
+#[test]
+fn the_question_says_how_many_files_a_commit_leaves_out() {
+    let left_out = vec![("notes.md".to_owned(), "it is not clean in HEAD".to_owned())];
+    let repository = Arc::new(Repository { left_out, ..Repository::default() });
+    let world = world(&repository, vec![commit("Fix it")], &[yes("Commit")]);
+    assert_eq!(world.run().stop, StopReason::EndTurn);
+    let questions = world.person.questions.lock().unwrap();
+    assert_eq!(questions[0].text, "Commit src/a.rs (1 more left out, see Show) to topic? Message: \"Fix it\"");
+    assert!(questions[0].document.contains("- left out: notes.md: it is not clean in HEAD"), "{}", questions[0].document);
 }
 
 fn push() -> Step {
