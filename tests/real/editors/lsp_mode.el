@@ -11,6 +11,8 @@
       lsp-warn-no-matched-clients nil
       make-backup-files nil)
 (load (getenv "LAB_CONFIG") nil t)
+;; An installed lsp-mode loads this by itself; without it an error in it swallows the message behind a refresh of lenses.
+(require 'lsp-lens)
 (fset 'y-or-n-p (lambda (prompt) (error "A dialog came: %s" prompt)))
 
 (defun lab-wait (what ready)
