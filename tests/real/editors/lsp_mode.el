@@ -11,15 +11,15 @@
       lsp-warn-no-matched-clients nil
       make-backup-files nil)
 (load (getenv "LAB_CONFIG") nil t)
-;; An installed lsp-mode loads this by itself; without it an error in it swallows the message behind a refresh of lenses.
-(require 'lsp-lens)
+;; An installed lsp-mode loads these when it needs them; here an error about a missing one swallows the server's next message.
+(mapc #'require '(lsp-lens lsp-modeline lsp-headerline lsp-diagnostics lsp-completion lsp-semantic-tokens lsp-icons lsp-iedit lsp-dired lsp-ido))
 (fset 'y-or-n-p (lambda (prompt) (error "A dialog came: %s" prompt)))
 
 (defun lab-wait (what ready)
   "Wait until READY answers something; fail with WHAT."
   (let ((start (float-time)) found)
     (while (not (setq found (funcall ready)))
-      (when (> (- (float-time) start) 30)
+      (when (> (- (float-time) start) 10)
         (error "Waited in vain for %s; the text is %s; there are %S" what (buffer-string) (buffer-list)))
       (accept-process-output nil 0.02)
       (sit-for 0.02))
