@@ -5,12 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{CliError, Code, Context, printable::printable};
-use crate::{
-    config::TrustStore,
-    event::{Actor, Event, Scope},
-    journal::FileJournal,
-    seams::Journal,
-};
+use crate::{config::TrustStore, event::Event};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -83,8 +78,5 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 }
 
 fn record(context: &Context, folder: &Path, trusted: bool) -> Result<(), CliError> {
-    let journal = FileJournal::open(&context.folders()?.state)?;
-    let event = Event::TrustChanged { folder: folder.to_string_lossy().into_owned(), trusted, by: "command line".to_owned() };
-    context.block_on(journal.append_durable(Actor::Human, &Scope::default(), event))??;
-    Ok(())
+    context.record(Event::TrustChanged { folder: folder.to_string_lossy().into_owned(), trusted, by: "command line".to_owned() })
 }
