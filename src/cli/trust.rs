@@ -60,9 +60,13 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             }
         }
         Command::Add { dir } => {
+            let held = store.is_trusted(dir).unwrap_or(false);
             let folder = store.add(dir)?;
-            record(context, &folder.path, true)?;
-            context.out.line(format_args!("Trusted: {}", printable(&folder.path.to_string_lossy())))?;
+            if !held {
+                record(context, &folder.path, true)?;
+            }
+            let already = if held { " already" } else { "" };
+            context.out.line(format_args!("Trusted{already}: {}", printable(&folder.path.to_string_lossy())))?;
         }
         Command::Revoke { dir } => {
             let named = context.here()?.join(dir);

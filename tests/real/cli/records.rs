@@ -107,6 +107,10 @@ fn trust_is_added_listed_revoked_and_journalled() {
     let project = user.folder("project");
     let added = user.run(["trust", "add", "project"]);
     assert_eq!(added.code, 0, "{}", added.err);
+    let journalled = |user: &User| user.run(["audit", "show", "server"]).out.matches("trusted ").count();
+    let once = journalled(&user);
+    assert!(user.run(["trust", "add", "project"]).out.starts_with("Trusted already: "));
+    assert_eq!((once, journalled(&user)), (1, 1), "nothing changed");
     let listed = user.run(["trust", "list", "--json"]).json();
     assert_eq!((listed[0]["path"].as_str(), &listed[0]["holds"]), (fs::canonicalize(&project).unwrap().to_str(), &json!(true)));
 
