@@ -459,6 +459,7 @@ async fn five_thousand_edits_in_memory() {
         policies: Policies::default(),
         keep_pending: true,
         watch_editor: false,
+        pipe: None,
     };
     let serving = tokio::spawn(server::serve(from_client, to_client, setup));
     let (from_server, to_server) = tokio::io::split(near);
