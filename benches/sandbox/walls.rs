@@ -43,11 +43,12 @@ pub fn spec(folder: PathBuf) -> SandboxSpec {
         file_size: 1 << 30,
         tmp_size: 1 << 28,
         shadow_size: 1 << 32,
+        net: Default::default(),
     }
 }
 
 pub fn command(text: &str) -> Command {
-    Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(60) }
+    Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(60), network: Vec::new() }
 }
 
 /// A session and the folders that it needs.
