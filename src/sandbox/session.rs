@@ -78,6 +78,8 @@ impl LinuxSession {
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
     pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
+        // A process 1 that waits has taken note of it.
+        shadow.mirror_root(&spec.folder).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let ground = Ground {
             folder: spec.folder.clone(),
             shadow: shadow.root().to_owned(),
@@ -114,13 +116,17 @@ impl LinuxSession {
         }
     }
 
+    /// Orders the next process 1, to be made while the model thinks. A command that has begun meanwhile sees to that itself.
+    async fn make_ready(&self) {
+        let Ok(mut warm) = self.warm.try_lock() else { return };
+        if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
+            // Where that fails, the next command finds out.
+            *waiting = keeper.order(&self.ground).await.ok();
+        }
+    }
+
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(
-        &self,
-        command: &Command,
-        shadow: &Shadow,
-        proxy: Option<&Proxy>,
-    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let Parts { spec, view, shell, shell_args, env, trust, .. } = &self.parts;
         let mut state = self.state();
         let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
@@ -191,10 +197,7 @@ impl LinuxSession {
                 }
                 Err(unrun) => Err(unrun),
             };
-            if tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
-                // While the model thinks.
-                warm.make_ready(&self.ground).await;
-            } else {
+            if !tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
                 *warm = Warm::default();
             }
             match tried {
@@ -274,6 +277,7 @@ impl SandboxSession for LinuxSession {
             _ => outcome.signal = Some(9),
         }
         (outcome.changed, outcome.git) = self.changed().await?;
+        self.make_ready().await;
         Ok(outcome)
     }
 
@@ -309,13 +313,6 @@ impl Warm {
             None => keeper.order(ground).await?,
         };
         Ok((keeper, waiting))
-    }
-
-    /// Orders the next process 1 ahead. Where that fails, the next command finds out.
-    async fn make_ready(&mut self, ground: &[u8]) {
-        if let Some(keeper) = &mut self.keeper {
-            self.waiting = keeper.order(ground).await.ok();
-        }
     }
 }
 
