@@ -20,6 +20,12 @@ mod merging;
 mod network;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/proxy.rs"]
+mod proxy;
+#[path = "walls/proxy_caps.rs"]
+mod proxy_caps;
+#[path = "walls/proxy_tls.rs"]
+mod proxy_tls;
 #[path = "walls/refusals.rs"]
 mod refusals;
 #[path = "walls/secrets.rs"]
