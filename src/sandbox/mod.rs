@@ -16,6 +16,7 @@ mod git;
 mod hints;
 mod keeper;
 mod level;
+pub mod net;
 mod plan;
 mod removals;
 mod running;
@@ -42,7 +43,7 @@ pub use self::wall::wall_main;
 use self::{hints::refusal, removals::Removals, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
-    seams::{Command, Level, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
+    seams::{Command, Level, NetTerms, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
 };
 
 /// Where the sandbox finds its parts.
@@ -64,6 +65,7 @@ pub struct LinuxSandbox {
     level: OnceCell<(Level, String)>,
     swept: Once,
     removals: Arc<Removals>,
+    network: net::Network,
 }
 
 impl LinuxSandbox {
@@ -79,13 +81,19 @@ impl LinuxSandbox {
         // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
         let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default() }
+        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default(), network: net::Network::default() }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
     pub fn hiding(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         self.hidden.extend(folders);
         self
+    }
+
+    /// With this way to the world for commands that have network.
+    #[must_use]
+    pub fn reaching(self, network: net::Network) -> Self {
+        LinuxSandbox { network, ..self }
     }
 
     /// The image of the wall process and its arguments.
@@ -123,7 +131,8 @@ impl LinuxSandbox {
         let lock = removals::lock(&folder).ok();
         let proved = async {
             let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
-            let command = Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+            let command =
+                Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
             session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
         };
         let outcome = proved.await;
@@ -157,8 +166,11 @@ impl LinuxSandbox {
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
+        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         LinuxSession::new(
             session::Parts {
+                network: self.network.clone(),
+                trust,
                 wall: self.wall(),
                 cache: self.paths.cache.clone(),
                 home: self.home.clone(),
@@ -205,6 +217,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            net: NetTerms::default(),
         }
     }
 }

@@ -87,7 +87,8 @@ async fn programs_planted_in_the_workspace_are_not_found_by_name() {
     let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
     let session = LinuxSandbox::with_environment(paths, variables).open(spec(&root.path().join("w"))).await.unwrap();
     let text = "echo $PATH; for name in git bash sh env ls; do command -v $name; done; ls /; git --version";
-    let command = seams::Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let command =
+        seams::Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(20), network: Vec::new() };
     let mut said = Collect::default();
     let ended = session.run(command, &Shadow::default(), &mut said, &CancellationToken::new()).await.unwrap();
     assert_eq!(ended.exit, Some(0), "{}", said.text());
@@ -112,7 +113,8 @@ async fn the_servers_journal_and_policy_can_be_neither_read_nor_written() {
     for file in ["state/journal/audit.jsonl", "config/policy.toml"] {
         for act in ["cat", "stat", "echo x >>", "rm", "truncate -s 0"] {
             let text = format!("{act} {}/{file}", out.path().display());
-            let command = seams::Command { text: text.clone(), cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+            let command =
+                seams::Command { text: text.clone(), cwd: WsPath::root(), timeout: Duration::from_secs(20), network: Vec::new() };
             let mut said = Collect::default();
             let ended = session.run(command, &Shadow::default(), &mut said, &CancellationToken::new()).await.unwrap();
             assert!(ended.exit != Some(0) && !said.text().contains(CANARY), "{text}: {}", said.text());

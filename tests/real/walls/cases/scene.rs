@@ -113,7 +113,12 @@ impl Scene {
 
     pub async fn walled_over(&self, text: &str, shadow: &Shadow) -> Ran {
         let mut sink = Collect::default();
-        let command = seams::Command { text: self.filled(text), cwd: WsPath::root(), timeout: Duration::from_secs(60) };
+        let command = seams::Command {
+            text: self.filled(text),
+            cwd: WsPath::root(),
+            timeout: Duration::from_secs(60),
+            network: Vec::new(),
+        };
         let session = self.session.as_ref().unwrap();
         let outcome = session.run(command, shadow, &mut sink, &CancellationToken::new()).await.unwrap();
         Ran { outcome, output: sink.text() }
