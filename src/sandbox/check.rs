@@ -13,10 +13,10 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{LinuxSandbox, hints::refusal, make_private, session::LinuxSession};
+use super::{LinuxSandbox, hints::refusal, make_private};
 use crate::{
     path::WsPath,
-    seams::{Command, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
+    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
 };
 
 /// One line of the table.
@@ -49,13 +49,14 @@ impl CheckResult {
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
-    let session = sandbox.open_here(&SandboxSpec::bare(scratch.folder()))?;
+    let session = sandbox.open(SandboxSpec::bare(scratch.folder())).await?;
+    let session = session.as_ref();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
     let port = listener.local_addr().map_err(|e| refusal("probe", &e.to_string()))?.port();
     let mut results = Vec::new();
-    for check in CHECKS {
-        let (denial, denied) = scratch.sh(&session, check.deny, port).await?;
-        let (control, allowed) = scratch.sh(&session, check.allow, port).await?;
+    for check in CHECKS.iter().filter(|check| check.levels.contains(&session.level())) {
+        let (denial, denied) = scratch.sh(session, check.deny, port).await?;
+        let (control, allowed) = scratch.sh(session, check.allow, port).await?;
         let harmed = scratch.harmed(&listener);
         let result = CheckResult {
             wall: check.wall,
@@ -68,12 +69,14 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
-    results.push(endless(&scratch, &session).await?);
+    results.push(endless(&scratch, session).await?);
     Ok(results)
 }
 
 /// A pair of command texts. `{outside}`, `{port}` and `{server}` are filled in.
 struct Check {
+    /// Where it is promised.
+    levels: &'static [Level],
     wall: &'static str,
     denial: &'static str,
     deny: &'static str,
@@ -81,8 +84,11 @@ struct Check {
     allow: &'static str,
 }
 
+const ALL: &[Level] = &[Level::L3, Level::L2, Level::L1, Level::L1Weak];
+
 const CHECKS: &[Check] = &[
     Check {
+        levels: ALL,
         wall: "files",
         denial: "change a file outside the workspace",
         deny: "echo x >> '{outside}/victim'",
@@ -90,6 +96,7 @@ const CHECKS: &[Check] = &[
         allow: "echo x >> file && grep -q x file",
     },
     Check {
+        levels: ALL,
         wall: "files",
         denial: "read a file of the server's",
         deny: "cat '{outside}/victim'",
@@ -97,13 +104,15 @@ const CHECKS: &[Check] = &[
         allow: "cat file",
     },
     Check {
+        levels: ALL,
         wall: "files",
         denial: "write below /usr",
         deny: "echo x > /usr/countersign-check",
-        control: "write in the private /tmp",
-        allow: "echo x > /tmp/countersign-check && test -s /tmp/countersign-check",
+        control: "write in the private folder for temporary files",
+        allow: "echo x > \"$TMPDIR/countersign-check\" && test -s \"$TMPDIR/countersign-check\"",
     },
     Check {
+        levels: ALL,
         wall: "secrets",
         denial: "read a secret file of the workspace",
         deny: "cat .env",
@@ -111,6 +120,7 @@ const CHECKS: &[Check] = &[
         allow: "test -e .env && ! test -s .env",
     },
     Check {
+        levels: ALL,
         wall: "home",
         denial: "list anything in the home but toolchains",
         deny: "ls -A \"$HOME\" | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig)|go' | grep -v '^countersign-control$' | grep .",
@@ -118,6 +128,7 @@ const CHECKS: &[Check] = &[
         allow: "echo x > \"$HOME/countersign-control\" && test -s \"$HOME/countersign-control\"",
     },
     Check {
+        levels: &[Level::L3],
         wall: "network",
         denial: "connect to a program of this machine",
         deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
@@ -126,6 +137,15 @@ const CHECKS: &[Check] = &[
         allow: "exec 3<>/dev/udp/127.0.0.1/9",
     },
     Check {
+        levels: &[Level::L2, Level::L1, Level::L1Weak],
+        wall: "network",
+        denial: "connect to a program of this machine",
+        deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
+        control: "be told that it is the walls that refuse",
+        allow: "LC_ALL=C; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>&1 | grep -q 'not permitted'",
+    },
+    Check {
+        levels: &[Level::L3, Level::L2, Level::L1],
         wall: "processes",
         denial: "signal the server",
         deny: "kill -0 {server}",
@@ -133,6 +153,7 @@ const CHECKS: &[Check] = &[
         allow: "sleep 60 & kill $!",
     },
     Check {
+        levels: ALL,
         wall: "privileges",
         denial: "hold a capability or lack the filters",
         deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
@@ -140,6 +161,7 @@ const CHECKS: &[Check] = &[
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
     Check {
+        levels: ALL,
         wall: "namespaces",
         denial: "make a user namespace",
         deny: "unshare -U true",
@@ -147,6 +169,7 @@ const CHECKS: &[Check] = &[
         allow: "unshare --version",
     },
     Check {
+        levels: ALL,
         wall: "open files",
         denial: "find an open file besides 0, 1 and 2",
         deny: "fd=3; while [ $fd -lt 100 ]; do [ -e /proc/$$/fd/$fd ] && exit 0; fd=$((fd + 1)); done; exit 1",
@@ -156,12 +179,15 @@ const CHECKS: &[Check] = &[
 ];
 
 /// A command that never ends, and the child that it leaves behind.
-async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResult, SandboxError> {
-    let text = "sleep 1000 & sleep 1000";
-    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200) };
+async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<CheckResult, SandboxError> {
+    // A number that nothing else on this machine is likely to sleep for.
+    let long = format!("1{}.5", std::process::id());
+    let text = format!("sleep {long} & sleep {long}");
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200) };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
-    let (control, said) = scratch.sh(session, "! ls /proc | grep -qx 1000 && test -d /proc/1", 0).await?;
-    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3);
+    let left = runs(&["sleep", &long]);
+    let (control, said) = scratch.sh(session, "sleep 0.01 && echo slept", 0).await?;
+    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3) && !left;
     Ok(CheckResult {
         wall: "time",
         denial: "run on after the time is up",
@@ -170,6 +196,13 @@ async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResul
         allowed: control.exit == Some(0),
         detail: if denied { String::new() } else { format!("{outcome:?} {said}") },
     })
+}
+
+/// Whether a program with these arguments runs on this machine.
+fn runs(arguments: &[&str]) -> bool {
+    let line: String = arguments.iter().map(|argument| format!("{argument}\0")).collect();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.into_iter().any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
 /// A workspace with a secret, and a victim outside of it. Gone when dropped.
@@ -202,7 +235,7 @@ impl Scratch {
         Shadow { files: Vec::new(), masked: WsPath::from_disk(".env").into_iter().collect() }
     }
 
-    async fn sh(&self, session: &LinuxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
+    async fn sh(&self, session: &dyn SandboxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
         let text = text
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())
