@@ -183,7 +183,7 @@ async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<Chec
     // A number that nothing else on this machine is likely to sleep for.
     let long = format!("1{}.5", std::process::id());
     let text = format!("sleep {long} & sleep {long}");
-    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200) };
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
     let left = runs(&["sleep", &long]);
     let (control, said) = scratch.sh(session, "sleep 0.01 && echo slept", 0).await?;
@@ -240,7 +240,7 @@ impl Scratch {
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())
             .replace("{server}", &std::process::id().to_string());
-        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
         let mut said = Said::default();
         let outcome = session.run(command, &self.shadow(), &mut said, &CancellationToken::new()).await?;
         Ok((outcome, String::from_utf8_lossy(&said.0).into_owned()))

@@ -18,6 +18,7 @@ mod git;
 mod hints;
 mod keeper;
 mod level;
+pub mod net;
 mod plan;
 mod proof;
 mod removals;
@@ -41,7 +42,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{Level, NetTerms, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ pub struct LinuxSandbox {
     level: OnceCell<Proof>,
     swept: Once,
     removals: Arc<Removals>,
+    network: net::Network,
 }
 
 impl LinuxSandbox {
@@ -77,13 +79,28 @@ impl LinuxSandbox {
         // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
         let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default() }
+        LinuxSandbox {
+            paths,
+            home,
+            variables,
+            hidden,
+            level: OnceCell::new(),
+            swept: Once::new(),
+            removals: Arc::default(),
+            network: net::Network::default(),
+        }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
     pub fn hiding(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         self.hidden.extend(folders);
         self
+    }
+
+    /// With this way to the world for commands that have network.
+    #[must_use]
+    pub fn reaching(self, network: net::Network) -> Self {
+        LinuxSandbox { network, ..self }
     }
 
     /// The image of the wall process and its arguments.
@@ -108,7 +125,9 @@ impl LinuxSandbox {
     async fn found(&self) -> &Proof {
         let find = async {
             match self.memory().and_then(|memory| memory.recall()) {
-                Some((level, detail)) => Proof { level, detail: format!("{detail} (earlier)"), refusal: None },
+                Some((level, detail)) => {
+                    Proof { level, detail: detail.replacen("running a command", "running a command earlier", 1), refusal: None }
+                }
                 None => self.find_out().await,
             }
         };
@@ -139,8 +158,10 @@ impl LinuxSandbox {
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
         self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
         let env = environment::of_commands(&self.variables, &self.home, &spec);
+        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
-        let parts = session::Parts { level, wall, cache, home, spec, view, shell, shell_args, env };
+        let network = self.network.clone();
+        let parts = session::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
@@ -189,6 +210,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            net: NetTerms::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
+    net::{Network, Proxy, variables},
     plan::{Ground, Limits, Plan, Report, frame},
     running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
@@ -42,6 +43,9 @@ pub(super) struct Parts {
     pub shell: PathBuf,
     pub shell_args: &'static [&'static str],
     pub env: Vec<(String, String)>,
+    /// For commands that have network: the way out, and whom TLS may trust.
+    pub network: Network,
+    pub trust: Vec<(String, String)>,
 }
 
 impl Parts {
@@ -115,6 +119,8 @@ struct State {
     shadow: OnDisk,
     /// The first mount has been proved.
     proved: bool,
+    /// What stood in git's own folders when the last command had ended.
+    git: u64,
 }
 
 impl LinuxSession {
@@ -146,7 +152,7 @@ impl LinuxSession {
 
     fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
         let ground = frame(ground).map_err(|e| refusal("plan", &e.to_string()))?;
-        let state = Arc::new(Mutex::new(State { shadow, proved: false }));
+        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
         Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
     }
 
@@ -163,13 +169,17 @@ impl LinuxSession {
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
         let proved = state.proved;
-        let (plan, hidden) = match &mut state.shadow {
+        let (mut plan, hidden) = match &mut state.shadow {
             OnDisk::Overlay(overlay) => self.in_overlay(command, shadow, overlay, proved)?,
             OnDisk::Copy(copy, reach) => self.in_copy(command, shadow, copy, reach)?,
         };
+        if let Some(proxy) = proxy {
+            plan.env.extend(self.parts.trust.iter().cloned());
+            plan.env.extend(variables::of_proxy(proxy.port(), &command.network));
+        }
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
     }
 
@@ -223,6 +233,21 @@ impl LinuxSession {
         Ok((plan, synced.hidden))
     }
 
+    /// A proxy on the loopback of a process 1, for a command that may reach something.
+    async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
+        if command.network.is_empty() {
+            return Ok(None);
+        }
+        if self.parts.level < Level::L3 {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            return Err(Unrun::Refused(refusal("network", &why)));
+        }
+        let listener = keeper.door(waiting).await?;
+        let Parts { network, spec, .. } = &self.parts;
+        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.private.clone());
+        started.map(Some).map_err(|e| Unrun::Lost(format!("no proxy for the command: {e}")))
+    }
+
     /// Runs it with what stands ready. What fails without a reason of the machine's is replaced once.
     async fn attempt(
         &self,
@@ -237,11 +262,16 @@ impl LinuxSession {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
             let tried = match warm.ready(&self.parts.wall, &self.ground).await {
-                Ok((keeper, waiting)) => {
+                Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
-                    let (plan, hidden) = self.prepare(command, shadow)?;
-                    let attended = attend(keeper, waiting, &plan, command.timeout, sink, cancel).await;
-                    attended.map(|ended| (ended, hidden))
+                    match self.proxy(command, keeper, &mut waiting).await {
+                        Ok(proxy) => {
+                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
+                            attended.map(|ended| (ended, hidden))
+                        }
+                        Err(unrun) => Err(unrun),
+                    }
                 }
                 Err(unrun) => Err(unrun),
             };
@@ -266,23 +296,24 @@ impl LinuxSession {
         }
     }
 
-    /// What the command changed; found out off the runtime's threads.
-    async fn changed(&self) -> Result<Vec<String>, SandboxError> {
+    /// What the command changed, and whether it wrote to git's own folders; found out off the runtime's threads.
+    async fn changed(&self) -> Result<(Vec<String>, bool), SandboxError> {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let proved = state.proved;
-            let changed = match &state.shadow {
+            let (paths, git) = match &state.shadow {
                 OnDisk::Overlay(overlay) => {
                     if !proved {
                         overlay.proved()?;
                     }
-                    overlay.changed()
+                    overlay.changed()?
                 }
-                OnDisk::Copy(copy, _) => copy.changed(),
+                OnDisk::Copy(copy, _) => copy.changed()?,
             };
             state.proved = true;
-            changed
+            let before = std::mem::replace(&mut state.git, git);
+            Ok((paths, git != 0 && git != before))
         };
         let scanned = tokio::task::spawn_blocking(scan).await.unwrap_or_else(|e| Err(io::Error::other(e)));
         scanned.map_err(|e| refusal("shadow folders", &format!("the changes of the command cannot be listed: {e}")))
@@ -332,7 +363,7 @@ impl SandboxSession for LinuxSession {
             }
             _ => outcome.signal = Some(9),
         }
-        outcome.changed = self.changed().await?;
+        (outcome.changed, outcome.git) = self.changed().await?;
         Ok(outcome)
     }
 

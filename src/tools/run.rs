@@ -77,7 +77,12 @@ impl Tool for Run {
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let timeout = self.timeout_s.map_or(cx.usual, |s| Duration::from_secs(s.max(1))).min(cx.longest);
-        let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
+        let command = Command {
+            text: self.command.clone(),
+            cwd: self.cwd.clone().unwrap_or_else(WsPath::root),
+            timeout,
+            network: self.network.clone(),
+        };
         let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
         let mut collector = Collector::new(cx.editor, cx.call);
@@ -189,6 +194,9 @@ fn report(
         out.push_str("(no output)");
     }
     out.push_str(changes);
+    if outcome.git {
+        out.push_str("\n[what the command did in .git stays in the shadow and vanishes with it: the user's repository is as it was]");
+    }
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);
         if !hidden.is_empty() {

@@ -23,7 +23,10 @@ use rustix::{
 use super::{Failure, PROCESS_1, Step, WATCHER, again, channel, ground, loopback, privileges};
 use crate::{
     policy::Level,
-    sandbox::plan::{Ground, Report, read_frame},
+    sandbox::{
+        net::Doorway,
+        plan::{Ground, Report, read_frame},
+    },
 };
 
 /// Lays the ground, then makes a process 1 for each order until the server hangs up.
@@ -93,6 +96,7 @@ impl Order {
 fn made(Order { channel, output, .. }: Order, level: Level) -> Result<(), Failure> {
     if level == Level::L3 {
         network()?;
+        Doorway::open(&channel).step("network")?;
     }
     if level >= Level::L2 {
         let others = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
