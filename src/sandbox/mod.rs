@@ -19,6 +19,7 @@ mod hints;
 mod keeper;
 mod level;
 pub mod net;
+mod parts;
 mod plan;
 mod proof;
 mod removals;
@@ -161,7 +162,7 @@ impl LinuxSandbox {
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
         let network = self.network.clone();
-        let parts = session::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
+        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
