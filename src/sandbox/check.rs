@@ -4,6 +4,8 @@
 //! Effects are looked at from outside the walls, in scratch folders of its own, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod network;
+
 use std::{
     fs, io,
     net::TcpListener,
@@ -18,6 +20,8 @@ use crate::{
     path::WsPath,
     seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
 };
+
+const MIB: u64 = 1 << 20;
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ impl CheckResult {
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
-    let session = sandbox.open(SandboxSpec::bare(scratch.folder())).await?;
+    let spec = SandboxSpec { memory: 128 * MIB, file_size: 8 * MIB, tmp_size: 8 * MIB, ..SandboxSpec::bare(scratch.folder()) };
+    let session = sandbox.open(spec).await?;
     let session = session.as_ref();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
     let port = listener.local_addr().map_err(|e| refusal("probe", &e.to_string()))?.port();
@@ -69,11 +74,14 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
+    if session.level() == Level::L3 {
+        results.extend(network::run(&scratch, sandbox).await?);
+    }
     results.push(endless(&scratch, session).await?);
     Ok(results)
 }
 
-/// A pair of command texts. `{outside}`, `{port}` and `{server}` are filled in.
+/// A pair of command texts. `{outside}`, `{port}`, `{server}` and `{namespaces}` are filled in.
 struct Check {
     /// Where it is promised.
     levels: &'static [Level],
@@ -85,6 +93,7 @@ struct Check {
 }
 
 const ALL: &[Level] = &[Level::L3, Level::L2, Level::L1, Level::L1Weak];
+const SPACES: &[Level] = &[Level::L3, Level::L2];
 
 const CHECKS: &[Check] = &[
     Check {
@@ -139,10 +148,26 @@ const CHECKS: &[Check] = &[
     Check {
         levels: &[Level::L2, Level::L1, Level::L1Weak],
         wall: "network",
-        denial: "connect to a program of this machine",
+        denial: "connect to a program of this machine, where the network is shared",
         deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
         control: "be told that it is the walls that refuse",
         allow: "LC_ALL=C; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>&1 | grep -q 'not permitted'",
+    },
+    Check {
+        levels: ALL,
+        wall: "network",
+        denial: "look a name up",
+        deny: "getent hosts example.com",
+        control: "look the loopback's up",
+        allow: "getent hosts localhost",
+    },
+    Check {
+        levels: SPACES,
+        wall: "processes",
+        denial: "see the server",
+        deny: "test -e /proc/{server}",
+        control: "see itself",
+        allow: "test -e /proc/$$/status",
     },
     Check {
         levels: &[Level::L3, Level::L2, Level::L1],
@@ -161,8 +186,24 @@ const CHECKS: &[Check] = &[
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
     Check {
-        levels: ALL,
+        levels: &[Level::L3],
         wall: "namespaces",
+        denial: "share one with the server: user, mounts, processes, network, shared memory, host name",
+        deny: "for one in user mnt pid net ipc uts; do case ' {namespaces} ' in *\" $(readlink /proc/self/ns/$one) \"*) exit 0; esac; done; exit 1",
+        control: "see the own",
+        allow: "for one in user mnt pid net ipc uts; do readlink /proc/self/ns/$one | grep -q \"^$one:\" || exit 1; done",
+    },
+    Check {
+        levels: ALL,
+        wall: "Landlock",
+        denial: "make a device node",
+        deny: "mknod node c 0 0",
+        control: "make a pipe",
+        allow: "mknod pipe p && test -p pipe",
+    },
+    Check {
+        levels: ALL,
+        wall: "seccomp",
         denial: "make a user namespace",
         deny: "unshare -U true",
         control: "start the tool that makes them",
@@ -175,6 +216,30 @@ const CHECKS: &[Check] = &[
         deny: "fd=3; while [ $fd -lt 100 ]; do [ -e /proc/$$/fd/$fd ] && exit 0; fd=$((fd + 1)); done; exit 1",
         control: "find those",
         allow: "test -e /proc/$$/fd/1",
+    },
+    Check {
+        levels: ALL,
+        wall: "memory",
+        denial: "hold more than the limit",
+        deny: "head -c 400M /dev/zero | tail -c 400M | wc -c",
+        control: "hold less",
+        allow: "head -c 4M /dev/zero | tail -c 4M | wc -c",
+    },
+    Check {
+        levels: ALL,
+        wall: "file size",
+        denial: "write a larger file",
+        deny: "head -c 9M /dev/zero > large",
+        control: "write a smaller one",
+        allow: "head -c 1M /dev/zero > small",
+    },
+    Check {
+        levels: SPACES,
+        wall: "/tmp size",
+        denial: "fill the private /tmp",
+        deny: "head -c 5M /dev/zero > /tmp/one && head -c 5M /dev/zero > /tmp/two",
+        control: "write there, and to shared memory",
+        allow: "head -c 5M /dev/zero > /tmp/one && echo x > /dev/shm/countersign-check",
     },
 ];
 
@@ -201,8 +266,8 @@ async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<Chec
 /// Whether a program with these arguments runs on this machine.
 fn runs(arguments: &[&str]) -> bool {
     let line: String = arguments.iter().map(|argument| format!("{argument}\0")).collect();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.into_iter().any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
+    let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
 /// A workspace with a secret, and a victim outside of it. Gone when dropped.
@@ -239,7 +304,8 @@ impl Scratch {
         let text = text
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())
-            .replace("{server}", &std::process::id().to_string());
+            .replace("{server}", &std::process::id().to_string())
+            .replace("{namespaces}", &namespaces());
         let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
         let mut said = Said::default();
         let outcome = session.run(command, &self.shadow(), &mut said, &CancellationToken::new()).await?;
@@ -255,7 +321,7 @@ impl Scratch {
         if !is(self.folder().join("file"), "text\n") {
             return Some("the workspace itself was changed".into());
         }
-        if Path::new("/usr/countersign-check").exists() || Path::new("/tmp/countersign-check").exists() {
+        if ["/usr", "/tmp", "/dev/shm"].iter().any(|folder| Path::new(folder).join("countersign-check").exists()) {
             return Some("a file was made outside the workspace".into());
         }
         let reached = listener.set_nonblocking(true).is_ok() && listener.accept().is_ok();
@@ -267,6 +333,12 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Those of the server, as `/proc` names them.
+fn namespaces() -> String {
+    let all = ["user", "mnt", "pid", "net", "ipc", "uts"].map(|one| fs::read_link(format!("/proc/self/ns/{one}")));
+    all.into_iter().flatten().map(|link| link.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// The first words of a command.

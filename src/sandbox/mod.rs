@@ -150,6 +150,10 @@ impl LinuxSandbox {
     pub fn open_at(&self, spec: &SandboxSpec, level: Level) -> Result<LinuxSession, SandboxError> {
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        if folder.to_str().is_none() {
+            let why = format!("{} has a name that is not UTF-8", folder.display());
+            return Err(SandboxError { step: "workspace folder".into(), why, hint: "Rename the folder.".into() });
+        }
         let spec = SandboxSpec { folder, ..spec.clone() };
         check_owner(&spec.folder)?;
         make_private(&self.paths.cache)?;

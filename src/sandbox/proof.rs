@@ -72,8 +72,7 @@ impl LinuxSandbox {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
         make_private(&folder)?;
         // Held like a shadow's, so that a probe that is cut short is swept like one.
-        let lock = std::fs::File::create(removals::lock_of(&folder)).ok();
-        lock.as_ref().map(std::fs::File::lock);
+        let lock = removals::lock(&folder).ok();
         let proved = async {
             let session = self.open_at(&SandboxSpec::bare(folder.clone()), level)?;
             let timeout = Duration::from_secs(10);

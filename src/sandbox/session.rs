@@ -163,7 +163,7 @@ impl LinuxSession {
         }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
-        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.private.clone());
+        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
         started.map(Some).map_err(|e| Unrun::Lost(format!("no proxy for the command: {e}")))
     }
 

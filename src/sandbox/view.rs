@@ -111,6 +111,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let tools = outermost(shown.clone());
     shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
+    replaced.extend(git::configs_above(&spec.folder));
     if let Some(work_tree) = git::linked(&spec.folder) {
         shown.push(work_tree.common.clone());
         replaced.extend(work_tree.configs);
