@@ -19,6 +19,7 @@ mod hints;
 mod keeper;
 mod level;
 pub mod net;
+mod parts;
 mod plan;
 mod proof;
 mod removals;
@@ -130,7 +131,9 @@ impl LinuxSandbox {
     async fn found(&self) -> &Proof {
         let find = async {
             match self.memory().and_then(|memory| memory.recall()) {
-                Some((level, detail)) => Proof { level, detail: format!("{detail} (earlier)"), refusal: None },
+                Some((level, detail)) => {
+                    Proof { level, detail: detail.replacen("running a command", "running a command earlier", 1), refusal: None }
+                }
                 None => self.find_out().await,
             }
         };
@@ -166,8 +169,9 @@ impl LinuxSandbox {
         self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
         let env = environment::of_commands(&self.variables, &self.home, &spec);
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
-        let (cache, home, wall, network) = (self.paths.cache.clone(), self.home.clone(), self.wall(), self.network.clone());
-        let parts = session::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
+        let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
+        let network = self.network.clone();
+        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
