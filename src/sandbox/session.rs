@@ -7,17 +7,19 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    copied::{CopiedShadow, Reach},
     filter, git,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
+    net::{Network, Proxy, variables},
     plan::{Ground, Limits, Plan, Report, frame},
     running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
@@ -28,10 +30,9 @@ use crate::{
     seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
 };
 
-static FILTER: LazyLock<Vec<filter::Instruction>> = LazyLock::new(filter::program);
-
 /// What a session is made of; the same for all of its commands.
 pub(super) struct Parts {
+    pub level: Level,
     /// Image and arguments of the wall process.
     pub wall: (PathBuf, Vec<&'static str>),
     /// Where a proof of these walls may be remembered.
@@ -42,9 +43,40 @@ pub(super) struct Parts {
     pub shell: PathBuf,
     pub shell_args: &'static [&'static str],
     pub env: Vec<(String, String)>,
+    /// For commands that have network: the way out, and whom TLS may trust.
+    pub network: Network,
+    pub trust: Vec<(String, String)>,
 }
 
-/// A session at level L3.
+impl Parts {
+    /// What every form of shadow has in the ground.
+    fn ground(&self, shadow: &Path) -> Ground {
+        let spec = &self.spec;
+        Ground {
+            level: self.level,
+            shadow: shadow.to_owned(),
+            limits: Limits {
+                memory: spec.memory,
+                processes: spec.processes,
+                file_size: spec.file_size,
+                tmp_size: spec.tmp_size,
+                shadow_size: spec.shadow_size,
+            },
+            filter: filter::program(self.level),
+            ..Ground::default()
+        }
+    }
+
+    /// What every command has in its plan, `folder` being where it sees the workspace.
+    fn plan(&self, command: &Command, folder: &Path) -> Plan {
+        let mut args: Vec<String> = self.shell_args.iter().map(ToString::to_string).collect();
+        args.push(command.text.clone());
+        let cwd = below(folder, command.cwd.as_str());
+        Plan { cwd, shell: self.shell.clone(), args, env: self.env.clone(), ..Plan::default() }
+    }
+}
+
+/// A session at one level, from its first command to its last.
 pub struct LinuxSession {
     parts: Parts,
     /// A frame of the [`Ground`].
@@ -61,20 +93,43 @@ struct Warm {
     keeper: Option<Keeper>,
 }
 
+/// The two forms of a shadow.
+enum OnDisk {
+    Overlay(ShadowFolders),
+    Copy(CopiedShadow, Box<Reach>),
+}
+
+impl OnDisk {
+    fn written(&self, paths: &[String], most: u64) -> Vec<Written> {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.written(paths, most),
+            OnDisk::Copy(copy, _) => copy.written(paths, most),
+        }
+    }
+
+    fn take(&mut self, paths: &[WsPath]) -> io::Result<()> {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.take(paths),
+            OnDisk::Copy(copy, _) => copy.take(paths),
+        }
+    }
+}
+
 struct State {
-    shadow: ShadowFolders,
+    shadow: OnDisk,
     /// The first mount has been proved.
     proved: bool,
+    /// What stood in git's own folders when the last command had ended.
+    git: u64,
 }
 
 impl LinuxSession {
     /// # Errors
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
-    pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
+    pub(super) fn overlaid(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
         let ground = Ground {
             folder: spec.folder.clone(),
-            shadow: shadow.root().to_owned(),
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
@@ -82,17 +137,22 @@ impl LinuxSession {
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
-            limits: Limits {
-                memory: spec.memory,
-                processes: spec.processes,
-                file_size: spec.file_size,
-                tmp_size: spec.tmp_size,
-                shadow_size: spec.shadow_size,
-            },
-            filter: FILTER.clone(),
+            ..parts.ground(shadow.root())
         };
-        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
-        let state = Arc::new(Mutex::new(State { shadow, proved: false }));
+        Self::on(parts, &ground, OnDisk::Overlay(shadow))
+    }
+
+    /// The same over a copy of the workspace, where no namespaces are.
+    pub(super) fn copied(parts: Parts, shadow: CopiedShadow, cargo: PathBuf) -> Result<Self, SandboxError> {
+        let Parts { spec, view, home, .. } = &parts;
+        let reach = Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
+        let ground = Ground { folder: shadow.copy().to_owned(), home: shadow.home(), ..parts.ground(shadow.root()) };
+        Self::on(parts, &ground, OnDisk::Copy(shadow, Box::new(reach)))
+    }
+
+    fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
+        let ground = frame(ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
         Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
     }
 
@@ -109,32 +169,84 @@ impl LinuxSession {
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
-        let Parts { spec, view, shell, shell_args, env, .. } = &self.parts;
+    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
-        let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
+        let proved = state.proved;
+        let (mut plan, hidden) = match &mut state.shadow {
+            OnDisk::Overlay(overlay) => self.in_overlay(command, shadow, overlay, proved)?,
+            OnDisk::Copy(copy, reach) => self.in_copy(command, shadow, copy, reach)?,
+        };
+        if let Some(proxy) = proxy {
+            plan.env.extend(self.parts.trust.iter().cloned());
+            plan.env.extend(variables::of_proxy(proxy.port(), &command.network));
+        }
+        Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+    }
+
+    /// The plan of a command in the overlay.
+    fn in_overlay(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        overlay: &mut ShadowFolders,
+        proved: bool,
+    ) -> Result<(Plan, Vec<String>), SandboxError> {
+        let Parts { spec, view, .. } = &self.parts;
+        let armed = if proved { Ok(()) } else { overlay.arm() };
         armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
-        let hidden = state
-            .shadow
+        let hidden = overlay
             .sync(&spec.folder, shadow, &git::configs(&spec.folder))
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
         let about =
             fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
-        let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
-        args.push(command.text.clone());
         let plan = Plan {
-            proof: (!state.proved).then(|| PROOF.to_owned()),
+            proof: (!proved).then(|| PROOF.to_owned()),
             folder: (about.dev(), about.ino()),
             replaced: view.replaced.clone(),
             masked,
-            cwd: below(&spec.folder, command.cwd.as_str()),
-            shell: shell.clone(),
-            args,
-            env: env.clone(),
+            ..self.parts.plan(command, &spec.folder)
         };
-        Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+        Ok((plan, hidden))
+    }
+
+    /// The plan of a command in the copy.
+    fn in_copy(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        copy: &mut CopiedShadow,
+        reach: &Reach,
+    ) -> Result<(Plan, Vec<String>), SandboxError> {
+        let failed = |e: io::Error| refusal("copy of the workspace", &e.to_string());
+        let synced = copy.sync(shadow).map_err(failed)?;
+        reach.furnish(copy).map_err(failed)?;
+        let plan = self.parts.plan(command, copy.copy());
+        let plan = Plan {
+            readable: reach.readable(&synced),
+            writable: vec![copy.copy().to_owned(), copy.home(), copy.temporary()],
+            begun: copy.takes(),
+            env: reach.environment(plan.env, copy),
+            ..plan
+        };
+        Ok((plan, synced.hidden))
+    }
+
+    /// A proxy on the loopback of a process 1, for a command that may reach something.
+    async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
+        if command.network.is_empty() {
+            return Ok(None);
+        }
+        if self.parts.level < Level::L3 {
+            let why = format!("commands reach the network at level L3 only, and this machine's is {}", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
+        }
+        let listener = keeper.door(waiting).await?;
+        let Parts { network, spec, .. } = &self.parts;
+        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
+        started.map(Some).map_err(|e| Unrun::Lost(format!("no proxy for the command: {e}")))
     }
 
     /// Runs it with what stands ready. What fails without a reason of the machine's is replaced once.
@@ -151,11 +263,16 @@ impl LinuxSession {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
             let tried = match warm.ready(&self.parts.wall, &self.ground).await {
-                Ok((keeper, waiting)) => {
+                Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
-                    let (plan, hidden) = self.prepare(command, shadow)?;
-                    let attended = attend(keeper, waiting, &plan, command.timeout, sink, cancel).await;
-                    attended.map(|ended| (ended, hidden))
+                    match self.proxy(command, keeper, &mut waiting).await {
+                        Ok(proxy) => {
+                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
+                            attended.map(|ended| (ended, hidden))
+                        }
+                        Err(unrun) => Err(unrun),
+                    }
                 }
                 Err(unrun) => Err(unrun),
             };
@@ -180,16 +297,24 @@ impl LinuxSession {
         }
     }
 
-    /// What the command changed; found out off the runtime's threads.
-    async fn changed(&self) -> Result<Vec<String>, SandboxError> {
+    /// What the command changed, and whether it wrote to git's own folders; found out off the runtime's threads.
+    async fn changed(&self) -> Result<(Vec<String>, bool), SandboxError> {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            if !state.proved {
-                state.shadow.proved()?;
-                state.proved = true;
-            }
-            state.shadow.changed()
+            let proved = state.proved;
+            let (paths, git) = match &state.shadow {
+                OnDisk::Overlay(overlay) => {
+                    if !proved {
+                        overlay.proved()?;
+                    }
+                    overlay.changed()?
+                }
+                OnDisk::Copy(copy, _) => (copy.changed()?, 0),
+            };
+            state.proved = true;
+            let before = std::mem::replace(&mut state.git, git);
+            Ok((paths, git != 0 && git != before))
         };
         let scanned = tokio::task::spawn_blocking(scan).await.unwrap_or_else(|e| Err(io::Error::other(e)));
         scanned.map_err(|e| refusal("shadow folders", &format!("the changes of the command cannot be listed: {e}")))
@@ -199,7 +324,7 @@ impl LinuxSession {
 #[async_trait::async_trait]
 impl SandboxSession for LinuxSession {
     fn level(&self) -> Level {
-        Level::L3
+        self.parts.level
     }
 
     async fn run(
@@ -239,7 +364,7 @@ impl SandboxSession for LinuxSession {
             }
             _ => outcome.signal = Some(9),
         }
-        outcome.changed = self.changed().await?;
+        (outcome.changed, outcome.git) = self.changed().await?;
         Ok(outcome)
     }
 

@@ -64,6 +64,8 @@ const SYSTEM_SECRETS: [&str; 9] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub covered: Vec<PathBuf>,
+    /// Toolchains, caches and what the policy lets be read, covered or not.
+    pub tools: Vec<PathBuf>,
     pub shown: Vec<PathBuf>,
     pub copies: Vec<(PathBuf, String)>,
     pub replaced: Vec<(PathBuf, String)>,
@@ -105,8 +107,11 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.extend(spec.home_read.iter().filter_map(|path| below(home, path)));
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
-    shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
+    shown.retain(|path| path.exists() && !too_wide(path));
+    let tools = outermost(shown.clone());
+    shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
+    replaced.extend(git::configs_above(&spec.folder));
     if let Some(work_tree) = git::linked(&spec.folder) {
         shown.push(work_tree.common.clone());
         replaced.extend(work_tree.configs);
@@ -118,6 +123,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         copies: copies(home, &cargo).into_iter().filter(|(path, _)| is_covered(path)).collect(),
         replaced,
         covered,
+        tools,
         shown,
         masked,
     })
