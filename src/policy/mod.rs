@@ -33,10 +33,11 @@ mod verdict;
 
 pub use action::{Action, ActionKind, PushKind};
 pub use explain::{Explanation, Report, check, explain};
+pub use hosts::well_formed as exact_host;
 pub use layers::Policy;
 pub use level::Level;
 pub use paths::{PathClass, Secret};
-pub use settings::{Approval, Branches, Budget, RunSettings};
+pub use settings::{Approval, Branches, Budget, REGISTRIES, RunSettings};
 pub use surroundings::{Lexical, Resolved, Surroundings};
 pub use verdict::{Decision, Finding, LayerKind, LayerText, PolicyError, Verdict};
 

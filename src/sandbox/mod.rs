@@ -17,6 +17,7 @@ mod hints;
 mod keeper;
 mod level;
 mod plan;
+mod registries;
 mod removals;
 mod running;
 mod session;
@@ -42,7 +43,7 @@ pub use self::wall::wall_main;
 use self::{hints::refusal, removals::Removals, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
-    seams::{Command, Level, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
+    seams::{Command, Level, OutputSink, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
 };
 
 /// Where the sandbox finds its parts.
@@ -180,6 +181,16 @@ impl Sandbox for LinuxSandbox {
             }
         };
         self.level.get_or_init(|| probe).await.clone()
+    }
+
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let place = registries::Registries {
+            home: self.home.clone(),
+            variables: self.variables.clone(),
+            folder: folder.to_owned(),
+            cache: self.paths.cache.clone(),
+        };
+        place.told(name.to_owned()).await
     }
 
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {

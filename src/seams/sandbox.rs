@@ -1,6 +1,9 @@
 //! Walls for commands. A session object, so that walls can stay warm between the commands of a task.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -128,6 +131,15 @@ pub struct SandboxError {
     pub hint: String,
 }
 
+/// What a package manager's name stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// Each an exact `host:port`; never empty.
+    pub hosts: Vec<String>,
+    /// What may be missing; a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// Receives a command's output (stdout and stderr in the order they came) as it comes. Must not block.
 pub trait OutputSink: Send {
     /// A piece of output: raw bytes.
@@ -139,6 +151,16 @@ pub trait OutputSink: Send {
 pub trait Sandbox: Send + Sync {
     /// The level this machine reaches, proved by a real probe (cached), with what is missing for a higher one.
     async fn level(&self) -> (Level, String);
+
+    /// The hosts that a name of [`crate::policy::REGISTRIES`] stands for, by the package manager's own configuration; nothing of
+    /// the workspace `folder` counts.
+    ///
+    /// # Errors
+    /// Why they cannot be told, and how to name them instead.
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let _ = folder;
+        Err(format!("the hosts of {name} cannot be told here. Name them as host:port"))
+    }
 
     /// Opens a session: a shadow of the folder in which commands run one after the other.
     ///
