@@ -51,13 +51,14 @@ impl Walls {
             file_size: 1 << 30,
             tmp_size: 1 << 28,
             shadow_size: 1 << 32,
+            net: Default::default(),
         };
         let session = runtime.block_on(LinuxSandbox::new(paths).open(spec)).unwrap();
         Walls { runtime, folders, session }
     }
 
     fn run(&self, text: &str) {
-        let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+        let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
         let outcome = self
             .runtime
             .block_on(async { self.session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await });

@@ -130,9 +130,10 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         text: command_text(&run.command),
         cwd: WsPath::root(),
         timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
+        network: Vec::new(),
     };
     context.out.finish()?;
-    let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run());
+    let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run()).on_terms(policy.net_terms());
     let (outcome, merges) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
     match &run.patch {
         Some(file) => {

@@ -14,7 +14,8 @@ pub fn literal(text: &str) -> bool {
     split(text).is_some_and(|(host, _)| is_address(host))
 }
 
-fn split(text: &str) -> Option<(&str, u16)> {
+/// The two sides of `host:port`, the port in its only written form.
+pub fn split(text: &str) -> Option<(&str, u16)> {
     let (host, digits) = text.rsplit_once(':')?;
     let port: u16 = digits.parse().ok()?;
     (port > 0 && port.to_string() == digits).then_some((host, port))

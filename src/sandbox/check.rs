@@ -158,7 +158,7 @@ const CHECKS: &[Check] = &[
 /// A command that never ends, and the child that it leaves behind.
 async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResult, SandboxError> {
     let text = "sleep 1000 & sleep 1000";
-    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200) };
+    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
     let (control, said) = scratch.sh(session, "! ls /proc | grep -qx 1000 && test -d /proc/1", 0).await?;
     let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3);
@@ -207,7 +207,7 @@ impl Scratch {
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())
             .replace("{server}", &std::process::id().to_string());
-        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
         let mut said = Said::default();
         let outcome = session.run(command, &self.shadow(), &mut said, &CancellationToken::new()).await?;
         Ok((outcome, String::from_utf8_lossy(&said.0).into_owned()))

@@ -43,7 +43,9 @@ pub use self::wall::wall_main;
 use self::{hints::refusal, removals::Removals, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
-    seams::{Command, Level, OutputSink, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
+    seams::{
+        Command, Level, NetTerms, OutputSink, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
+    },
 };
 
 /// Where the sandbox finds its parts.
@@ -125,7 +127,8 @@ impl LinuxSandbox {
         lock.as_ref().map(std::fs::File::lock);
         let proved = async {
             let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
-            let command = Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+            let command =
+                Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
             session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
         };
         let outcome = proved.await;
@@ -213,6 +216,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            net: NetTerms::default(),
         }
     }
 }

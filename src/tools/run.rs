@@ -67,6 +67,10 @@ impl Tool for Run {
         Effect::Runs
     }
 
+    fn network(&mut self) -> Option<&mut Vec<String>> {
+        Some(&mut self.network)
+    }
+
     fn refusal(&self) -> Option<String> {
         if self.command.trim().is_empty() {
             return Some("command is empty".into());
@@ -77,7 +81,12 @@ impl Tool for Run {
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let timeout = self.timeout_s.map_or(cx.usual, |s| Duration::from_secs(s.max(1))).min(cx.longest);
-        let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
+        let command = Command {
+            text: self.command.clone(),
+            cwd: self.cwd.clone().unwrap_or_else(WsPath::root),
+            timeout,
+            network: self.network.clone(),
+        };
         let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
         let mut collector = Collector::new(cx.editor, cx.call);

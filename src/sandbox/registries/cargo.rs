@@ -121,8 +121,7 @@ async fn own_index(asker: &Asker) -> Result<String, String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| format!("no listener for cargo's question: {e}"))?;
     let proxy = listener.local_addr().map_err(|e| format!("no listener for cargo's question: {e}"))?;
     let folder = asker.folder();
-    let manifest =
-        "[package]\nname = \"asking\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[lib]\npath = \"lib.rs\"\n[dependencies]\na = \"*\"\n";
+    let manifest = "[package]\nname = \"asking\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[lib]\npath = \"lib.rs\"\n[dependencies]\na = \"*\"\n";
     fs::write(folder.join("Cargo.toml"), manifest).map_err(|e| e.to_string())?;
     fs::write(folder.join("lib.rs"), "").map_err(|e| e.to_string())?;
     let mut cargo = asker.command("cargo", &["fetch"])?;

@@ -12,7 +12,7 @@ use std::{
 use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile},
+    seams::{Command, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile},
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +110,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
         shadow_size: 4096 * MIB,
+        net: NetTerms::default(),
     }
 }
 
@@ -236,7 +237,7 @@ impl Bench {
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
         let mut sink = Collect::default();
-        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
+        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: Vec::new() };
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
         Ok(Ran { outcome, output: sink.text() })
     }

@@ -40,7 +40,7 @@ async fn cargos_folder_is_private_wherever_it_is() {
         "cat $CARGO_HOME/registry/index; echo x > $CARGO_HOME/.package-cache; cat {}/*/credentials.toml",
         place.path().display()
     );
-    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20), network: Vec::new() };
     let mut said = Collect::default();
     let outcome = session.run(command, &Shadow::default(), &mut said, &CancellationToken::new()).await.unwrap();
     assert_ne!(outcome.exit, Some(0));
