@@ -51,6 +51,7 @@ impl Walls {
             file_size: 1 << 30,
             tmp_size: 1 << 28,
             shadow_size: 1 << 32,
+            packages: None,
             net: Default::default(),
         };
         let session = runtime.block_on(LinuxSandbox::new(paths).open(spec)).unwrap();

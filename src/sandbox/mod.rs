@@ -16,6 +16,8 @@ mod git;
 mod hints;
 mod keeper;
 mod level;
+mod managers;
+mod packages;
 mod plan;
 mod registries;
 mod removals;
@@ -216,6 +218,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }

@@ -18,7 +18,7 @@ use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
-    plan::{Ground, Limits, Plan, Report, frame},
+    plan::{Ground, Limits, Packages, Plan, Report, frame},
     running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
     view::{self, View},
@@ -78,6 +78,7 @@ impl LinuxSession {
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
+            packages: spec.packages.clone().unwrap_or_else(|| shadow.root().to_owned()),
             home: home.clone(),
             covered: view.covered.clone(),
             shown: view.shown.clone(),
@@ -120,6 +121,13 @@ impl LinuxSession {
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
         let about =
             fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        let fetches = !command.network.is_empty() && spec.packages.is_none();
+        if fetches {
+            let made = state.shadow.make_packages(view.caches.len());
+            made.map_err(|e| refusal("shadow folders", &format!("no room for packages: {e}")))?;
+        }
+        let fetched = fetches || spec.packages.is_some() || state.shadow.has_packages();
+        let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
         let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
@@ -129,6 +137,7 @@ impl LinuxSession {
             folder: (about.dev(), about.ino()),
             replaced: view.replaced.clone(),
             masked,
+            packages,
             cwd: below(&spec.folder, command.cwd.as_str()),
             shell: shell.clone(),
             args,
@@ -241,6 +250,11 @@ impl SandboxSession for LinuxSession {
         }
         outcome.changed = self.changed().await?;
         Ok(outcome)
+    }
+
+    fn packages(&self) -> Option<PathBuf> {
+        let state = self.state();
+        state.shadow.has_packages().then(|| state.shadow.root().to_owned())
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {

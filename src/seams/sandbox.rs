@@ -29,6 +29,8 @@ pub struct SandboxSpec {
     pub tmp_size: u64,
     /// What the session's commands together may leave in the shadow, bytes.
     pub shadow_size: u64,
+    /// What another session's commands fetched ([`SandboxSession::packages`]): these find it in the package caches, read-only.
+    pub packages: Option<PathBuf>,
     /// What the user's policy says of connections beyond the hosts that a command names.
     pub net: NetTerms,
 }
@@ -46,6 +48,7 @@ impl SandboxSpec {
             file_size: run.file_mb * MIB,
             tmp_size: run.tmp_mb * MIB,
             shadow_size: run.shadow_mb * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }
@@ -224,6 +227,12 @@ pub trait SandboxSession: Send + Sync {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError>;
+
+    /// Where that lies which commands with network put into package caches, once there was such a command; for
+    /// [`SandboxSpec::packages`] of a session that ends before this one. What it holds is the commands' word.
+    fn packages(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// What commands left at these paths of [`Outcome::changed`], in their order; contents of files up to `most` bytes.
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written>;

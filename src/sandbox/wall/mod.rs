@@ -19,6 +19,7 @@ mod landlock;
 mod loopback;
 mod mounts;
 mod overlay;
+mod packages;
 mod private;
 mod privileges;
 mod process_1;

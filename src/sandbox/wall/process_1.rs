@@ -5,13 +5,13 @@ use std::{
     convert::Infallible,
     fs,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command, Stdio},
 };
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 
-use super::{Failure, Step, channel, disk::Disk, hidden, landlock, mounts, overlay::Layers, private, privileges, reaper, send};
+use super::{Failure, Step, channel, disk::Disk, hidden, landlock, mounts, overlay::Layers, packages::Packages, private, privileges, reaper, send};
 use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 
 /// Does not come back before everything has ended.
@@ -22,6 +22,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let Some(ground) = read_frame::<Ground>(&mut server).step("plan")? else { process::exit(0) };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let layers = Layers::open(&ground)?;
+    let packages = Packages::open(&ground)?;
     let covers = private::raise(&ground)?;
     privileges::limit(&ground.limits)?;
     private::seal_proc()?;
@@ -30,16 +31,18 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     covers.still_stand()?;
     let shadow = layers.mount(&plan)?;
     mounts::attach(&shadow, &ground.folder, "shadow of the workspace")?;
+    let (caches, fetched) = packages.mount(&plan)?;
     hidden::hide(&plan)?;
     privileges::drop_all()?;
     let mut writable: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm", "/dev/pts"].map(Path::new).to_vec();
     writable.extend([ground.home.as_path(), ground.folder.as_path()]);
+    writable.extend(caches.iter().map(PathBuf::as_path));
     writable.retain(|path| path.is_dir());
     landlock::restrict(&writable, &private::devices())?;
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(layers.into_upper(), ground.limits.shadow_size);
+    let disk = Disk::new(layers.into_upper(), fetched, ground.limits.shadow_size);
     reaper::listen_to(&server, &ground.limits, disk)?;
     let command = start(&plan)?;
     send(&mut server, &Report::Started).step("start")?;
