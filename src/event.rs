@@ -176,8 +176,8 @@ pub enum Event {
     EffectStart { effect: String, digest: String, detail: Value },
     #[serde(rename = "effect.result")]
     EffectResult { effect: String, digest: String, ok: bool, detail: Value },
-    /// A command's connection as the proxy decided about it, before it is dialled. `connection` counts within the call; `why`
-    /// is of a refusal, `address` of a connection that was let through.
+    /// A command's connection as the proxy decided about it, before a byte of the command is passed on. `connection` counts
+    /// within the call; `why` is of a refusal, or of a failure where it was allowed; `address` is what was dialled.
     #[serde(rename = "net.connect")]
     NetConnect {
         host: String,

@@ -34,7 +34,7 @@ mod verdict;
 
 pub use action::{Action, ActionKind, PushKind};
 pub use explain::{Explanation, Report, check, explain};
-pub use hosts::{split as host_and_port, well_formed as exact_host};
+pub use hosts::host_and_port;
 pub use layers::Policy;
 pub use level::Level;
 pub use net::NetTerms;

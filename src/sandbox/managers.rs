@@ -222,7 +222,7 @@ fn cargo_config(text: &str) -> String {
 /// Keeps these keys of a table; what is no table goes whole.
 fn keep(config: &mut toml::Table, name: &str, keys: &[&str]) {
     match config.get_mut(name) {
-        Some(Value::Table(table)) => table.retain(|key, _| keys.contains(&key.as_str())),
+        Some(Value::Table(table)) => table.retain(|key, _| keys.contains(&key)),
         Some(_) => drop(config.remove(name)),
         None => {}
     }

@@ -17,6 +17,7 @@ mod hints;
 mod keeper;
 mod level;
 mod managers;
+pub mod net;
 mod packages;
 mod plan;
 mod registries;
@@ -69,6 +70,7 @@ pub struct LinuxSandbox {
     level: OnceCell<(Level, String)>,
     swept: Once,
     removals: Arc<Removals>,
+    network: net::Network,
 }
 
 impl LinuxSandbox {
@@ -84,13 +86,19 @@ impl LinuxSandbox {
         // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
         let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default() }
+        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default(), network: net::Network::default() }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
     pub fn hiding(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         self.hidden.extend(folders);
         self
+    }
+
+    /// With this way to the world for commands that have network.
+    #[must_use]
+    pub fn reaching(self, network: net::Network) -> Self {
+        LinuxSandbox { network, ..self }
     }
 
     /// The image of the wall process and its arguments.
@@ -160,8 +168,11 @@ impl LinuxSandbox {
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
+        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         LinuxSession::new(
             session::Parts {
+                network: self.network.clone(),
+                trust,
                 wall: self.wall(),
                 cache: self.paths.cache.clone(),
                 home: self.home.clone(),

@@ -18,6 +18,7 @@ use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
+    net::{Network, Proxy, variables},
     plan::{Ground, Limits, Packages, Plan, Report, frame},
     running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
@@ -42,6 +43,9 @@ pub(super) struct Parts {
     pub shell: PathBuf,
     pub shell_args: &'static [&'static str],
     pub env: Vec<(String, String)>,
+    /// For commands that have network: the way out, and whom TLS may trust.
+    pub network: Network,
+    pub trust: Vec<(String, String)>,
 }
 
 /// A session at level L3.
@@ -110,8 +114,13 @@ impl LinuxSession {
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
-        let Parts { spec, view, shell, shell_args, env, .. } = &self.parts;
+    fn prepare(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        proxy: Option<&Proxy>,
+    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+        let Parts { spec, view, shell, shell_args, env, trust, .. } = &self.parts;
         let mut state = self.state();
         let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
         armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
@@ -132,6 +141,11 @@ impl LinuxSession {
         masked.extend(view::sockets(view, &spec.folder));
         let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
         args.push(command.text.clone());
+        let mut env = env.clone();
+        if let Some(proxy) = proxy {
+            env.extend(trust.iter().cloned());
+            env.extend(variables::of_proxy(proxy.port(), &command.network));
+        }
         let plan = Plan {
             proof: (!state.proved).then(|| PROOF.to_owned()),
             folder: (about.dev(), about.ino()),
@@ -141,9 +155,20 @@ impl LinuxSession {
             cwd: below(&spec.folder, command.cwd.as_str()),
             shell: shell.clone(),
             args,
-            env: env.clone(),
+            env,
         };
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+    }
+
+    /// A proxy on the loopback of a process 1, for a command that may reach something.
+    async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
+        if command.network.is_empty() {
+            return Ok(None);
+        }
+        let listener = keeper.door(waiting).await?;
+        let Parts { network, spec, .. } = &self.parts;
+        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.private.clone());
+        started.map(Some).map_err(|e| Unrun::Lost(format!("no proxy for the command: {e}")))
     }
 
     /// Runs it with what stands ready. What fails without a reason of the machine's is replaced once.
@@ -160,11 +185,16 @@ impl LinuxSession {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
             let tried = match warm.ready(&self.parts.wall, &self.ground).await {
-                Ok((keeper, waiting)) => {
+                Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
-                    let (plan, hidden) = self.prepare(command, shadow)?;
-                    let attended = attend(keeper, waiting, &plan, command.timeout, sink, cancel).await;
-                    attended.map(|ended| (ended, hidden))
+                    match self.proxy(command, keeper, &mut waiting).await {
+                        Ok(proxy) => {
+                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
+                            attended.map(|ended| (ended, hidden))
+                        }
+                        Err(unrun) => Err(unrun),
+                    }
                 }
                 Err(unrun) => Err(unrun),
             };

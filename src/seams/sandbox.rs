@@ -103,9 +103,12 @@ pub struct Connection {
 /// See [`Connection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionNews {
-    /// One sentence says why. Nothing of it left this machine, but for a name that was resolved.
+    /// One sentence says why. Nothing that the command said left this machine; a name may have been resolved, and a connection
+    /// to its host opened and closed without a byte.
     Refused(String),
-    /// To this address with port; said before it is dialled.
+    /// It may be made, and the host could not be reached: one sentence says why.
+    Failed(String),
+    /// To this address with port; said before a byte of the command goes there.
     Opened(String),
     /// Bytes that the command sent and received, and why the proxy ended it, if it did.
     Closed { sent: u64, received: u64, why: Option<String> },

@@ -21,8 +21,8 @@ pub(super) fn host_of(written: &str) -> Result<Option<String>, String> {
     let host = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
     let has_port = host.rsplit_once(':').is_some_and(|(_, digits)| !digits.is_empty() && !digits.ends_with(']'));
     let host = if has_port { host } else { format!("{}:{port}", host.trim_end_matches(':')) };
-    match policy::exact_host(&host) {
-        true => Ok(Some(host)),
-        false => Err(format!("\"{}\" is no host that can be reached", host.escape_debug())),
+    if policy::host_and_port(&host).is_none() {
+        return Err(format!("\"{}\" is no host that can be reached", host.escape_debug()));
     }
+    Ok(Some(host))
 }
