@@ -69,6 +69,8 @@ struct State {
     shadow: ShadowFolders,
     /// The first mount has been proved.
     proved: bool,
+    /// What stood in git's own folders when the last command had ended.
+    git: u64,
 }
 
 impl LinuxSession {
@@ -97,7 +99,7 @@ impl LinuxSession {
             filter: FILTER.clone(),
         };
         let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
-        let state = Arc::new(Mutex::new(State { shadow, proved: false }));
+        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
         Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
     }
 
@@ -219,8 +221,8 @@ impl LinuxSession {
         }
     }
 
-    /// What the command changed; found out off the runtime's threads.
-    async fn changed(&self) -> Result<Vec<String>, SandboxError> {
+    /// What the command changed, and whether it wrote to git's own folders; found out off the runtime's threads.
+    async fn changed(&self) -> Result<(Vec<String>, bool), SandboxError> {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,7 +230,9 @@ impl LinuxSession {
                 state.shadow.proved()?;
                 state.proved = true;
             }
-            state.shadow.changed()
+            let (paths, git) = state.shadow.changed()?;
+            let before = std::mem::replace(&mut state.git, git);
+            Ok((paths, git != 0 && git != before))
         };
         let scanned = tokio::task::spawn_blocking(scan).await.unwrap_or_else(|e| Err(io::Error::other(e)));
         scanned.map_err(|e| refusal("shadow folders", &format!("the changes of the command cannot be listed: {e}")))
@@ -278,7 +282,7 @@ impl SandboxSession for LinuxSession {
             }
             _ => outcome.signal = Some(9),
         }
-        outcome.changed = self.changed().await?;
+        (outcome.changed, outcome.git) = self.changed().await?;
         Ok(outcome)
     }
 

@@ -134,6 +134,8 @@ pub struct Outcome {
     /// Paths that stand changed by commands in the shadow and that nobody took ([`SandboxSession::take`]); the user's files
     /// stay as they are. A folder stands for everything that was in it: it is gone, or replaced.
     pub changed: Vec<String>,
+    /// It wrote to git's own folders (commits, branches, stashes; not merely the index): that vanishes with the shadow.
+    pub git: bool,
     /// Secret files that were hidden while it ran.
     pub hidden: Vec<String>,
 }

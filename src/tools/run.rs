@@ -198,6 +198,9 @@ fn report(
         out.push_str("(no output)");
     }
     out.push_str(changes);
+    if outcome.git {
+        out.push_str("\n[what the command did in .git stays in the shadow and vanishes with it: the user's repository is as it was]");
+    }
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);
         if !hidden.is_empty() {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod architecture;
+#[path = "../support/dice.rs"]
+mod dice;
 mod matching;
 mod paths;
 mod policy;
