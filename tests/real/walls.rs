@@ -8,23 +8,31 @@ mod bench;
 mod builds;
 #[path = "walls/ends.rs"]
 mod ends;
+#[path = "walls/fetching.rs"]
+mod fetching;
 #[path = "walls/files.rs"]
 mod files;
 #[path = "walls/keeper.rs"]
 mod keeper;
 #[path = "walls/levels.rs"]
 mod levels;
+#[path = "walls/managers.rs"]
+mod managers;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]
 mod network;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/projects.rs"]
+mod projects;
 #[path = "walls/refusals.rs"]
 mod refusals;
 #[path = "walls/secrets.rs"]
 mod secrets;
 #[path = "walls/shadows.rs"]
 mod shadows;
+#[path = "walls/stock.rs"]
+mod stock;
 #[path = "walls/users.rs"]
 mod users;
