@@ -34,7 +34,7 @@ mod verdict;
 
 pub use action::{Action, ActionKind, PushKind};
 pub use explain::{Explanation, Report, check, explain};
-pub use hosts::host_and_port;
+pub use hosts::{host_and_port, of_address as host_of_address};
 pub use layers::Policy;
 pub use level::Level;
 pub use net::NetTerms;

@@ -4,6 +4,8 @@
 //! Effects are looked at from outside the walls, in scratch folders of its own, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod network;
+
 use std::{
     fs, io,
     net::TcpListener,
@@ -68,6 +70,7 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
+    results.extend(network::run(&scratch, sandbox).await?);
     results.push(endless(&scratch, &session).await?);
     Ok(results)
 }

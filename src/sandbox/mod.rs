@@ -86,7 +86,16 @@ impl LinuxSandbox {
         // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
         let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default(), network: net::Network::default() }
+        LinuxSandbox {
+            paths,
+            home,
+            variables,
+            hidden,
+            level: OnceCell::new(),
+            swept: Once::new(),
+            removals: Arc::default(),
+            network: net::Network::default(),
+        }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.

@@ -116,12 +116,7 @@ impl LinuxSession {
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(
-        &self,
-        command: &Command,
-        shadow: &Shadow,
-        proxy: Option<&Proxy>,
-    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let Parts { spec, view, shell, shell_args, env, trust, .. } = &self.parts;
         let mut state = self.state();
         let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
@@ -169,7 +164,7 @@ impl LinuxSession {
         }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
-        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.private.clone());
+        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
         started.map(Some).map_err(|e| Unrun::Lost(format!("no proxy for the command: {e}")))
     }
 

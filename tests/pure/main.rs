@@ -8,5 +8,6 @@ mod matching;
 mod paths;
 mod policy;
 mod proposal;
+mod proxy;
 mod roots;
 mod text;

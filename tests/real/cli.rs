@@ -123,11 +123,22 @@ fn what_is_not_built_says_so() {
         &["audit", "purge", "--before", "2020"],
         &["audit", "verify", "--against", "w"],
         &["policy", "replay", "p.toml"],
-        &["sandbox", "run", "--net", "h:1", "--", "true"],
     ] {
         let ran = user.run(arguments);
         assert_eq!(ran.code, 2, "{arguments:?}");
         assert!(ran.err.contains("not available yet"), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_way_out_is_an_exact_host_and_port() {
+    let user = User::new();
+    for net in ["example.org", "https://example.org", "*.example.org:443", "example.org:0443", ":443", "10.0.0.1", ""] {
+        let ran = user.run(["sandbox", "run", "--net", net, "--", "true"]);
+        assert!(
+            ran.code == 2 && ran.err.contains("no exact host:port") && ran.err.contains("for example --net"),
+            "{net}: {ran:?}"
+        );
     }
 }
 

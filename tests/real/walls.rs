@@ -26,6 +26,12 @@ mod network;
 mod processes;
 #[path = "walls/projects.rs"]
 mod projects;
+#[path = "walls/proxy.rs"]
+mod proxy;
+#[path = "walls/proxy_caps.rs"]
+mod proxy_caps;
+#[path = "walls/proxy_tls.rs"]
+mod proxy_tls;
 #[path = "walls/refusals.rs"]
 mod refusals;
 #[path = "walls/secrets.rs"]

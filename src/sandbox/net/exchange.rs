@@ -5,7 +5,10 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::atomic::AtomicU64,
+    time::Duration,
 };
+
+use rustix::net::sockopt::set_socket_linger;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -77,7 +80,7 @@ struct Through {
     host: String,
     port: u16,
     first: Vec<u8>,
-    /// Of a plain exchange: bytes of body that may follow; a tunnel has no such bound.
+    /// Of a plain exchange: bytes of its body that follow; a tunnel has no such bound.
     plain: Option<u64>,
 }
 
@@ -87,24 +90,38 @@ async fn open(client: &mut TcpStream, number: u32, shared: &Shared) -> Result<Th
     let mut bytes = Vec::new();
     let Request { target, asked, length } = request(client, &mut bytes, shared).await?;
     let rest = bytes.split_off(length);
-    let Some((host, port)) = host_and_port(&target).map(|(host, port)| (host.to_owned(), port)) else { return Err(Ended::Silent) };
+    let Some((host, port)) = host_and_port(&target).map(|(host, port)| (host.to_owned(), port)) else {
+        return Err(Ended::Silent);
+    };
     let refused = |status: Option<u16>, why: String| Ended::Refused { host: host.clone(), port, status, why };
     if number > caps.in_all {
         return Err(refused(Some(503), format!("a command may make {} connections, and this one has", caps.in_all)));
     }
     if !shared.named.contains(&target) {
-        let why = format!("{target} is not among the hosts that this command was allowed ({}). Name it in the command's network list, so that the user is asked", listed(&shared.named));
+        let why = format!(
+            "{target} is not among the hosts that this command was allowed ({}). Name it in the command's network list, so that the user is asked",
+            listed(&shared.named)
+        );
         return Err(refused(Some(403), why));
     }
-    if let Asked::Plain { method, body, .. } = &asked
-        && (!matches!(method.as_str(), "GET" | "HEAD") || *body > 0)
-    {
-        let why = format!("in the clear only GET and HEAD are passed on, without a body, and this is {} to {target}", head::shown(method));
-        return Err(refused(Some(403), why));
+    if let Asked::Plain { method, body, .. } = &asked {
+        let reads = matches!(method.as_str(), "GET" | "HEAD") && *body == 0;
+        if !reads && !shared.terms.methods.contains(&(target.clone(), method.clone())) {
+            let why = format!(
+                "in the clear only GET and HEAD without a body are passed on, and this is {} to {target}; a rule of the user's policy \
+                 can name more `methods`",
+                head::shown(method)
+            );
+            return Err(refused(Some(403), why));
+        }
     }
     let (server, at) = dial(&host, port, shared).await?;
     let (first, plain) = match asked {
-        Asked::Plain { head, body, .. } => (head, Some(body)),
+        Asked::Plain { mut head, body, .. } => {
+            let here = rest.len().min(usize::try_from(body).unwrap_or(usize::MAX));
+            head.extend_from_slice(&rest[..here]);
+            (head, Some(body - here as u64))
+        }
         Asked::Tunnel => {
             let hung_up = |_| Ended::Silent;
             client.write_all(answer::ESTABLISHED).await.map_err(hung_up)?;
@@ -154,8 +171,12 @@ async fn dial(host: &str, port: u16, shared: &Shared) -> Result<(TcpStream, Sock
             Err(_) => return Err(failed(format!("the name {host} was not resolved in time"))),
         },
     };
-    let checked = address::checked(host, port, &addresses, &shared.private)
-        .map_err(|why| Ended::Refused { host: host.to_owned(), port, status: Some(403), why })?;
+    let checked = address::checked(host, port, &addresses, &shared.terms.private).map_err(|why| Ended::Refused {
+        host: host.to_owned(),
+        port,
+        status: Some(403),
+        why,
+    })?;
     let mut last = String::new();
     for at in checked.into_iter().take(TRIES) {
         match timeout(patience, TcpStream::connect(at)).await {
@@ -210,31 +231,36 @@ impl Through {
         let (sent, received) = (Meter::new(u64::MAX), Meter::new(u64::MAX));
         let busy = AtomicU64::new(0);
         let passing = async {
-            sent.takes(first.len());
             if !shared.sent.takes(first.len()) {
                 return Halt::Cap;
             }
+            sent.takes(first.len());
             if !matches!(timeout(caps.idle, server.write_all(&first)).await, Ok(Ok(()))) {
                 return Halt::Broken;
             }
             let (from_client, to_client) = client.split();
             let (from_server, to_server) = server.split();
-            let up = pump(from_client, to_server, Lane { all: &shared.sent, own: &sent }, &busy, caps.idle);
-            let down = pump(from_server, to_client, Lane { all: &shared.received, own: &received }, &busy, caps.idle);
-            if plain.is_some() {
-                // One exchange: what else the command says is not passed on, and its answer ends with the connection.
-                return down.await;
-            }
+            let (exchange, body) = (plain.is_some(), plain.unwrap_or(u64::MAX));
+            // Servers take the end of what they are sent for a client that went away.
+            let up = Lane { all: &shared.sent, own: &sent, hang_up: !exchange };
+            let down = Lane { all: &shared.received, own: &received, hang_up: true };
+            let up = pump(from_client.take(body), to_server, up, &busy, caps.idle);
+            let down = pump(from_server, to_client, down, &busy, caps.idle);
             tokio::pin!(up, down);
             tokio::select! {
                 halt = &mut up => if halt == Halt::End { down.await } else { halt },
-                halt = &mut down => if halt == Halt::End { up.await } else { halt },
+                // The answer of a plain exchange ends with its connection; what else the command says is not passed on.
+                halt = &mut down => if halt == Halt::End && !exchange { up.await } else { halt },
             }
         };
         let halt = tokio::select! {
             () = shared.stop.cancelled() => Halt::End,
             halt = passing => halt,
         };
+        if halt != Halt::End {
+            // Cut off must not look like whole: some answers end with their connection.
+            let _ = set_socket_linger(&client, Some(Duration::ZERO));
+        }
         let why = match halt {
             Halt::End | Halt::Broken => None,
             Halt::Idle => Some(format!("it carried nothing for {} s", caps.idle.as_secs())),

@@ -117,7 +117,8 @@ fn plain_body(headers: &[httparse::Header<'_>]) -> Result<u64, (u16, &'static st
     }
     let mut lengths = named("content-length");
     let (length, more) = (lengths.next(), lengths.next().is_some());
-    let digits = |value: &[u8]| value.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten();
+    let digits =
+        |value: &[u8]| value.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten();
     match length {
         None => Ok(0),
         Some(header) => digits(header.value).filter(|_| !more).ok_or((400, "the length of the body is not clear")),
@@ -131,7 +132,9 @@ fn head(method: &str, target: &str, path: &str, headers: &[httparse::Header<'_>]
     let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n").into_bytes();
     let connection = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("connection"));
     let listed: Vec<String> = connection
-        .flat_map(|header| String::from_utf8_lossy(header.value).split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>())
+        .flat_map(|header| {
+            String::from_utf8_lossy(header.value).split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+        })
         .collect();
     for header in headers {
         let own = |name: &str| name.eq_ignore_ascii_case(header.name);

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Network, exchange, relay::Meter};
-use crate::seams::{Connection, ConnectionNews};
+use crate::seams::{Connection, ConnectionNews, NetTerms};
 
 /// News that wait to be heard; what makes more of them waits too.
 const NEWS: usize = 256;
@@ -38,8 +38,7 @@ pub(super) struct Shared {
     pub network: Network,
     /// What the command may reach, each an exact `host:port`.
     pub named: Vec<String>,
-    /// See [`crate::policy::NetTerms`].
-    pub private: Vec<String>,
+    pub terms: NetTerms,
     pub sent: Meter,
     pub received: Meter,
     pub stop: CancellationToken,
@@ -69,7 +68,7 @@ impl Proxy {
         listener: TcpListener,
         network: Network,
         named: Vec<String>,
-        private: Vec<String>,
+        terms: NetTerms,
     ) -> io::Result<Proxy> {
         let port = listener.local_addr()?.port();
         let (sender, news) = mpsc::channel(NEWS);
@@ -78,7 +77,7 @@ impl Proxy {
         let shared = Shared {
             network,
             named,
-            private,
+            terms,
             sent: Meter::new(caps.sent),
             received: Meter::new(caps.received),
             stop: stop.clone(),

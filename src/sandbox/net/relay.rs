@@ -48,13 +48,14 @@ pub(super) enum Halt {
     Cap,
 }
 
-/// One direction: the command's meter, and the connection's.
+/// One direction: the command's meter, the connection's, and whether the receiver is told when there is no more.
 pub(super) struct Lane<'a> {
     pub all: &'a Meter,
     pub own: &'a Meter,
+    pub hang_up: bool,
 }
 
-/// Passes bytes on until the sender has no more, then says so to the receiver. `busy` counts in both directions: one that is
+/// Passes bytes on until the sender has no more. `busy` counts in both directions: one that is
 /// silent while the other works is not idle.
 pub(super) async fn pump(
     mut from: impl AsyncRead + Unpin,
@@ -85,8 +86,8 @@ pub(super) async fn pump(
         }
         busy.fetch_add(1, Ordering::Relaxed);
     }
-    match to.shutdown().await {
-        Ok(()) => Halt::End,
-        Err(_) => Halt::Broken,
+    if lane.hang_up && to.shutdown().await.is_err() {
+        return Halt::Broken;
     }
+    Halt::End
 }

@@ -21,7 +21,9 @@ const TRUST: [&str; 9] = [
 pub(in crate::sandbox) fn of_proxy(port: u16, network: &[String]) -> Vec<(String, String)> {
     let address = format!("http://127.0.0.1:{port}");
     // What commands open on their own loopback is reached directly, unless the list names the machine's.
-    let named = |host: &&str| network.iter().any(|one| host_and_port(one).is_some_and(|(name, _)| name.trim_matches(['[', ']']) == *host));
+    let named = |host: &&str| {
+        network.iter().any(|one| host_and_port(one).is_some_and(|(name, _)| name.trim_matches(['[', ']']) == *host))
+    };
     let direct: Vec<&str> = ["localhost", "127.0.0.1", "::1"].into_iter().filter(|host| !named(host)).collect();
     let direct = direct.join(",");
     let proxied = [

@@ -11,8 +11,11 @@ use std::{
 
 use countersign::{
     path::WsPath,
-    sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Command, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile},
+    sandbox::{LinuxSandbox, SandboxPaths, net::Network},
+    seams::{
+        Command, Connection, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
+        ShadowFile,
+    },
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +56,8 @@ pub struct Bench {
 pub struct Ran {
     pub outcome: Outcome,
     pub output: String,
+    /// What became of its connections.
+    pub news: Vec<Connection>,
 }
 
 impl Ran {
@@ -63,7 +68,7 @@ impl Ran {
 
 /// All output.
 #[derive(Default)]
-pub struct Collect(Vec<u8>);
+pub struct Collect(Vec<u8>, pub Vec<Connection>);
 
 impl Collect {
     pub fn text(&self) -> String {
@@ -74,6 +79,10 @@ impl Collect {
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    fn connection(&mut self, news: &Connection) {
+        self.1.push(news.clone());
     }
 }
 
@@ -187,11 +196,16 @@ impl Bench {
 
     /// A bench whose folders and spec are changed first.
     pub async fn with(change: impl FnOnce(&Path, &mut SandboxSpec)) -> Self {
+        Self::reaching(Network::default(), change).await
+    }
+
+    /// The same with this way to the world for commands that have network.
+    pub async fn reaching(network: Network, change: impl FnOnce(&Path, &mut SandboxSpec)) -> Self {
         let (root, out) = (folders(), visible());
         put(out.path(), "file", "victim\n");
         let mut spec = spec(&root.path().join("w"));
         change(root.path(), &mut spec);
-        let session = sandbox(root.path()).open(spec).await.unwrap();
+        let session = sandbox(root.path()).reaching(network).open(spec).await.unwrap();
         Bench { root, out, session }
     }
 
@@ -237,10 +251,21 @@ impl Bench {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
-        let mut sink = Collect::default();
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: Vec::new() };
+        self.run_command(command, shadow, cancel).await
+    }
+
+    /// Runs behind the walls, with a way out to these hosts.
+    pub async fn net(&self, text: &str, network: &[String]) -> Ran {
+        let timeout = Duration::from_secs(60);
+        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: network.to_vec() };
+        self.run_command(command, &Shadow::default(), &CancellationToken::new()).await.unwrap()
+    }
+
+    async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
+        let mut sink = Collect::default();
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: sink.text() })
+        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.

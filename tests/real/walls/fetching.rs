@@ -55,8 +55,8 @@ async fn fetch(bench: &Bench, text: &str, hosts: &[&str]) -> (Ran, Heard) {
     (Ran { outcome, output }, heard)
 }
 
-/// A host that nobody may be sent to, in a list of hosts that is not empty.
-const ELSEWHERE: &str = "packages.example:443";
+/// A registry that no command here is let to.
+const ELSEWHERE: &str = "packages.example:80";
 
 const CRATE: &str = "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nadder = \"1\"\n";
 const LIB: &str = "pub fn three() -> u32 { adder::add(1, 2) }\n#[test]\nfn is_three() { assert_eq!(three(), 3); }\n";
@@ -71,9 +71,11 @@ async fn cargo_fetches_with_network_and_builds_without() {
     let before = bench.world();
     let closed = bench.sh("cargo fetch 2>&1").await;
     assert!(!closed.ok() && stock.times("") == 0, "{closed:?}");
-    let (denied, heard) = fetch(&bench, "cargo fetch 2>&1", &[ELSEWHERE]).await;
+    let elsewhere = "cargo fetch --config 'source.stock.registry=\"sparse+http://packages.example/index/\"' 2>&1";
+    let (denied, heard) = fetch(&bench, elsewhere, &[&stock.host]).await;
     assert!(!denied.ok() && stock.times("") == 0, "{denied:?}");
-    assert!(heard.refused.contains(&stock.host) && denied.output.contains("not among the hosts"), "{}", denied.output);
+    assert!(heard.refused.contains(&ELSEWHERE.to_owned()), "{:?}", heard.refused);
+    assert!(denied.output.contains("not among the hosts"), "{}", denied.output);
 
     let (fetched, heard) = fetch(&bench, "cargo fetch 2>&1", &[&stock.host]).await;
     assert!(fetched.ok() && heard.refused.is_empty() && heard.opened.contains(&stock.host), "{fetched:?}");
@@ -100,9 +102,10 @@ async fn npm_fetches_with_network_and_works_without() {
     })
     .await;
     let before = bench.world();
-    let (denied, heard) = fetch(&bench, "npm install tiny --no-audit --fetch-retries=0 2>&1", &[ELSEWHERE]).await;
-    assert!(!denied.ok() && denied.output.contains("403") && stock.times("") == 0, "{denied:?}");
-    assert!(heard.refused.contains(&stock.host), "{:?}", heard.refused);
+    let elsewhere = "npm install tiny --no-audit --fetch-retries=0 --registry=http://packages.example/ 2>&1";
+    let (denied, heard) = fetch(&bench, elsewhere, &[&stock.host]).await;
+    assert!(!denied.ok() && stock.times("") == 0 && heard.refused.contains(&ELSEWHERE.to_owned()), "{denied:?}");
+    assert!(denied.output.contains("not open for this command"), "{denied:?}");
 
     let (fetched, heard) = fetch(&bench, "npm install tiny --no-audit 2>&1", &[&stock.host]).await;
     assert!(fetched.ok() && heard.refused.is_empty(), "{fetched:?}");
@@ -127,8 +130,13 @@ async fn pip_fetches_with_network_and_its_packages_work_without() {
     let (bench, stock) = stocked(|root| put(root, "w/main.py", "import pytiny\nprint(pytiny.ANSWER)\n")).await;
     let before = bench.world();
     let install = "/usr/bin/python3 -m pip install --retries 0 --target libs pytiny 2>&1";
-    let (denied, heard) = fetch(&bench, install, &[ELSEWHERE]).await;
-    assert!(!denied.ok() && stock.times("") == 0 && heard.refused.contains(&stock.host), "{denied:?}");
+    let elsewhere = format!(
+        "{} -v --index-url http://packages.example/simple --trusted-host packages.example 2>&1",
+        install.trim_end_matches(" 2>&1")
+    );
+    let (denied, heard) = fetch(&bench, &elsewhere, &[&stock.host]).await;
+    assert!(!denied.ok() && stock.times("") == 0 && heard.refused.contains(&ELSEWHERE.to_owned()), "{denied:?}");
+    assert!(denied.output.contains("not open for this command"), "{denied:?}");
     let (fetched, heard) = fetch(&bench, install, &[&stock.host]).await;
     assert!(fetched.ok() && heard.refused.is_empty(), "{fetched:?}");
     assert_eq!(bench.must("PYTHONPATH=libs /usr/bin/python3 main.py").await, "42\n");

@@ -30,6 +30,8 @@ async fn found(root: &TempDir, name: &str, changes: &[(&str, String)]) -> Result
 async fn npm_names_the_users_registries_and_none_of_the_workspace() {
     let root = folders();
     let own = found(&root, "npm", &[]).await.unwrap();
+    let none = found(&root, "npm", &[("PATH", "/nonexistent".into())]).await.unwrap_err();
+    assert!(none.contains("npm is not installed") && none.contains("host:port"), "{none}");
     put(root.path(), "w/.npmrc", "registry=https://npm.hostile.example/\n");
     put(root.path(), "w/package.json", "{}");
     assert_eq!(found(&root, "npm", &[("npm_config_registry", "https://npm.hostile.example/".into())]).await.unwrap(), own);
@@ -40,8 +42,6 @@ async fn npm_names_the_users_registries_and_none_of_the_workspace() {
     );
     let set = found(&root, "npm", &[]).await.unwrap();
     assert_eq!(set.hosts, ["npm.example:443", "team.example:8080"]);
-    let none = found(&root, "npm", &[("PATH", "/nonexistent".into())]).await.unwrap_err();
-    assert!(none.contains("npm is not installed") && none.contains("host:port"), "{none}");
 }
 
 #[tokio::test]
