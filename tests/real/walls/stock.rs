@@ -93,12 +93,17 @@ fn pages(host: &str) -> Pages {
 
     put(root, "package/package.json", "{\"name\": \"tiny\", \"version\": \"1.0.0\", \"main\": \"index.js\"}\n");
     put(root, "package/index.js", "module.exports = 42;\n");
-    let version = serde_json::json!({
-        "name": "tiny", "version": "1.0.0", "main": "index.js", "dist": {"tarball": format!("http://{host}/npm/tiny/-/tiny-1.0.0.tgz")},
+    made("tar czf tiny.tgz package && echo", root);
+    let digest =
+        "import base64, hashlib; print(base64.b64encode(hashlib.sha512(open('tiny.tgz', 'rb').read()).digest()).decode())";
+    let digest = String::from_utf8(made(&format!("/usr/bin/python3 -c \"{digest}\""), root)).unwrap();
+    let dist = serde_json::json!({
+        "tarball": format!("http://{host}/npm/tiny/-/tiny-1.0.0.tgz"), "integrity": format!("sha512-{}", digest.trim()),
     });
+    let version = serde_json::json!({"name": "tiny", "version": "1.0.0", "main": "index.js", "dist": dist});
     let about = serde_json::json!({"name": "tiny", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}});
     page("/npm/tiny", json, about.to_string().into_bytes());
-    page("/npm/tiny/-/tiny-1.0.0.tgz", bytes, made("tar czf - package", root));
+    page("/npm/tiny/-/tiny-1.0.0.tgz", bytes, made("cat tiny.tgz", root));
 
     put(root, "pytiny/__init__.py", "ANSWER = 42\n");
     let about = "Metadata-Version: 2.1\nName: pytiny\nVersion: 1.0.0\n";
