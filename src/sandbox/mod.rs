@@ -142,8 +142,7 @@ impl LinuxSandbox {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
         make_private(&folder)?;
         // Held like a shadow's, so that a probe that is cut short is swept like one.
-        let lock = std::fs::File::create(removals::lock_of(&folder)).ok();
-        lock.as_ref().map(std::fs::File::lock);
+        let lock = removals::lock(&folder).ok();
         let proved = async {
             let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
             let command =
@@ -165,6 +164,10 @@ impl LinuxSandbox {
     pub fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        if folder.to_str().is_none() {
+            let why = format!("{} has a name that is not UTF-8", folder.display());
+            return Err(SandboxError { step: "workspace folder".into(), why, hint: "Rename the folder.".into() });
+        }
         let spec = SandboxSpec { folder, ..spec.clone() };
         check_owner(&spec.folder)?;
         make_private(&self.paths.cache)?;

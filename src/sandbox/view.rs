@@ -111,6 +111,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
     let mut replaced = replaced();
     replaced.extend(managers::replaced(&programs, home));
+    replaced.extend(git::configs_above(&spec.folder));
     if let Some(work_tree) = git::linked(&spec.folder) {
         shown.push(work_tree.common.clone());
         replaced.extend(work_tree.configs);

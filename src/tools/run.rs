@@ -170,7 +170,9 @@ fn report(
         let _ = write!(out, "\n[network: {}; there is no other way out]", closed.join("; "));
     }
     if outcome.git {
-        out.push_str("\n[what the command did in .git stays in the shadow and vanishes with it: the user's repository is as it was]");
+        out.push_str(
+            "\n[what the command did in .git stays in the shadow and vanishes with it: the user's repository is as it was]",
+        );
     }
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);

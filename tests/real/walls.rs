@@ -6,6 +6,8 @@
 mod bench;
 #[path = "walls/builds.rs"]
 mod builds;
+#[path = "walls/cases.rs"]
+mod cases;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/fetching.rs"]

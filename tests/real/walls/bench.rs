@@ -42,6 +42,37 @@ pub const CREDENTIALS: &[&str] = &[
 ];
 pub const CANARY: &str = "canary-4711-do-not-leak";
 
+/// Variables of the server that hold a secret, name a socket, or make programs load and run something.
+const UNWANTED: &[&str] = &[
+    "API_KEY",
+    "GH_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "DB_PASSWORD",
+    "SSH_AUTH_SOCK",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DOCKER_HOST",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "BASH_ENV",
+    "ENV",
+    "BASH_FUNC_ls%%",
+    "PROMPT_COMMAND",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PERL5OPT",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "RUSTC_WRAPPER",
+    "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+    "GIT_CONFIG_COUNT",
+    "GIT_SSH_COMMAND",
+    "GIT_EXTERNAL_DIFF",
+    "EDITOR",
+];
+
 /// Folders of one test; gone when it ends.
 pub struct Bench {
     /// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`.
@@ -150,10 +181,8 @@ pub fn environment(home: &Path) -> BTreeMap<String, String> {
     variables.remove("CARGO_HOME");
     variables.insert("HOME".into(), home.display().to_string());
     variables.insert("ALLOWED".into(), "yes".into());
-    for name in
-        ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"]
-    {
-        variables.insert(name.into(), CANARY.into());
+    for name in UNWANTED {
+        variables.insert((*name).into(), CANARY.into());
     }
     variables
 }
@@ -274,7 +303,7 @@ impl Bench {
     }
 }
 
-/// Every entry below `folder` with kind, mode, owner, times, size and text.
+/// Every entry below `folder` with kind, mode, owner, times, links and text.
 pub fn picture(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut left = vec![folder.to_owned()];
@@ -282,7 +311,13 @@ pub fn picture(folder: &Path) -> Vec<String> {
         let about = fs::symlink_metadata(&path).unwrap();
         let text = if about.is_file() { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
         let (mode, uid, seconds, nanos) = (about.mode(), about.uid(), about.mtime(), about.mtime_nsec());
-        lines.push(format!("{} {mode:o} {uid} {seconds}.{nanos} {} {text}", path.display(), about.nlink()));
+        // A change of rights, owner or attributes shows in it.
+        let (changed, changed_nanos) = (about.ctime(), about.ctime_nsec());
+        lines.push(format!(
+            "{} {mode:o} {uid} {seconds}.{nanos} {changed}.{changed_nanos} {} {text}",
+            path.display(),
+            about.nlink()
+        ));
         if about.is_dir() {
             left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }

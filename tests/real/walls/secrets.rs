@@ -73,6 +73,7 @@ async fn the_environment_is_built_from_nothing() {
     let known = [
         "ALLOWED",
         "CARGO_HOME",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
         "GIT_PAGER",
         "GIT_TERMINAL_PROMPT",
         "HOME",
