@@ -33,6 +33,7 @@ struct Walls {
     runtime: Runtime,
     folders: TempDir,
     session: Box<dyn SandboxSession>,
+    spec: SandboxSpec,
 }
 
 impl Walls {
@@ -48,12 +49,13 @@ impl Walls {
             home_read: Vec::new(),
             memory: 1 << 30,
             processes: 512,
+            cpu: 600,
             file_size: 1 << 30,
             tmp_size: 1 << 28,
             shadow_size: 1 << 32,
         };
-        let session = runtime.block_on(LinuxSandbox::new(paths).open(spec)).unwrap();
-        Walls { runtime, folders, session }
+        let session = runtime.block_on(LinuxSandbox::new(paths).open(spec.clone())).unwrap();
+        Walls { runtime, folders, session, spec }
     }
 
     fn run(&self, text: &str) {
@@ -99,6 +101,26 @@ fn cold(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(|| ()).bench_local_values(|()| {
         let walls = Walls::new();
         walls.run("/bin/true");
+        walls
+    });
+}
+
+/// Fifty sessions at once, each with one command, from first to last.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn fifty_at_once(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(Walls::new).bench_local_values(|walls| {
+        let paths = SandboxPaths { exe: env!("CARGO_BIN_EXE_countersign").into(), cache: walls.folders.path().join("cache") };
+        let sandbox = LinuxSandbox::new(paths);
+        let spec = walls.spec.clone();
+        walls.runtime.block_on(async {
+            let one = || async {
+                let session = sandbox.open(spec.clone()).await.unwrap();
+                let command = Command { text: "/bin/true".into(), cwd: WsPath::root(), timeout: Duration::from_secs(60) };
+                let ended = session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await;
+                assert_eq!(ended.unwrap().exit, Some(0));
+            };
+            futures_util::future::join_all((0..50).map(|_| one())).await;
+        });
         walls
     });
 }

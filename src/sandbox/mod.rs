@@ -13,6 +13,7 @@ mod entry;
 mod environment;
 mod filter;
 mod git;
+mod group;
 mod hints;
 mod keeper;
 mod level;
@@ -21,7 +22,9 @@ mod removals;
 mod running;
 mod session;
 mod shadow;
+mod spills;
 mod taken;
+mod unseen;
 mod view;
 mod wall;
 
@@ -111,6 +114,11 @@ impl LinuxSandbox {
         }
     }
 
+    /// Who sees to the memory limit, in words: found out by trying.
+    pub fn memory_limit() -> &'static str {
+        if group::works() { "memory limited by the kernel (control group)" } else { "memory sampled 25 times a second" }
+    }
+
     fn memory(&self) -> Option<level::Memory> {
         level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
     }
@@ -164,6 +172,7 @@ impl LinuxSandbox {
                 shell,
                 shell_args,
                 env,
+                variables: self.variables.clone(),
             },
             shadow,
         )
@@ -199,6 +208,7 @@ impl SandboxSpec {
             home_read: Vec::new(),
             memory: 1024 * MIB,
             processes: 512,
+            cpu: 600,
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,

@@ -14,18 +14,24 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    filter, git,
+    environment::Variables,
+    filter, git, group,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
     plan::{Ground, Limits, Plan, Report, frame},
+    removals,
     running::{Ended, attend},
     shadow::{PROOF, ShadowFolders},
+    spills::Unnamed,
+    unseen,
     view::{self, View},
 };
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
+    seams::{
+        Command, Facts, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Stopped, Written,
+    },
 };
 
 static FILTER: LazyLock<Vec<filter::Instruction>> = LazyLock::new(filter::program);
@@ -42,6 +48,8 @@ pub(super) struct Parts {
     pub shell: PathBuf,
     pub shell_args: &'static [&'static str],
     pub env: Vec<(String, String)>,
+    /// The server's own variables.
+    pub variables: Variables,
 }
 
 /// A session at level L3.
@@ -49,6 +57,9 @@ pub struct LinuxSession {
     parts: Parts,
     /// A frame of the [`Ground`].
     ground: Vec<u8>,
+    /// See [`Ground::group`].
+    group: Option<PathBuf>,
+    facts: Arc<Facts>,
     /// Also the lock that lets one command run at a time.
     warm: tokio::sync::Mutex<Warm>,
     state: Arc<Mutex<State>>,
@@ -72,6 +83,18 @@ impl LinuxSession {
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
     pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
+        let limits = Limits {
+            memory: spec.memory,
+            processes: spec.processes,
+            cpu: spec.cpu,
+            file_size: spec.file_size,
+            tmp_size: spec.tmp_size,
+            shadow_size: spec.shadow_size,
+        };
+        let group = group::create(&limits);
+        if let Some(group) = &group {
+            removals::note_group(shadow.root(), group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
+        }
         let ground = Ground {
             folder: spec.folder.clone(),
             shadow: shadow.root().to_owned(),
@@ -82,18 +105,14 @@ impl LinuxSession {
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
-            limits: Limits {
-                memory: spec.memory,
-                processes: spec.processes,
-                file_size: spec.file_size,
-                tmp_size: spec.tmp_size,
-                shadow_size: spec.shadow_size,
-            },
+            limits,
+            group: group.clone(),
             filter: FILTER.clone(),
         };
         let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        let facts = Arc::new(view.facts(spec.clone(), home.clone()));
         let state = Arc::new(Mutex::new(State { shadow, proved: false }));
-        Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
+        Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,7 +122,7 @@ impl LinuxSession {
     /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
     pub(super) async fn stand_ready(&self) {
         let mut warm = self.warm.lock().await;
-        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground).await {
+        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
             warm.waiting = Some(waiting);
         }
     }
@@ -150,7 +169,7 @@ impl LinuxSession {
         loop {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
-            let tried = match warm.ready(&self.parts.wall, &self.ground).await {
+            let tried = match warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
                 Ok((keeper, waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     let (plan, hidden) = self.prepare(command, shadow)?;
@@ -211,34 +230,20 @@ impl SandboxSession for LinuxSession {
     ) -> Result<Outcome, SandboxError> {
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
-        let mut outcome = Outcome { duration: begun.elapsed(), hidden, stopped: ended.stopped, ..Outcome::default() };
-        match ended.report {
-            Some(Report::Exited(code)) if ended.stopped.is_none() => outcome.exit = Some(code),
-            Some(Report::Signalled(signal)) if ended.stopped.is_none() => outcome.signal = Some(signal),
-            Some(Report::Processes) => {
-                outcome.signal = Some(9);
-                let most = self.parts.spec.processes;
-                sink.output(format!("\n[ended: more than {most} processes and threads]\n").as_bytes());
-            }
-            Some(Report::Shadow) => {
-                outcome.signal = Some(9);
-                let most = self.parts.spec.shadow_size >> 20;
-                sink.output(format!("\n[ended: commands left more than {most} MiB in the shadow]\n").as_bytes());
-            }
-            Some(Report::Disk) => {
-                outcome.signal = Some(9);
-                sink.output(b"\n[ended: the disk that holds the shadow is nearly full]\n");
-            }
-            Some(Report::Memory) => {
-                outcome.signal = Some(9);
-                outcome.stopped = Some(Stopped::Memory);
-            }
-            None if ended.lost && ended.stopped.is_none() => {
-                outcome.signal = Some(9);
-                sink.output(b"\n[ended: the process that keeps its walls was ended from outside]\n");
-            }
-            _ => outcome.signal = Some(9),
-        }
+        let facts = self.facts.clone();
+        let mut outcome = Outcome { duration: begun.elapsed(), hidden, facts, reached: ended.reached, ..Outcome::default() };
+        let own = |stopped: Stopped| (None, Some(9), Some(stopped));
+        (outcome.exit, outcome.signal, outcome.stopped) = match (ended.stopped, ended.report) {
+            (Some(stopped), _) => own(stopped),
+            (None, Some(Report::Exited(code))) => (Some(code), None, None),
+            (None, Some(Report::Signalled(signal))) => (None, Some(signal), None),
+            (None, Some(Report::Memory)) => own(Stopped::Memory),
+            (None, Some(Report::Cpu)) => own(Stopped::Cpu),
+            (None, Some(Report::Processes)) => own(Stopped::Processes),
+            (None, Some(Report::Shadow)) => own(Stopped::Shadow),
+            (None, Some(Report::Disk)) => own(Stopped::Disk),
+            (None, _) => own(Stopped::Walls),
+        };
         outcome.changed = self.changed().await?;
         Ok(outcome)
     }
@@ -247,6 +252,15 @@ impl SandboxSession for LinuxSession {
         let state = self.state.clone();
         let look = move || state.lock().unwrap_or_else(PoisonError::into_inner).shadow.written(&paths, most);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    async fn unseen(&self, program: &str) -> Option<String> {
+        let Parts { variables, view, spec, .. } = &self.parts;
+        unseen::program(program, variables, view, &spec.folder).map(|path| path.display().to_string())
+    }
+
+    fn spills(&self) -> Arc<dyn Spills> {
+        Arc::new(Unnamed(self.state().shadow.root().to_owned()))
     }
 
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
@@ -259,7 +273,12 @@ impl SandboxSession for LinuxSession {
 
 impl Warm {
     /// A keeper and a process 1 that waits for its plan, made now where none does.
-    async fn ready(&mut self, wall: &(PathBuf, Vec<&'static str>), ground: &[u8]) -> Result<(&mut Keeper, Waiting), Unrun> {
+    async fn ready(
+        &mut self,
+        wall: &(PathBuf, Vec<&'static str>),
+        ground: &[u8],
+        group: Option<&Path>,
+    ) -> Result<(&mut Keeper, Waiting), Unrun> {
         if self.waiting.is_none()
             && let Some(keeper) = &mut self.keeper
             && !keeper.settle().await
@@ -268,7 +287,7 @@ impl Warm {
         }
         let keeper = match &mut self.keeper {
             Some(keeper) => keeper,
-            none => none.insert(Keeper::start(wall, ground).await?),
+            none => none.insert(Keeper::start(wall, ground, group).await?),
         };
         let waiting = match self.waiting.take() {
             Some(waiting) => waiting,

@@ -5,13 +5,16 @@
 //! before anything happens. Adding a tool is one file here and one line in `registry.rs`.
 
 mod ask_user;
+mod collector;
 mod context;
+pub mod denial;
 mod diagnostics;
 mod edit_file;
 mod editor;
 mod file_op;
 mod finish;
 mod git;
+mod kept;
 mod lenient;
 mod list_files;
 pub mod matching;

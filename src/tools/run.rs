@@ -4,27 +4,26 @@ use std::{fmt::Write as _, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
-    Context, Effect, Tool, ToolResult, lenient,
+    Context, Effect, Tool, ToolResult,
+    collector::{Collected, Collector},
+    denial,
+    kept::Kept,
+    lenient,
     merge::{self, some},
     terminal,
 };
 use crate::{
-    event::{CallId, ToolCallStatus},
+    event::ToolCallStatus,
     path::WsPath,
     policy::Action,
-    seams::{Command, Editor, Outcome, OutputSink, Stopped, Update, UpdateKind},
+    seams::{Command, Outcome, SandboxError, Stopped},
 };
 
 /// What the model sees of an output: its start and its end.
 const HEAD: usize = 4 * 1024;
 const TAIL: usize = 12 * 1024;
-/// What is kept of an output: so much from its start, and so much from its end.
-const KEEP: usize = 1024 * 1024;
-/// Most bytes of one command that are shown live.
-const LIVE: usize = 256 * 1024;
 /// Most hidden files that a result names.
 const NAMES: usize = 20;
 
@@ -80,21 +79,19 @@ impl Tool for Run {
         let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
         let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
-        let mut collector = Collector::new(cx.editor, cx.call);
+        let spills = cx.shell.spills().await.map_err(|error| unrun(&error))?;
+        let mut collector = Collector::new(cx.editor, cx.call, spills);
         let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
-        let outcome = ended.map_err(|error| {
-            let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
-            ToolResult::error(format!(
-                "{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"
-            ))
-        })?;
+        let outcome = ended.map_err(|error| unrun(&error))?;
+        let collected = collector.finish();
+        let reasons = cx.shell.explained(&self.command, &collected.text, &outcome).await;
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {
             Some(Stopped::Cancelled) => String::new(),
             _ => merge::propose(cx, began, outcome.changed.clone()).await,
         };
         let piped = ends_in_pipe(&self.command);
-        let text = report(&outcome, &changes, piped, timeout, collector, cx);
+        let text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
         let status = match outcome.stopped {
             Some(Stopped::Cancelled) => ToolCallStatus::Cancelled,
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,
@@ -104,83 +101,44 @@ impl Tool for Run {
     }
 }
 
-/// Keeps the start and the end of an output and shows it as it comes.
-struct Collector<'a> {
-    editor: &'a dyn Editor,
-    call: &'a CallId,
-    head: Vec<u8>,
-    /// The latest bytes after the head; at most twice `KEEP` long between cuts.
-    tail: Vec<u8>,
-    total: usize,
-}
-
-impl<'a> Collector<'a> {
-    fn new(editor: &'a dyn Editor, call: &'a CallId) -> Self {
-        Collector { editor, call, head: Vec::new(), tail: Vec::new(), total: 0 }
-    }
-
-    /// The kept text and the number of bytes that were dropped between its start and its end.
-    fn finish(mut self) -> (String, usize) {
-        let cut = self.tail.len().saturating_sub(KEEP);
-        self.tail.drain(..cut);
-        let dropped = self.total - self.head.len() - self.tail.len();
-        if dropped == 0 {
-            self.head.append(&mut self.tail);
-            return (terminal::clean(&self.head), 0);
-        }
-        (
-            format!("{}\n[{dropped} bytes were dropped here]\n{}", terminal::clean(&self.head), terminal::clean(&self.tail)),
-            dropped,
-        )
-    }
-}
-
-impl OutputSink for Collector<'_> {
-    fn output(&mut self, bytes: &[u8]) {
-        if self.total < LIVE {
-            let text = terminal::clean(bytes);
-            self.editor.show(Update { kind: UpdateKind::ToolOutput, data: json!({"call": self.call, "text": text}) });
-        }
-        self.total += bytes.len();
-        let room = (KEEP - self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(&bytes[..room]);
-        self.tail.extend_from_slice(&bytes[room..]);
-        if self.tail.len() > 2 * KEEP {
-            self.tail.drain(..self.tail.len() - KEEP);
-        }
-    }
+/// Why no command ran, for the model and through it for the user.
+fn unrun(error: &SandboxError) -> ToolResult {
+    let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
+    ToolResult::error(format!("{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"))
 }
 
 fn report(
     outcome: &Outcome,
     changes: &str,
+    reasons: Option<String>,
     piped: bool,
     timeout: Duration,
-    collector: Collector<'_>,
+    collected: Collected,
     cx: &Context<'_>,
 ) -> String {
     let mut out = match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Timeout), ..) if timeout < cx.longest => {
             format!("ended by the time limit of {} s; timeout_s sets it, up to {}", timeout.as_secs(), cx.longest.as_secs())
         }
-        (Some(Stopped::Timeout), ..) => format!("ended by the time limit of {} s", timeout.as_secs()),
-        (Some(Stopped::Cancelled), ..) => "cancelled by the user".to_owned(),
-        (Some(Stopped::Memory), ..) => "ended by the memory limit".to_owned(),
+        (Some(Stopped::Timeout), ..) => {
+            format!("ended by the time limit of {} s, the longest ([run] max_timeout_s in policy.toml)", timeout.as_secs())
+        }
+        (Some(_), ..) => denial::ended(outcome).unwrap_or_default(),
         (None, Some(0), _) if piped => "exit code 0 of the last command in the pipe".to_owned(),
         (None, Some(code), _) => format!("exit code {code}"),
         (None, None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None, None) => "ended without an exit code".to_owned(),
     };
     let _ = writeln!(out, " ({:.1} s)", outcome.duration.as_secs_f64());
-    let total = collector.total;
-    let (text, dropped) = collector.finish();
+    let Collected { total, text, whole, lost } = collected;
     let (first, between, last) = terminal::ends(&text, HEAD, TAIL);
     out.push_str(first);
-    let between = between.map(|(lines, _)| lines);
-    if let Some(lines) = between {
+    if let Some((lines, _)) = between {
+        let shown = lines_of(first) + lines_of(last);
+        let lines = whole.as_ref().map_or(lines as u64, |whole| whole.lines().saturating_sub(shown));
         let last = last.to_owned();
-        let id = cx.outputs.keep(text);
-        let lost = if dropped > 0 { format!(", {dropped} bytes of the middle are lost") } else { String::new() };
+        let id = cx.outputs.keep(whole.unwrap_or_else(|| Kept::text(text)));
+        let lost = if lost > 0 { format!(", {lost} bytes of the middle are lost") } else { String::new() };
         let _ = write!(
             out,
             "\n[{lines} lines left out of {total} bytes in all{lost}; output {{\"id\": \"{id}\"}} shows them]\n{last}"
@@ -189,6 +147,9 @@ fn report(
         out.push_str("(no output)");
     }
     out.push_str(changes);
+    if let Some(reasons) = &reasons {
+        let _ = write!(out, "\n[refused by the walls]\n{reasons}");
+    }
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);
         if !hidden.is_empty() {
@@ -197,6 +158,10 @@ fn report(
         }
     }
     out
+}
+
+fn lines_of(text: &str) -> u64 {
+    text.lines().count() as u64
 }
 
 /// Whether the command ends with a pipe, whose exit code says nothing about its start. Where quotes do not tell for sure, the

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod architecture;
+mod denial;
 mod matching;
 mod paths;
 mod policy;

@@ -6,6 +6,8 @@
 mod bench;
 #[path = "walls/builds.rs"]
 mod builds;
+#[path = "walls/denials.rs"]
+mod denials;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/files.rs"]
@@ -14,10 +16,14 @@ mod files;
 mod keeper;
 #[path = "walls/levels.rs"]
 mod levels;
+#[path = "walls/limits.rs"]
+mod limits;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]
 mod network;
+#[path = "walls/output.rs"]
+mod output;
 #[path = "walls/processes.rs"]
 mod processes;
 #[path = "walls/refusals.rs"]
@@ -26,5 +32,7 @@ mod refusals;
 mod secrets;
 #[path = "walls/shadows.rs"]
 mod shadows;
+#[path = "walls/survival.rs"]
+mod survival;
 #[path = "walls/users.rs"]
 mod users;

@@ -11,6 +11,7 @@
 //! It owns what it touches of the operating system (files, processes), hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod bounds;
 mod disk;
 mod ground;
 mod hidden;
@@ -23,6 +24,7 @@ mod private;
 mod privileges;
 mod process_1;
 mod reaper;
+mod usage;
 
 use std::{
     env, fmt,

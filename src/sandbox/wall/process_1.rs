@@ -11,7 +11,10 @@ use std::{
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 
-use super::{Failure, Step, channel, disk::Disk, hidden, landlock, mounts, overlay::Layers, private, privileges, reaper, send};
+use super::{
+    Failure, Step, bounds::Bounds, channel, disk::Disk, hidden, landlock, mounts, overlay::Layers, private, privileges, reaper,
+    send, usage::Usage,
+};
 use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 
 /// Does not come back before everything has ended.
@@ -24,6 +27,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let layers = Layers::open(&ground)?;
     let covers = private::raise(&ground)?;
     privileges::limit(&ground.limits)?;
+    privileges::offer_to_memory_killer();
     private::seal_proc()?;
 
     let Some(plan) = read_frame::<Plan>(&mut server).step("plan")? else { process::exit(0) };
@@ -40,10 +44,12 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
     let disk = Disk::new(layers.into_upper(), ground.limits.shadow_size);
-    reaper::listen_to(&server, &ground.limits, disk)?;
+    let bounds = Bounds::new(&ground);
+    let usage = Usage::new(&ground);
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     let command = start(&plan)?;
     send(&mut server, &Report::Started).step("start")?;
-    reaper::watch(server, command)
+    reaper::watch(server, command, &usage, bounds)
 }
 
 /// What follows would take the machine apart if root started this stage by hand: it must be process 1, in a user namespace
