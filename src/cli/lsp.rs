@@ -39,6 +39,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
     setup.record = arguments.record;
     setup.keep_pending = true;
     setup.watch_editor = true;
+    setup.pipe = Some(rustix::stdio::stdout());
     let runtime = runtime()?;
     let ending = runtime.block_on(server::serve(tokio::io::stdin(), tokio::io::stdout(), setup));
     // Lets the journal and the walls end; a read of stdin that is still under way would never let go.
@@ -67,6 +68,7 @@ pub fn setup(context: &Context) -> Result<Setup, CliError> {
         policies: Policies::default(),
         keep_pending: false,
         watch_editor: false,
+        pipe: None,
     })
 }
 

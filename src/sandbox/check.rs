@@ -4,6 +4,8 @@
 //! Effects are looked at from outside the walls, in scratch folders of its own, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod network;
+
 use std::{
     fs, io,
     net::TcpListener,
@@ -18,6 +20,8 @@ use crate::{
     path::WsPath,
     seams::{Command, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
 };
+
+const MIB: u64 = 1 << 20;
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ impl CheckResult {
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
-    let session = sandbox.open_here(&SandboxSpec::bare(scratch.folder()))?;
+    let spec = SandboxSpec { memory: 128 * MIB, file_size: 8 * MIB, tmp_size: 8 * MIB, ..SandboxSpec::bare(scratch.folder()) };
+    let session = sandbox.open_here(&spec)?;
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
     let port = listener.local_addr().map_err(|e| refusal("probe", &e.to_string()))?.port();
     let mut results = Vec::new();
@@ -68,11 +73,12 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
+    results.extend(network::run(&scratch, sandbox).await?);
     results.push(endless(&scratch, &session).await?);
     Ok(results)
 }
 
-/// A pair of command texts. `{outside}`, `{port}` and `{server}` are filled in.
+/// A pair of command texts. `{outside}`, `{port}`, `{server}` and `{namespaces}` are filled in.
 struct Check {
     wall: &'static str,
     denial: &'static str,
@@ -126,6 +132,20 @@ const CHECKS: &[Check] = &[
         allow: "exec 3<>/dev/udp/127.0.0.1/9",
     },
     Check {
+        wall: "network",
+        denial: "look a name up",
+        deny: "getent hosts example.com",
+        control: "look the loopback's up",
+        allow: "getent hosts localhost",
+    },
+    Check {
+        wall: "processes",
+        denial: "see the server",
+        deny: "test -e /proc/{server}",
+        control: "see itself",
+        allow: "test -e /proc/$$/status",
+    },
+    Check {
         wall: "processes",
         denial: "signal the server",
         deny: "kill -0 {server}",
@@ -141,6 +161,20 @@ const CHECKS: &[Check] = &[
     },
     Check {
         wall: "namespaces",
+        denial: "share one with the server: user, mounts, processes, network, shared memory, host name",
+        deny: "for one in user mnt pid net ipc uts; do case ' {namespaces} ' in *\" $(readlink /proc/self/ns/$one) \"*) exit 0; esac; done; exit 1",
+        control: "see the own",
+        allow: "for one in user mnt pid net ipc uts; do readlink /proc/self/ns/$one | grep -q \"^$one:\" || exit 1; done",
+    },
+    Check {
+        wall: "Landlock",
+        denial: "make a device node",
+        deny: "mknod node c 0 0",
+        control: "make a pipe",
+        allow: "mknod pipe p && test -p pipe",
+    },
+    Check {
+        wall: "seccomp",
         denial: "make a user namespace",
         deny: "unshare -U true",
         control: "start the tool that makes them",
@@ -153,12 +187,33 @@ const CHECKS: &[Check] = &[
         control: "find those",
         allow: "test -e /proc/$$/fd/1",
     },
+    Check {
+        wall: "memory",
+        denial: "hold more than the limit",
+        deny: "head -c 400M /dev/zero | tail -c 400M | wc -c",
+        control: "hold less",
+        allow: "head -c 4M /dev/zero | tail -c 4M | wc -c",
+    },
+    Check {
+        wall: "file size",
+        denial: "write a larger file",
+        deny: "head -c 9M /dev/zero > large",
+        control: "write a smaller one",
+        allow: "head -c 1M /dev/zero > small",
+    },
+    Check {
+        wall: "/tmp size",
+        denial: "fill the private /tmp",
+        deny: "head -c 5M /dev/zero > /tmp/one && head -c 5M /dev/zero > /tmp/two",
+        control: "write there, and to shared memory",
+        allow: "head -c 5M /dev/zero > /tmp/one && echo x > /dev/shm/countersign-check",
+    },
 ];
 
 /// A command that never ends, and the child that it leaves behind.
 async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResult, SandboxError> {
     let text = "sleep 1000 & sleep 1000";
-    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200) };
+    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
     let (control, said) = scratch.sh(session, "! ls /proc | grep -qx 1000 && test -d /proc/1", 0).await?;
     let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3);
@@ -206,8 +261,9 @@ impl Scratch {
         let text = text
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())
-            .replace("{server}", &std::process::id().to_string());
-        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+            .replace("{server}", &std::process::id().to_string())
+            .replace("{namespaces}", &namespaces());
+        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
         let mut said = Said::default();
         let outcome = session.run(command, &self.shadow(), &mut said, &CancellationToken::new()).await?;
         Ok((outcome, String::from_utf8_lossy(&said.0).into_owned()))
@@ -222,7 +278,7 @@ impl Scratch {
         if !is(self.folder().join("file"), "text\n") {
             return Some("the workspace itself was changed".into());
         }
-        if Path::new("/usr/countersign-check").exists() || Path::new("/tmp/countersign-check").exists() {
+        if ["/usr", "/tmp", "/dev/shm"].iter().any(|folder| Path::new(folder).join("countersign-check").exists()) {
             return Some("a file was made outside the workspace".into());
         }
         let reached = listener.set_nonblocking(true).is_ok() && listener.accept().is_ok();
@@ -234,6 +290,12 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Those of the server, as `/proc` names them.
+fn namespaces() -> String {
+    let all = ["user", "mnt", "pid", "net", "ipc", "uts"].map(|one| fs::read_link(format!("/proc/self/ns/{one}")));
+    all.into_iter().flatten().map(|link| link.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// The first words of a command.

@@ -131,6 +131,16 @@ pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
     found
 }
 
+/// The same for repositories that the folder lies in: they are not part of the shadow, but commands may see them.
+pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for top in folder.ancestors().skip(1) {
+        found.extend(configs(top).into_iter().map(|(path, text)| (top.join(path.as_str()), text)));
+        found.extend(linked(top).into_iter().flat_map(|work_tree| work_tree.configs));
+    }
+    found
+}
+
 /// What a work tree needs whose `.git` is a file that points to another repository.
 pub(super) struct Linked {
     /// The repository's folder, to be seen read-only.

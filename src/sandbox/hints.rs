@@ -17,7 +17,7 @@ fn hint(step: &str) -> &'static str {
         "private /proc" => {
             "In a container, start it with `--security-opt systempaths=unconfined`, so that a new /proc can be mounted."
         }
-        "loopback" => {
+        "loopback" | "network" => {
             "The kernel must let a new network namespace bring up its loopback interface; see the security module's log."
         }
         "shadow of the workspace" => {

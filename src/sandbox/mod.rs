@@ -17,6 +17,7 @@ mod group;
 mod hints;
 mod keeper;
 mod level;
+pub mod net;
 mod plan;
 mod removals;
 mod running;
@@ -45,7 +46,7 @@ pub use self::wall::wall_main;
 use self::{hints::refusal, removals::Removals, shadow::ShadowFolders};
 use crate::{
     path::WsPath,
-    seams::{Command, Level, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
+    seams::{Command, Level, NetTerms, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
 };
 
 /// Where the sandbox finds its parts.
@@ -67,6 +68,7 @@ pub struct LinuxSandbox {
     level: OnceCell<(Level, String)>,
     swept: Once,
     removals: Arc<Removals>,
+    network: net::Network,
 }
 
 impl LinuxSandbox {
@@ -82,13 +84,28 @@ impl LinuxSandbox {
         // Services have no home, or the root folder for one: then it is a folder of the private /tmp.
         let home = home.filter(|home| home.is_dir() && home.parent().is_some()).unwrap_or_else(|| "/tmp/home".into());
         let hidden = vec![paths.cache.clone()];
-        LinuxSandbox { paths, home, variables, hidden, level: OnceCell::new(), swept: Once::new(), removals: Arc::default() }
+        LinuxSandbox {
+            paths,
+            home,
+            variables,
+            hidden,
+            level: OnceCell::new(),
+            swept: Once::new(),
+            removals: Arc::default(),
+            network: net::Network::default(),
+        }
     }
 
     /// Further folders that no command may see: the server's journal, policy and grants.
     pub fn hiding(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         self.hidden.extend(folders);
         self
+    }
+
+    /// With this way to the world for commands that have network.
+    #[must_use]
+    pub fn reaching(self, network: net::Network) -> Self {
+        LinuxSandbox { network, ..self }
     }
 
     /// The image of the wall process and its arguments.
@@ -128,11 +145,11 @@ impl LinuxSandbox {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
         make_private(&folder)?;
         // Held like a shadow's, so that a probe that is cut short is swept like one.
-        let lock = std::fs::File::create(removals::lock_of(&folder)).ok();
-        lock.as_ref().map(std::fs::File::lock);
+        let lock = removals::lock(&folder).ok();
         let proved = async {
             let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
-            let command = Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+            let command =
+                Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
             session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
         };
         let outcome = proved.await;
@@ -150,6 +167,10 @@ impl LinuxSandbox {
     pub fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        if folder.to_str().is_none() {
+            let why = format!("{} has a name that is not UTF-8", folder.display());
+            return Err(SandboxError { step: "workspace folder".into(), why, hint: "Rename the folder.".into() });
+        }
         let spec = SandboxSpec { folder, ..spec.clone() };
         check_owner(&spec.folder)?;
         make_private(&self.paths.cache)?;
@@ -162,8 +183,11 @@ impl LinuxSandbox {
             .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
         shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
+        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         LinuxSession::new(
             session::Parts {
+                network: self.network.clone(),
+                trust,
                 wall: self.wall(),
                 cache: self.paths.cache.clone(),
                 home: self.home.clone(),
@@ -212,6 +236,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            net: NetTerms::default(),
         }
     }
 }

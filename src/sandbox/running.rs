@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting, Word},
+    net::Proxy,
     plan::{Met, Report},
 };
-use crate::seams::{OutputSink, Reached, Stopped};
+use crate::seams::{Connection, OutputSink, Reached, Stopped};
 
 /// How long the walls may take to stand; the command's own time begins when they do.
 const RAISING: Duration = Duration::from_secs(10);
@@ -36,12 +37,21 @@ pub(super) struct Ended {
     pub lost: bool,
 }
 
+/// The next news of a connection; pending for good without a proxy.
+async fn heard(proxy: &mut Option<Proxy>) -> Connection {
+    match proxy {
+        Some(proxy) => proxy.news().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Sends a frame of the plan, passes output on, and comes back when every process is gone.
 pub(super) async fn attend(
     keeper: &mut Keeper,
     waiting: Waiting,
     plan: &[u8],
     time: Duration,
+    mut proxy: Option<Proxy>,
     sink: &mut dyn OutputSink,
     cancel: &CancellationToken,
 ) -> Result<Ended, Unrun> {
@@ -91,6 +101,7 @@ pub(super) async fn attend(
                 },
                 _ => reporting = false,
             },
+            news = heard(&mut proxy) => sink.connection(&news),
             word = keeper.word(), if running => {
                 match word {
                     Word::Gone(gone, _) if gone < number => continue,
@@ -124,6 +135,9 @@ pub(super) async fn attend(
     }
     give(&buffer, &mut filled, sink);
     drop(orders);
+    if let Some(proxy) = proxy {
+        proxy.finish().await.iter().for_each(|news| sink.connection(news));
+    }
     if !walled && let Some((step, why)) = unmade {
         return Err(Unrun::Refused(refusal(&step, &why)));
     }

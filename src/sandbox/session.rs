@@ -19,6 +19,7 @@ use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
+    net::{Network, Proxy, variables},
     plan::{Ground, Limits, Plan, Report, frame},
     removals,
     running::{Ended, attend},
@@ -30,7 +31,8 @@ use super::{
 use crate::{
     path::WsPath,
     seams::{
-        Command, Facts, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Stopped, Written,
+        Command, Facts, Level, Outcome, OutputSink, Reach, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Stopped,
+        Written,
     },
 };
 
@@ -50,6 +52,9 @@ pub(super) struct Parts {
     pub env: Vec<(String, String)>,
     /// The server's own variables.
     pub variables: Variables,
+    /// For commands that have network: the way out, and whom TLS may trust.
+    pub network: Network,
+    pub trust: Vec<(String, String)>,
 }
 
 /// A session at level L3.
@@ -76,6 +81,8 @@ struct State {
     shadow: ShadowFolders,
     /// The first mount has been proved.
     proved: bool,
+    /// What stood in git's own folders when the last command had ended.
+    git: u64,
 }
 
 impl LinuxSession {
@@ -111,7 +118,7 @@ impl LinuxSession {
         };
         let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
         let facts = Arc::new(view.facts(spec.clone(), home.clone()));
-        let state = Arc::new(Mutex::new(State { shadow, proved: false }));
+        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
         Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
     }
 
@@ -128,8 +135,8 @@ impl LinuxSession {
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
-        let Parts { spec, view, shell, shell_args, env, .. } = &self.parts;
+    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+        let Parts { spec, view, shell, shell_args, env, trust, .. } = &self.parts;
         let mut state = self.state();
         let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
         armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
@@ -143,6 +150,11 @@ impl LinuxSession {
         masked.extend(view::sockets(view, &spec.folder));
         let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
         args.push(command.text.clone());
+        let mut env = env.clone();
+        if let Some(proxy) = proxy {
+            env.extend(trust.iter().cloned());
+            env.extend(variables::of_proxy(proxy.port(), &command.network));
+        }
         let plan = Plan {
             proof: (!state.proved).then(|| PROOF.to_owned()),
             folder: (about.dev(), about.ino()),
@@ -151,9 +163,20 @@ impl LinuxSession {
             cwd: below(&spec.folder, command.cwd.as_str()),
             shell: shell.clone(),
             args,
-            env: env.clone(),
+            env,
         };
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+    }
+
+    /// A proxy on the loopback of a process 1, for a command that may reach something.
+    async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
+        if command.network.is_empty() {
+            return Ok(None);
+        }
+        let listener = keeper.door(waiting).await?;
+        let Parts { network, spec, .. } = &self.parts;
+        let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
+        started.map(Some).map_err(|e| Unrun::Lost(format!("no proxy for the command: {e}")))
     }
 
     /// Runs it with what stands ready. What fails without a reason of the machine's is replaced once.
@@ -170,11 +193,16 @@ impl LinuxSession {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
             let tried = match warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
-                Ok((keeper, waiting)) => {
+                Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
-                    let (plan, hidden) = self.prepare(command, shadow)?;
-                    let attended = attend(keeper, waiting, &plan, command.timeout, sink, cancel).await;
-                    attended.map(|ended| (ended, hidden))
+                    match self.proxy(command, keeper, &mut waiting).await {
+                        Ok(proxy) => {
+                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
+                            attended.map(|ended| (ended, hidden))
+                        }
+                        Err(unrun) => Err(unrun),
+                    }
                 }
                 Err(unrun) => Err(unrun),
             };
@@ -199,8 +227,8 @@ impl LinuxSession {
         }
     }
 
-    /// What the command changed; found out off the runtime's threads.
-    async fn changed(&self) -> Result<Vec<String>, SandboxError> {
+    /// What the command changed, and whether it wrote to git's own folders; found out off the runtime's threads.
+    async fn changed(&self) -> Result<(Vec<String>, bool), SandboxError> {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,7 +236,9 @@ impl LinuxSession {
                 state.shadow.proved()?;
                 state.proved = true;
             }
-            state.shadow.changed()
+            let (paths, git) = state.shadow.changed()?;
+            let before = std::mem::replace(&mut state.git, git);
+            Ok((paths, git != 0 && git != before))
         };
         let scanned = tokio::task::spawn_blocking(scan).await.unwrap_or_else(|e| Err(io::Error::other(e)));
         scanned.map_err(|e| refusal("shadow folders", &format!("the changes of the command cannot be listed: {e}")))
@@ -230,7 +260,10 @@ impl SandboxSession for LinuxSession {
     ) -> Result<Outcome, SandboxError> {
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
-        let facts = self.facts.clone();
+        let facts = match command.network.is_empty() {
+            true => self.facts.clone(),
+            false => Arc::new(Facts { reach: Reach::Hosts, ..Facts::clone(&self.facts) }),
+        };
         let mut outcome = Outcome { duration: begun.elapsed(), hidden, facts, reached: ended.reached, ..Outcome::default() };
         let own = |stopped: Stopped| (None, Some(9), Some(stopped));
         (outcome.exit, outcome.signal, outcome.stopped) = match (ended.stopped, ended.report) {
@@ -244,7 +277,7 @@ impl SandboxSession for LinuxSession {
             (None, Some(Report::Disk)) => own(Stopped::Disk),
             (None, _) => own(Stopped::Walls),
         };
-        outcome.changed = self.changed().await?;
+        (outcome.changed, outcome.git) = self.changed().await?;
         Ok(outcome)
     }
 

@@ -118,6 +118,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
     shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
     let mut replaced = replaced();
+    replaced.extend(git::configs_above(&spec.folder));
     if let Some(work_tree) = git::linked(&spec.folder) {
         shown.push(work_tree.common.clone());
         replaced.extend(work_tree.configs);

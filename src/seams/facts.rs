@@ -33,13 +33,6 @@ pub enum Reach {
     Nothing,
 }
 
-/// Something that a wall refused, as the wall itself tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The proxy let nothing through to this `host:port`.
-    Host { host: String, why: String },
-}
-
 /// A bound that a command came to without being ended for it, as the kernel counts it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reached {

@@ -47,6 +47,8 @@ pub struct Client {
     pub watch_files: bool,
     /// Reports no text before the command that it sent is answered: Eglot waits for the answer and sends changes when idle.
     pub silent_while_waiting: bool,
+    /// Loses messages that it reads together with an answer: lsp-mode up to 9.0 leaves its reader by a `throw`.
+    pub drops_behind_answers: bool,
     /// The editor's process, watched so that the server never outlives it.
     pub process: Option<u32>,
 }
@@ -104,6 +106,7 @@ impl Client {
                 .and_then(|watch| watch.dynamic_registration)
                 .unwrap_or(false),
             silent_while_waiting: named("eglot"),
+            drops_behind_answers: named("emacs"),
             process: params.process_id,
         }
     }

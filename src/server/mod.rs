@@ -45,6 +45,7 @@ mod questions;
 mod receipts;
 mod recent;
 mod renewing;
+mod requests;
 mod restore;
 mod review;
 mod running;
@@ -59,6 +60,7 @@ mod versioning;
 mod whole;
 
 use std::{
+    os::fd::BorrowedFd,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -107,6 +109,8 @@ pub struct Setup {
     pub keep_pending: bool,
     /// Whether to end when the editor's process is gone.
     pub watch_editor: bool,
+    /// The pipe to the client, where the output is one.
+    pub pipe: Option<BorrowedFd<'static>>,
 }
 
 /// Serves one client until it leaves.
@@ -130,12 +134,17 @@ where
     let editor_gone = Arc::new(Notify::new());
     let inputs = Mutex::new(Some(inputs));
     let beyond = beyond::Beyond::default();
-    let (service, socket) = LspService::build(|client| {
-        let out = outgoing::Outgoing::new(client, outbox.clone());
+    let requests = requests::Requests::default();
+    // Nothing is sent by tower-lsp's own client, so its socket stays empty.
+    let (service, _socket) = LspService::build(|_| {
+        let out = outgoing::Outgoing::new(requests.clone(), outbox.clone());
         let (setup, journal, to_actor, gone) = (setup.clone(), journal.clone(), mailbox.clone(), editor_gone.clone());
         let start: backend::Start = Box::new(move |client, folders| {
             // tower-lsp lets only one `initialize` through.
             let Some(inputs) = inputs.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+            if let Some(pipe) = setup.pipe.filter(|_| client.drops_behind_answers) {
+                out.answer_apart(pipe);
+            }
             if setup.watch_editor
                 && let Some(process) = client.process
             {
@@ -156,7 +165,7 @@ where
     .custom_method("workspace/textDocumentContent", backend::Backend::text_document_content)
     .finish();
     let service = beyond::Extended { inner: service, beyond };
-    let serving = transport::serve(BufReader::new(input), service, socket, outbox.clone());
+    let serving = transport::serve(BufReader::new(input), service, requests, outbox.clone());
     let ending = tokio::select! {
         ending = serving => ending,
         () = editor_gone.notified() => Ending::Abrupt,

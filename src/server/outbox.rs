@@ -5,10 +5,12 @@
 
 use std::{
     collections::VecDeque,
+    os::fd::BorrowedFd,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -21,12 +23,17 @@ use super::framing::frame;
 
 /// Queued bytes beyond which messages that only inform are dropped.
 const SOFT_LIMIT: usize = 8 * 1024 * 1024;
+/// How often it is looked whether the client has read an answer, and how many times at most: ten seconds.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS: u32 = 5000;
 
 /// Whether the client can do without a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// Responses, requests, diagnostics: always delivered.
+    /// Requests, diagnostics: always delivered.
     Needed,
+    /// The answer to a request of the client: always delivered.
+    Answer,
     /// Progress, logs, streams: dropped under pressure.
     Informing,
 }
@@ -41,6 +48,7 @@ struct Inner {
     wake: Notify,
     idle: Notify,
     closed: AtomicBool,
+    apart: OnceLock<BorrowedFd<'static>>,
 }
 
 #[derive(Default)]
@@ -62,7 +70,7 @@ impl Outbox {
             }
             let mut freed = 0;
             queue.frames.retain(|(weight, frame)| {
-                let keep = *weight == Weight::Needed;
+                let keep = *weight != Weight::Informing;
                 if !keep {
                     freed += frame.len();
                 }
@@ -80,6 +88,14 @@ impl Outbox {
     /// Queues a notification.
     pub fn notify(&self, method: &str, params: Value, weight: Weight) {
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}), weight);
+    }
+
+    /// From now on nothing is written behind an answer before the client has read it from `pipe`, which is where the output goes.
+    ///
+    /// For a client that can lose what it reads together with an answer. It waits for the answer, so it reads it at once.
+    pub fn answer_apart(&self, pipe: BorrowedFd<'static>) {
+        // The first one stays: there is only one output.
+        let _ = self.0.apart.set(pipe);
     }
 
     /// Lets [`Outbox::write_to`] end once the queue is empty.
@@ -105,14 +121,18 @@ impl Outbox {
     /// Writes the queue to `out` until closed or the client is gone.
     pub async fn write_to<W: AsyncWrite + Unpin>(self, mut out: W) -> std::io::Result<()> {
         loop {
+            let apart = self.0.apart.get();
+            let mut alone = None;
             let batch = {
                 let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut batch = Vec::new();
                 while batch.len() < 64 * 1024
-                    && let Some((_, frame)) = queue.frames.pop_front()
+                    && alone.is_none()
+                    && let Some((weight, frame)) = queue.frames.pop_front()
                 {
                     queue.bytes -= frame.len();
                     batch.extend_from_slice(&frame);
+                    alone = apart.filter(|_| weight == Weight::Answer);
                 }
                 queue.writing = !batch.is_empty();
                 batch
@@ -127,6 +147,23 @@ impl Outbox {
             }
             out.write_all(&batch).await?;
             out.flush().await?;
+            if let Some(pipe) = alone {
+                read(*pipe).await;
+            }
         }
     }
+}
+
+/// Returns when nothing in the pipe waits to be read any more.
+async fn read(pipe: BorrowedFd<'static>) {
+    let mut looks = tokio::time::interval(LOOK);
+    for _ in 0..LOOKS {
+        looks.tick().await;
+        // What is no pipe holds nothing either.
+        if rustix::io::ioctl_fionread(pipe).is_ok_and(|unread| unread > 0) {
+            continue;
+        }
+        return;
+    }
+    tracing::warn!("the client has not read an answer for ten seconds");
 }

@@ -1,13 +1,11 @@
-//! What the server sends to the client. Notifications go straight to the outbox; requests live in tasks of their own, because
-//! a request whose waiter is dropped makes tower-lsp panic when the late answer comes.
+//! What the server sends to the client, all of it straight to the outbox and so in the order in which it was decided:
+//! tower-lsp's own way for requests lets them be overtaken, by the answer to the very command that caused them.
 
-use std::future::Future;
+use std::{future::Future, os::fd::BorrowedFd};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use tower_lsp::{
-    Client,
     jsonrpc::{Error, ErrorCode},
     lsp_types::{request::Request, *},
 };
@@ -15,36 +13,40 @@ use tower_lsp::{
 use super::{
     outbox::{Outbox, Weight},
     questions::Shown,
+    requests::Requests,
 };
 use crate::agent::plain;
 
 /// The way to the client; cheap to clone.
 #[derive(Clone)]
 pub struct Outgoing {
-    client: Client,
+    requests: Requests<Error>,
     outbox: Outbox,
 }
 
 impl Outgoing {
-    /// A way to the client behind these two.
-    pub fn new(client: Client, outbox: Outbox) -> Self {
-        Outgoing { client, outbox }
+    /// A way to the client behind the outbox, whose answers arrive at `requests`.
+    pub fn new(requests: Requests<Error>, outbox: Outbox) -> Self {
+        Outgoing { requests, outbox }
     }
 
-    /// Sends a request from a detached task. The returned future may be dropped; the request lives on.
+    /// Sends a request now. The returned future may be dropped; then nobody hears the answer.
     pub fn request<R>(&self, params: R::Params) -> impl Future<Output = Result<R::Result, Error>> + Send + use<R>
     where
         R: Request + 'static,
         R::Params: Send + 'static,
         R::Result: Send + 'static,
     {
-        let (tx, rx) = oneshot::channel();
-        let client = self.client.clone();
-        tokio::spawn(async move {
-            let answer = client.send_request::<R>(params).await;
-            let _ = tx.send(answer);
-        });
-        async move { rx.await.unwrap_or_else(|_| Err(Error::request_cancelled())) }
+        let params = serde_json::to_value(params).unwrap_or_default();
+        let (_, answered) = self.requests.start(&self.outbox, R::METHOD, params);
+        async move {
+            let answer = answered.await.unwrap_or_else(|_| Err(Error::request_cancelled()))?;
+            serde_json::from_value(answer).map_err(|error| Error {
+                code: ErrorCode::ParseError,
+                message: error.to_string().into(),
+                data: None,
+            })
+        }
     }
 
     /// Asks and classifies the answer.
@@ -90,6 +92,11 @@ impl Outgoing {
     pub fn show_document(&self, uri: Url, take_focus: bool) {
         let params = ShowDocumentParams { uri, external: Some(false), take_focus: Some(take_focus), selection: None };
         drop(self.request::<request::ShowDocument>(params));
+    }
+
+    /// From now on nothing follows an answer before the client has read it: see [`Outbox::answer_apart`].
+    pub fn answer_apart(&self, pipe: BorrowedFd<'static>) {
+        self.outbox.answer_apart(pipe);
     }
 
     fn send(&self, method: &str, params: impl Serialize, weight: Weight) {

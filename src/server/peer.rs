@@ -1,13 +1,5 @@
 //! The other end of the protocol: a small LSP client over any pair of streams, for the terminal, the demo and the tests.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
-};
-
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader},
@@ -17,6 +9,7 @@ use tokio::{
 use super::{
     framing::read_frame,
     outbox::{Outbox, Weight},
+    requests::Requests,
 };
 
 /// What the server sends of its own accord.
@@ -42,14 +35,11 @@ pub struct Refused {
     pub message: String,
 }
 
-type Waiting = Arc<Mutex<HashMap<i64, oneshot::Sender<Result<Value, Refused>>>>>;
-
 /// The sending half; cheap to clone.
 #[derive(Clone)]
 pub struct Peer {
     outbox: Outbox,
-    waiting: Waiting,
-    next: Arc<AtomicI64>,
+    requests: Requests<Refused>,
 }
 
 impl Peer {
@@ -60,11 +50,11 @@ impl Peer {
         W: AsyncWrite + Unpin + Send + 'static,
     {
         let outbox = Outbox::default();
-        let waiting = Waiting::default();
+        let requests = Requests::default();
         tokio::spawn(outbox.clone().write_to(to));
         let (tx, rx) = mpsc::unbounded_channel();
-        tokio::spawn(read(BufReader::new(from), waiting.clone(), tx));
-        (Peer { outbox, waiting, next: Arc::default() }, rx)
+        tokio::spawn(read(BufReader::new(from), requests.clone(), tx));
+        (Peer { outbox, requests }, rx)
     }
 
     /// Sends a request and waits for its answer.
@@ -77,11 +67,7 @@ impl Peer {
 
     /// Sends a request now; the answer is awaited elsewhere. Returns its id for a `$/cancelRequest`.
     pub fn start(&self, method: &str, params: Value) -> (i64, oneshot::Receiver<Result<Value, Refused>>) {
-        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
-        let (tx, rx) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, tx);
-        self.outbox.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}), Weight::Needed);
-        (id, rx)
+        self.requests.start(&self.outbox, method, params)
     }
 
     /// Sends a notification.
@@ -117,7 +103,7 @@ fn gone() -> Refused {
     Refused { code: -32099, message: "the server is gone".to_owned() }
 }
 
-async fn read<R: AsyncRead + Unpin>(mut from: BufReader<R>, waiting: Waiting, tx: mpsc::UnboundedSender<Incoming>) {
+async fn read<R: AsyncRead + Unpin>(mut from: BufReader<R>, requests: Requests<Refused>, tx: mpsc::UnboundedSender<Incoming>) {
     while let Ok(Some(body)) = read_frame(&mut from).await {
         let Ok(mut message) = serde_json::from_slice::<Value>(&body) else { continue };
         let id = message.get("id").cloned();
@@ -126,10 +112,7 @@ async fn read<R: AsyncRead + Unpin>(mut from: BufReader<R>, waiting: Waiting, tx
             (Some(method), Some(id)) => Incoming::Request { id, method: method.to_owned(), params },
             (Some(method), None) => Incoming::Notification { method: method.to_owned(), params },
             (None, id) => {
-                let waiter = id
-                    .and_then(|id| id.as_i64())
-                    .and_then(|id| waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
-                if let Some(waiter) = waiter {
+                if let Some(id) = id.and_then(|id| id.as_i64()) {
                     let answer = match message.get("error") {
                         Some(error) => Err(Refused {
                             code: error["code"].as_i64().unwrap_or_default(),
@@ -137,7 +120,7 @@ async fn read<R: AsyncRead + Unpin>(mut from: BufReader<R>, waiting: Waiting, tx
                         }),
                         None => Ok(message["result"].take()),
                     };
-                    let _ = waiter.send(answer);
+                    requests.answered(id, answer);
                 }
                 continue;
             }
@@ -146,7 +129,5 @@ async fn read<R: AsyncRead + Unpin>(mut from: BufReader<R>, waiting: Waiting, tx
             break;
         }
     }
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).drain().for_each(|(_, waiter)| {
-        let _ = waiter.send(Err(gone()));
-    });
+    requests.end();
 }

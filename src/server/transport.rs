@@ -5,18 +5,19 @@
 //! then moves to a task of its own. A handler's first act, a synchronous send into the actor's mailbox, therefore happens in
 //! read order (law 3), and nothing that a handler waits for holds up the next message.
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncBufRead;
 use tower_lsp::{
-    ClientSocket, ExitedError,
-    jsonrpc::{Request, Response},
+    ExitedError,
+    jsonrpc::{Error, Id, Request, Response},
 };
 use tower_service::Service;
 
 use super::{
     framing::{FrameError, read_frame},
     outbox::{Outbox, Weight},
+    requests::Requests,
 };
 
 /// How the conversation ended.
@@ -28,29 +29,22 @@ pub enum Ending {
     Abrupt,
 }
 
-/// Serves `service` until `exit` or the end of `input`. Answers go to `outbox`.
-pub async fn serve<R, S>(mut input: R, mut service: S, socket: ClientSocket, outbox: Outbox) -> Ending
+/// Serves `service` until `exit` or the end of `input`. Its answers go to `outbox`, those of the client to `requests`.
+pub async fn serve<R, S>(mut input: R, mut service: S, requests: Requests<Error>, outbox: Outbox) -> Ending
 where
     R: AsyncBufRead + Unpin,
     S: Service<Request, Response = Option<Response>, Error = ExitedError>,
     S::Future: Send + Unpin + 'static,
 {
-    let (mut requests, mut responses) = socket.split();
-    let out = outbox.clone();
-    let pump = tokio::spawn(async move {
-        while let Some(request) = requests.next().await {
-            out.send(&serde_json::to_value(&request).unwrap_or_default(), Weight::Needed);
-        }
-    });
     let mut shut_down = false;
-    let ending = loop {
+    loop {
         let body = match read_frame(&mut input).await {
             Ok(Some(body)) => body,
             Ok(None) => break Ending::Abrupt,
             Err(error) => {
                 tracing::error!(%error, "the client's stream cannot be read");
                 if !matches!(error, FrameError::Io(_)) {
-                    outbox.send(&failure(Value::Null, -32700, &error.to_string()), Weight::Needed);
+                    outbox.send(&failure(Value::Null, -32700, &error.to_string()), Weight::Answer);
                 }
                 break Ending::Abrupt;
             }
@@ -72,19 +66,18 @@ where
                 }
             }
             Message::Response(response) => {
-                // Infallible until the service has exited; then nobody waits for it.
-                let _ = responses.send(response).await;
+                if let (Id::Number(id), answer) = response.into_parts() {
+                    requests.answered(id, answer);
+                }
             }
-            Message::Broken(answer) => outbox.send(&answer, Weight::Needed),
+            Message::Broken(answer) => outbox.send(&answer, Weight::Answer),
         }
-    };
-    pump.abort();
-    ending
+    }
 }
 
 fn reply(outbox: &Outbox, done: Result<Option<Response>, ExitedError>) {
     if let Ok(Some(response)) = done {
-        outbox.send(&serde_json::to_value(&response).unwrap_or_default(), Weight::Needed);
+        outbox.send(&serde_json::to_value(&response).unwrap_or_default(), Weight::Answer);
     }
 }
 

@@ -5,12 +5,14 @@ use std::{fmt::Write as _, sync::Arc};
 use serde_json::json;
 
 use super::{
+    Context,
+    connections::Connections,
     kept::{Kept, Writing},
     terminal::Cleaner,
 };
 use crate::{
     event::CallId,
-    seams::{Editor, OutputSink, Spills, Update, UpdateKind},
+    seams::{Connection, Editor, OutputSink, Spills, Update, UpdateKind},
 };
 
 /// What is kept in memory of the start, and of the end; bytes. Shorter outputs need no file.
@@ -25,6 +27,7 @@ pub(super) struct Collector<'a> {
     editor: &'a dyn Editor,
     call: &'a CallId,
     spills: Arc<dyn Spills>,
+    connections: Connections<'a>,
     live: Cleaner,
     cleaner: Cleaner,
     head: String,
@@ -56,13 +59,28 @@ pub(super) struct Collected {
     pub whole: Option<Kept>,
     /// Bytes that nobody can page through.
     pub lost: u64,
+    /// Why connections did not come through, a sentence each.
+    pub closed: Vec<String>,
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(editor: &'a dyn Editor, call: &'a CallId, spills: Arc<dyn Spills>) -> Self {
+    pub(super) fn new(cx: &Context<'a>, spills: Arc<dyn Spills>) -> Self {
+        let connections = Connections { record: cx.record, closed: Vec::new() };
         let (live, cleaner) = Default::default();
         let (head, tail) = Default::default();
-        Collector { editor, call, spills, live, cleaner, head, tail, total: 0, length: 0, spill: Spill::Short }
+        Collector {
+            editor: cx.editor,
+            call: cx.call,
+            spills,
+            connections,
+            live,
+            cleaner,
+            head,
+            tail,
+            total: 0,
+            length: 0,
+            spill: Spill::Short,
+        }
     }
 
     /// The output, complete.
@@ -89,7 +107,7 @@ impl<'a> Collector<'a> {
         }
         text.push_str(&self.tail);
         let lost = if whole.is_none() { hidden } else { lost };
-        Collected { total, text, whole, lost }
+        Collected { total, text, whole, lost, closed: self.connections.closed }
     }
 
     fn keep(&mut self, text: &str) {
@@ -142,5 +160,9 @@ impl OutputSink for Collector<'_> {
         let mut text = String::new();
         self.cleaner.push(bytes, &mut text);
         self.keep(&text);
+    }
+
+    fn connection(&mut self, connection: &Connection) {
+        self.connections.heard(connection);
     }
 }

@@ -6,6 +6,7 @@
 
 mod ask_user;
 mod collector;
+mod connections;
 mod context;
 pub mod denial;
 mod diagnostics;

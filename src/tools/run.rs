@@ -17,7 +17,7 @@ use super::{
 use crate::{
     event::ToolCallStatus,
     path::WsPath,
-    policy::Action,
+    policy::{Action, host_and_port, host_of_address},
     seams::{Command, Outcome, SandboxError, Stopped},
 };
 
@@ -26,8 +26,10 @@ const HEAD: usize = 4 * 1024;
 const TAIL: usize = 12 * 1024;
 /// Most hidden files that a result names.
 const NAMES: usize = 20;
+/// Most hosts of one command: so many that a person reads them.
+const HOSTS: usize = 16;
 
-/// Runs a bash command on a shadow of the workspace, with your pending edits and without network.
+/// Runs a bash command on a shadow of the workspace, with your pending edits. No network but to the hosts in `network`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
@@ -39,7 +41,7 @@ pub(super) struct Run {
     #[serde(default, alias = "timeout", deserialize_with = "lenient::number")]
     timeout_s: Option<u64>,
     #[serde(default, deserialize_with = "lenient::sentences")]
-    #[schemars(skip)]
+    #[schemars(description = "host:port each; asks the user")]
     network: Vec<String>,
 }
 
@@ -55,10 +57,9 @@ impl Tool for Run {
 
     fn actions(&self) -> Vec<Action> {
         let (command, cwd) = (self.command.clone(), self.cwd.clone().unwrap_or_else(WsPath::root));
-        if self.network.is_empty() {
-            vec![Action::Run { command, cwd }]
-        } else {
-            vec![Action::RunNet { command, cwd, hosts: self.network.clone() }]
+        match self.hosts() {
+            hosts if hosts.is_empty() => vec![Action::Run { command, cwd }],
+            hosts => vec![Action::RunNet { command, cwd, hosts }],
         }
     }
 
@@ -70,17 +71,22 @@ impl Tool for Run {
         if self.command.trim().is_empty() {
             return Some("command is empty".into());
         }
-        let no_network = "commands with network are not available yet; run it without network, or leave it to the user";
-        (!self.network.is_empty()).then(|| no_network.to_owned())
+        let hosts = self.hosts().len();
+        (hosts > HOSTS).then(|| format!("network names {hosts} hosts; name those that the command needs, {HOSTS} at most"))
     }
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let timeout = self.timeout_s.map_or(cx.usual, |s| Duration::from_secs(s.max(1))).min(cx.longest);
-        let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
+        let command = Command {
+            text: self.command.clone(),
+            cwd: self.cwd.clone().unwrap_or_else(WsPath::root),
+            timeout,
+            network: self.hosts(),
+        };
         let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
         let spills = cx.shell.spills().await.map_err(|error| unrun(&error))?;
-        let mut collector = Collector::new(cx.editor, cx.call, spills);
+        let mut collector = Collector::new(cx, spills);
         let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
         let outcome = ended.map_err(|error| unrun(&error))?;
         let collected = collector.finish();
@@ -107,6 +113,23 @@ fn unrun(error: &SandboxError) -> ToolResult {
     ToolResult::error(format!("{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"))
 }
 
+impl Run {
+    /// The hosts in the form of the policy, each once. What cannot be brought into it stays as it is, for the policy to deny.
+    fn hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<String> = Vec::new();
+        for written in &self.network {
+            let lower = written.trim().to_ascii_lowercase();
+            let host = host_of_address(&lower).ok().filter(|host| host_and_port(host).is_some());
+            let secure = format!("{lower}:443");
+            let host = host.or_else(|| host_and_port(&secure).is_some().then_some(secure)).unwrap_or_else(|| written.clone());
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        hosts
+    }
+}
+
 fn report(
     outcome: &Outcome,
     changes: &str,
@@ -130,7 +153,7 @@ fn report(
         (None, None, None) => "ended without an exit code".to_owned(),
     };
     let _ = writeln!(out, " ({:.1} s)", outcome.duration.as_secs_f64());
-    let Collected { total, text, whole, lost } = collected;
+    let Collected { total, text, whole, lost, closed } = collected;
     let (first, between, last) = terminal::ends(&text, HEAD, TAIL);
     out.push_str(first);
     if let Some((lines, _)) = between {
@@ -149,6 +172,14 @@ fn report(
     out.push_str(changes);
     if let Some(reasons) = &reasons {
         let _ = write!(out, "\n[refused by the walls]\n{reasons}");
+    }
+    if !closed.is_empty() {
+        let _ = write!(out, "\n[network: {}; there is no other way out]", closed.join("; "));
+    }
+    if outcome.git {
+        out.push_str(
+            "\n[what the command did in .git stays in the shadow and vanishes with it: the user's repository is as it was]",
+        );
     }
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);

@@ -3,9 +3,12 @@
 
 mod architecture;
 mod denial;
+#[path = "../support/dice.rs"]
+mod dice;
 mod matching;
 mod paths;
 mod policy;
 mod proposal;
+mod proxy;
 mod roots;
 mod text;

@@ -6,6 +6,8 @@
 mod bench;
 #[path = "walls/builds.rs"]
 mod builds;
+#[path = "walls/cases.rs"]
+mod cases;
 #[path = "walls/denials.rs"]
 mod denials;
 #[path = "walls/ends.rs"]
@@ -26,6 +28,12 @@ mod network;
 mod output;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/proxy.rs"]
+mod proxy;
+#[path = "walls/proxy_caps.rs"]
+mod proxy_caps;
+#[path = "walls/proxy_tls.rs"]
+mod proxy_tls;
 #[path = "walls/refusals.rs"]
 mod refusals;
 #[path = "walls/secrets.rs"]

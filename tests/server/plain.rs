@@ -2,6 +2,7 @@
 //! commands without arguments of its own.
 
 mod answers;
+mod apart;
 mod desk;
 mod menu;
 mod prompts;

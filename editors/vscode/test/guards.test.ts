@@ -8,6 +8,12 @@ import { at, step } from "./lab.ts";
 /** Most time of the extension's own start, ms, and most bytes of the package. */
 const START = 100;
 const PACKAGE = 1_000_000;
+/** Starts that are measured; their median counts. */
+const STARTS = 3;
+
+function median(all: readonly number[]): number {
+  return [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN;
+}
 
 test("an untrusted folder", () => at({
   untrusted: true,
@@ -47,19 +53,20 @@ test("an untrusted folder", () => at({
   });
 
   await step("the extension's own start is short", async () => {
-    // The editor's own report. It counts the clock and not the work, so a machine that is busy elsewhere gets further tries.
-    const seen: number[] = [];
-    for (let left = 6; left > 0 && !seen.some((ms) => ms < START); left -= 1) {
-      if (seen.length > 0) {
-        await lab.command("Developer: Reload Window");
-        await lab.statusShows(/^\s*agent$/);
-      }
+    // The editor's own report of what its start waited for, by the clock; and all of the extension's start, in processor time, which
+    // a machine that is busy elsewhere does not stretch.
+    const waited: number[] = [];
+    for (let left = STARTS; left > 0; left -= 1) {
+      await lab.command("Developer: Reload Window");
+      await lab.statusShows(/^\s*agent$/);
       const row = page.locator(".runtime-extensions-editor .monaco-list-row").filter({ hasText: "countersign" }).filter({ hasText: /\d+ms/ });
       await lab.command("Developer: Show Running Extensions", row);
-      seen.push(Number(/(\d+)ms/.exec(await row.innerText())?.[1]));
+      waited.push(Number(/(\d+)ms/.exec(await row.innerText())?.[1]));
     }
-    console.log(`activation: ${seen.join(", ")} ms of ${START}`);
-    assert.ok(Math.min(...seen) < START, `activation took ${seen.join(", ")} ms`);
+    const used = [...lab.log().matchAll(/the extension started in (\d+) ms of processor time/g)].map((found) => Number(found[1]));
+    console.log(`activation: waited ${waited.join(", ")} ms, used ${used.join(", ")} ms, of ${START}`);
+    assert.equal(used.length, STARTS + 1);
+    for (const all of [waited, used]) assert.ok(median(all) < START, `the start took ${all.join(", ")} ms`);
   });
 }));
 

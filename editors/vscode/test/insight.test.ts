@@ -20,7 +20,7 @@ async function told(lab: Lab, name: string, input: object): Promise<string> {
   return JSON.stringify((await lab.asked()).messages.at(-1));
 }
 
-test("what the editor knows", () => at({ files: { "math.ts": CODE, "note.md": "# One\n" } }, async (lab) => {
+test("what the editor knows", () => at({ listening: true, files: { "math.ts": CODE, "note.md": "# One\n" } }, async (lab) => {
   const { page } = lab;
   await lab.openFile("math.ts");
   await lab.statusShows("agent");
@@ -61,6 +61,12 @@ test("what the editor knows", () => at({ files: { "math.ts": CODE, "note.md": "#
     await until("the new file", () => "", () => existsSync(join(lab.work, "sub/new.md")) && lab.read("sub/new.md") === "# New\n");
     await until("the saved text", () => lab.read("math.ts"), () => lab.read("math.ts").includes("right: number = 3"));
     await page.locator(".squiggly-error").first().waitFor({ state: "hidden" });
+    const about = lab.wire().flatMap(({ from, message }) => {
+      const text = JSON.stringify(message);
+      if (!text.includes("new.md") && !text.includes("applied")) return [];
+      return [`${from} ${message.method ?? "answer"} ${message.id ?? ""} ${message.method === "textDocument/didChange" || message.method === "textDocument/didOpen" || !message.method || message.method === "countersign/save" ? text.slice(0, 300) : ""}`];
+    });
+    if (process.env["LAB_SHOW"]) console.log(about.join("\n"));
   });
   lab.answer({ type: "text", text: "A string is no number." });
   await lab.toast("A string is no number").waitFor();

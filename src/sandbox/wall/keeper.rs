@@ -20,7 +20,10 @@ use rustix::{
 };
 
 use super::{Failure, PROCESS_1, Step, again, channel, ground, loopback, privileges};
-use crate::sandbox::plan::{Ground, Report, read_frame};
+use crate::sandbox::{
+    net::Doorway,
+    plan::{Ground, Report, read_frame},
+};
 
 /// Lays the ground, then makes a process 1 for each order until the server hangs up.
 pub(super) fn run() -> Result<(), Failure> {
@@ -84,6 +87,7 @@ impl Order {
 /// Makes the namespaces and a process 1 in them; comes back when everything in them is gone.
 fn process_1(Order { channel, output, .. }: Order) -> Result<(), Failure> {
     network()?;
+    Doorway::open(&channel).step("network")?;
     let others = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     unshare(others).step("namespaces")?;
     let mut process_1 = Command::new("/proc/self/exe");

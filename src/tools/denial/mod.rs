@@ -15,7 +15,7 @@ use self::{
     reasons::Reason,
     signs::Kind,
 };
-use crate::seams::{Outcome, Reached, Refused, SandboxSession, Stopped};
+use crate::seams::{Outcome, Reached, SandboxSession, Stopped};
 
 /// Most reasons that are told; with the closing line five lines.
 const MOST: usize = 4;
@@ -112,11 +112,6 @@ impl Findings {
 /// What needs no guessing.
 fn of_the_walls(seen: &Seen<'_>, found: &mut Findings) {
     let outcome = seen.outcome;
-    for refused in &outcome.refused {
-        match refused {
-            Refused::Host { host, why } => found.add(Reason::Host, format!("{host} ({why})")),
-        }
-    }
     for reached in &outcome.reached {
         match reached {
             Reached::Full(folder) => found.add(Reason::Full, folder.display().to_string()),

@@ -56,7 +56,6 @@ pub(super) enum Reason {
     Temporary,
     Socket,
     Program,
-    Host,
     Network,
     Loopback,
     NoSockets,
@@ -118,7 +117,6 @@ impl Reason {
                 "{names}: installed where commands cannot see it. The user can show the folder ([run] home_read in policy.toml) or \
                  install the program for all users"
             ),
-            Reason::Host => format!("{names}: refused by the network proxy. Hosts must be named in `network`, and allowed by the policy or the user"),
             Reason::Network => unreached(&or("no host"), seen),
             Reason::Loopback => format!(
                 "{}: probably a server outside the walls; a command has a loopback of its own, where nothing listens but what it \

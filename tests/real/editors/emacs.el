@@ -1,11 +1,8 @@
 ;;; Eglot with the documented configuration: ask by command, accept by code action, the text is right. -*- lexical-binding: t -*-
 
-(load (expand-file-name "emacs_lab" (file-name-directory load-file-name)) nil t)
+(load (expand-file-name "emacs_eglot" (file-name-directory load-file-name)) nil t)
 
-(find-file "list.txt")
-(call-interactively #'eglot)
-(lab-wait "the server" #'eglot-current-server)
-(flymake-mode 1)
+(lab-start)
 (goto-char (point-min))
 (forward-line 14)
 (end-of-line)

@@ -1,19 +1,23 @@
-;;; What the tests in Emacs share: the documented configuration, waiting, the menu. -*- lexical-binding: t -*-
+;;; What the tests in Emacs share: the documented configuration, waiting, documents with boxes. -*- lexical-binding: t -*-
 
-(load (getenv "LAB_CONFIG") nil t)
 (setq native-comp-jit-compilation nil
       native-comp-enable-subr-trampolines nil
       make-backup-files nil)
+(load (getenv "LAB_CONFIG") nil t)
+
+(defun lab-no-dialog (prompt &rest _)
+  (error "A dialog came: %s" prompt))
+
+(defvar lab-nudge #'ignore "Called while waiting: batch Emacs is never idle, and some clients send changes when Emacs is.")
 
 (defun lab-wait (what ready)
   "Wait until READY answers something; fail with WHAT."
   (let ((start (float-time)) found)
     (while (not (setq found (funcall ready)))
       (when (> (- (float-time) start) 30)
-        (error "Waited in vain for %s; the text is %s, the diagnostics are %S" what (buffer-string) (flymake-diagnostics)))
-      ;; Batch Emacs is never idle, and Eglot sends changes when Emacs is.
-      (when (eglot-current-server)
-        (eglot--signal-textDocument/didChange))
+        (error "Waited in vain for %s; the text is %s, the diagnostics are %S, there are %S"
+               what (buffer-string) (flymake-diagnostics) (buffer-list)))
+      (funcall lab-nudge)
       (accept-process-output nil 0.02)
       (sit-for 0.02))
     found))
@@ -24,19 +28,37 @@
     (forward-line (1- n))
     (buffer-substring (point) (line-end-position))))
 
-(defun lab-hunks ()
-  "The code actions that accept, by line."
-  (seq-filter (lambda (diagnostic) (string-match-p "agent -" (flymake-diagnostic-text diagnostic))) (flymake-diagnostics)))
+(defvar-local lab-done nil "The document has been used.")
 
-(defun lab-choose (wanted)
-  "Take WANTED from the menu of code actions, as the user has it."
-  (cl-letf ((last-nonmenu-event ?a)
-            ((symbol-function 'completing-read)
-             (lambda (_prompt table &rest _)
-               (or (seq-find (lambda (title) (equal wanted title)) (all-completions "" table))
-                   (error "The menu has only %S" (all-completions "" table))))))
-    (call-interactively #'eglot-code-actions)))
+(defun lab-document (stem)
+  "The buffer of the document whose name begins with STEM, once the server has opened it."
+  (lab-wait stem
+            (lambda ()
+              (seq-find (lambda (buffer)
+                          (let ((name (buffer-file-name buffer)))
+                            (and name (not (buffer-local-value 'lab-done buffer))
+                                 (string-match-p (concat "/documents/" stem) name))))
+                        (buffer-list)))))
 
-(defun lab-titles ()
-  "What the menu has here."
-  (mapcar (lambda (action) (plist-get action :title)) (eglot-code-actions (point) (point))))
+(defun lab-tick (buffer box &optional words)
+  "Tick the last BOX in BUFFER and save; WORDS go above it."
+  (with-current-buffer buffer
+    (goto-char (point-max))
+    (search-backward (concat "[ ] " box))
+    (delete-char 3)
+    (insert "[x]")
+    (when words
+      (beginning-of-line)
+      (insert words "\n\n"))
+    (setq lab-done t)
+    (save-buffer)))
+
+(defun lab-git (&rest arguments)
+  (string-trim (with-output-to-string (with-current-buffer standard-output (apply #'call-process "git" nil t nil arguments)))))
+
+(defun lab-pick (wanted)
+  "What stands in for the user who picks WANTED from a menu."
+  (lambda (_prompt table &rest _)
+    (let ((titles (all-completions "" table)))
+      (or (seq-find (lambda (title) (equal wanted title)) titles)
+          (error "The menu has only %S" titles)))))

@@ -1,37 +1,9 @@
 ;;; The whole story in Eglot by code actions and documents: no dialog ever comes. -*- lexical-binding: t -*-
 
-(load (expand-file-name "emacs_lab" (file-name-directory load-file-name)) nil t)
+(load (expand-file-name "emacs_eglot" (file-name-directory load-file-name)) nil t)
 (setq make-backup-files t)
-(fset 'completing-read (lambda (prompt &rest _) (error "A dialog came: %s" prompt)))
-(fset 'y-or-n-p (lambda (prompt) (error "A dialog came: %s" prompt)))
-
-(defun lab-document (stem)
-  "The buffer of the newest document whose name begins with STEM, once the server has opened it."
-  (lab-wait stem
-            (lambda ()
-              (seq-find (lambda (buffer)
-                          (let ((name (buffer-file-name buffer)))
-                            (and name (not (buffer-local-value 'lab-done buffer))
-                                 (string-match-p (concat "/documents/" stem) name))))
-                        (buffer-list)))))
-
-(defvar-local lab-done nil "The document has been used.")
-
-(defun lab-tick (buffer box &optional words)
-  "Tick the last BOX in BUFFER and save; WORDS go above it."
-  (with-current-buffer buffer
-    (goto-char (point-max))
-    (search-backward (concat "[ ] " box))
-    (delete-char 3)
-    (insert "[x]")
-    (when words
-      (beginning-of-line)
-      (insert words "\n\n"))
-    (setq lab-done t)
-    (save-buffer)))
-
-(defun lab-git (&rest arguments)
-  (string-trim (with-output-to-string (with-current-buffer standard-output (apply #'call-process "git" nil t nil arguments)))))
+(fset 'completing-read #'lab-no-dialog)
+(fset 'y-or-n-p #'lab-no-dialog)
 
 (defun lab-on-line (n title)
   "Take TITLE from the menu on line N of the file."
@@ -40,10 +12,7 @@
     (forward-line (1- n))
     (lab-choose title)))
 
-(find-file "list.txt")
-(call-interactively #'eglot)
-(lab-wait "the server" #'eglot-current-server)
-(flymake-mode 1)
+(lab-start)
 
 ;; Ask, take one change, refuse the other with a reason.
 (lab-on-line 20 "Ask agent...")

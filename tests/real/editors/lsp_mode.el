@@ -1,60 +1,16 @@
 ;;; lsp-mode with the documented configuration: ask, accept, reject and commit by the menu and documents. -*- lexical-binding: t -*-
 
-(setq native-comp-jit-compilation nil
-      native-comp-enable-subr-trampolines nil
-      lsp-auto-guess-root t
+(setq lsp-auto-guess-root t
       lsp-session-file (expand-file-name "lsp-session" (getenv "HOME"))
       lsp-server-install-dir (getenv "HOME")
       lsp-enable-file-watchers nil
       lsp-enable-suggest-server-download nil
       lsp-diagnostics-provider :flymake
-      lsp-warn-no-matched-clients nil
-      make-backup-files nil)
-(load (getenv "LAB_CONFIG") nil t)
-;; An installed lsp-mode loads these when it needs them; here an error about a missing one swallows the server's next message.
-(mapc #'require '(lsp-lens lsp-modeline lsp-headerline lsp-diagnostics lsp-completion lsp-semantic-tokens lsp-icons lsp-iedit lsp-dired lsp-ido))
-(fset 'y-or-n-p (lambda (prompt) (error "A dialog came: %s" prompt)))
-
-(defun lab-wait (what ready)
-  "Wait until READY answers something; fail with WHAT."
-  (let ((start (float-time)) found)
-    (while (not (setq found (funcall ready)))
-      (when (> (- (float-time) start) 10)
-        (error "Waited in vain for %s; the text is %s; there are %S" what (buffer-string) (buffer-list)))
-      (accept-process-output nil 0.02)
-      (sit-for 0.02))
-    found))
-
-(defvar-local lab-done nil "The document has been used.")
-
-(defun lab-document (stem)
-  "The buffer of the document whose name begins with STEM, once the server has opened it."
-  (lab-wait stem
-            (lambda ()
-              (seq-find (lambda (buffer)
-                          (let ((name (buffer-file-name buffer)))
-                            (and name (not (buffer-local-value 'lab-done buffer))
-                                 (string-match-p (concat "/documents/" stem) name))))
-                        (buffer-list)))))
-
-(defun lab-tick (buffer box &optional words)
-  "Tick the last BOX in BUFFER and save; WORDS go above it."
-  (with-current-buffer buffer
-    (goto-char (point-max))
-    (search-backward (concat "[ ] " box))
-    (delete-char 3)
-    (insert "[x]")
-    (when words
-      (beginning-of-line)
-      (insert words "\n\n"))
-    (setq lab-done t)
-    (save-buffer)))
-
-(defun lab-line (n)
-  (save-excursion
-    (goto-char (point-min))
-    (forward-line (1- n))
-    (buffer-substring (point) (line-end-position))))
+      lsp-warn-no-matched-clients nil)
+;; As a package manager does.
+(load "lsp-mode-autoloads" nil t)
+(load (expand-file-name "emacs_lab" (file-name-directory load-file-name)) nil t)
+(fset 'y-or-n-p #'lab-no-dialog)
 
 (defvar lab-file nil)
 
@@ -67,14 +23,8 @@
   (goto-char (point-min))
   (forward-line (1- n))
   (lab-wait title (lambda () (member title (lab-titles))))
-  (cl-letf (((symbol-function 'completing-read)
-             (lambda (_prompt table &rest _)
-               (or (seq-find (lambda (it) (equal title it)) (all-completions "" table))
-                   (error "The menu has only %S" (all-completions "" table))))))
+  (cl-letf (((symbol-function 'completing-read) (lab-pick title)))
     (call-interactively #'lsp-execute-code-action)))
-
-(defun lab-git (&rest arguments)
-  (string-trim (with-output-to-string (with-current-buffer standard-output (apply #'call-process "git" nil t nil arguments)))))
 
 (find-file "list.txt")
 (setq lab-file (current-buffer))

@@ -158,7 +158,7 @@ async fn a_hidden_folder_that_is_replaced_while_process_1_waits_stays_hidden() {
     let session = sandbox(root.path()).hiding([own.clone()]).open_here(&spec(&root.path().join("w"))).unwrap();
     let text = format!("cat {}/state/*; grep -q root /etc/passwd && echo control", out.path().display());
     for round in 0..3 {
-        let command = Command { text: text.clone(), cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+        let command = Command { text: text.clone(), cwd: WsPath::root(), timeout: Duration::from_secs(20), network: Vec::new() };
         let mut output = Collect::default();
         session.run(command, &Shadow::default(), &mut output, &CancellationToken::new()).await.unwrap();
         assert!(output.text().ends_with("control\n") && !output.text().contains(CANARY), "{round}: {}", output.text());
@@ -247,7 +247,7 @@ async fn fifty_commands_at_once_leave_nothing() {
             let session = sandbox.open(spec(&folder)).await.unwrap();
             for round in 0..3 {
                 let text = format!("echo {number} >> own; test $(wc -l < own) = {} && sleep 60 & cat own | tail -n 1", round + 1);
-                let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(60) };
+                let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(60), network: Vec::new() };
                 let mut output = Collect::default();
                 let ended = session.run(command, &Shadow::default(), &mut output, &CancellationToken::new()).await.unwrap();
                 assert_eq!((ended.exit, output.text()), (Some(0), format!("{number}\n")));

@@ -26,7 +26,12 @@ async fn refused(sandbox: LinuxSandbox, folder: &std::path::Path, cwd: &str) -> 
         Err(error) => return error,
     };
     let cwd = if cwd.is_empty() { WsPath::root() } else { ws(cwd) };
-    let command = Command { text: "echo ran > here; echo ran".into(), cwd, timeout: std::time::Duration::from_secs(5) };
+    let command = Command {
+        text: "echo ran > here; echo ran".into(),
+        cwd,
+        timeout: std::time::Duration::from_secs(5),
+        network: Vec::new(),
+    };
     let ran = session.run(command, &Shadow::default(), &mut Nothing, &CancellationToken::new()).await;
     ran.expect_err("it must be refused")
 }
@@ -51,7 +56,12 @@ async fn a_session_goes_on_after_a_refusal() {
     let root = folders();
     let session = sandbox(root.path()).open(spec(&root.path().join("w"))).await.unwrap();
     for (cwd, fine) in [("no/such", false), ("no/such", false), ("d", true), ("gone", false), ("d", true)] {
-        let command = Command { text: "test -f b.txt".into(), cwd: ws(cwd), timeout: std::time::Duration::from_secs(5) };
+        let command = Command {
+            text: "test -f b.txt".into(),
+            cwd: ws(cwd),
+            timeout: std::time::Duration::from_secs(5),
+            network: Vec::new(),
+        };
         let ran = session.run(command, &Shadow::default(), &mut Nothing, &CancellationToken::new()).await;
         assert_eq!(ran.is_ok_and(|outcome| outcome.exit == Some(0)), fine, "{cwd}");
     }

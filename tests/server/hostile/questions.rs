@@ -304,6 +304,7 @@ async fn a_question_that_nobody_answers_expires_and_nothing_is_trusted() {
         policies: countersign::config::policy::Policies::default(),
         clock: Arc::new(SystemClock::default()),
         watch_editor: false,
+        pipe: None,
     };
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (from_client, to_client) = tokio::io::split(theirs);

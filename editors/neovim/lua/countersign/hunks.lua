@@ -1,8 +1,8 @@
 --- The pending changes, drawn into the buffers: old lines marked where they stand, new ones as virtual lines below them.
 ---
 --- Marks move with the text by themselves. A place that the server tells is taken once, and only when the buffer is what the
---- server saw; else the mark stays where it moved to, and the server's next word comes soon. So nothing flickers and typing
---- waits for nothing.
+--- server saw; else the mark stays where it moved to, and the server's next word comes soon. Many hunks are drawn in several
+--- turns, those on the screen first. So nothing flickers and typing waits for nothing.
 local M = {}
 
 local state, lines, words = require('countersign.state'), require('countersign.lines'), require('countersign.words')
@@ -10,6 +10,7 @@ local state, lines, words = require('countersign.state'), require('countersign.l
 local space = vim.api.nvim_create_namespace('countersign')
 
 ---@class countersign.Drawn
+---@field item countersign.Item
 ---@field arrived integer
 ---@field looks string what was drawn; the same is not drawn again
 ---@field old integer extmark over the old lines, or at the place of an insertion
@@ -206,97 +207,156 @@ function M.reveal(buffer, count)
   end
 end
 
-local drawing, tries = {}, {}
+--- Longest turn of drawing, ms; and the pause in which the editor does what else is to be done.
+local turn, pause = 6, 1
 
---- Draws a buffer's hunks: what is new or different, nothing else. Answers whether something must be looked at again.
-local function draw(buffer)
-  local items = state.items(name_of(buffer))
+---@class countersign.Pass one look at all hunks of a buffer
+---@field items countersign.Item[]
+---@field order integer[] their numbers, those on the screen first
+---@field at integer
+---@field look countersign.Look
+---@field again boolean something must be looked at once more
+---@field had boolean something was drawn before
+
+--- The pass that a buffer is in; who begins another one ends it.
+---@type table<integer, countersign.Pass>
+local passes = {}
+local waiting, tries = {}, {}
+
+--- Numbers of the items, those that a window shows first.
+local function ordered(buffer, items)
+  local shown, rest = {}, {}
+  local windows = vim.tbl_map(function(window)
+    -- The last line is known only once the window was drawn.
+    local first = vim.fn.line('w0', window)
+    return { first, math.max(vim.fn.line('w$', window), first + vim.api.nvim_win_get_height(window)) }
+  end, vim.fn.win_findbuf(buffer))
+  for number, item in ipairs(items) do
+    local line, seen = item.hunk.range.start.line + 1, false
+    for _, window in ipairs(windows) do
+      seen = seen or (line >= window[1] and line <= window[2])
+    end
+    table.insert(seen and shown or rest, number)
+  end
+  return vim.list_extend(shown, rest)
+end
+
+--- Draws one hunk, if it is new or different.
+local function draw(buffer, pass, number)
+  local item, all = pass.items[number], drawn[buffer]
+  local hunk, arrived = item.hunk, item.proposal.arrived
+  local mine = all[item.key]
+  local old, new = lines.split(hunk.old_text), lines.split(hunk.new_text)
+  local from, to
+  if mine then
+    from, to = tracked(buffer, mine)
+  end
+  local at, till, again = from, to, false
+  if not from or mine.arrived ~= arrived then
+    local first, last = told(buffer, hunk)
+    local version = item.file.version
+    local typing = vim.uv.now() - (changed[buffer] or 0) < settled
+    local sure = not typing
+    if type(version) == 'number' and vim.lsp.util.buf_versions[buffer] then
+      sure = vim.lsp.util.buf_versions[buffer] == version
+    elseif hunk.state == 'pending' and #old > 0 then
+      sure = holds(buffer, first, last, old)
+    end
+    local tried = tries[buffer] or 0
+    if sure or (tried > 10 and not typing) or (not from and tried > 2) then
+      from, to = first, last
+    else
+      again, pass.again = true, true
+    end
+  end
+  -- What is being applied and not drawn stands in the text already.
+  if not from or (not mine and hunk.state == 'applying') then
+    return
+  end
+  local label, look = label_of(item, number, #pass.items, old, new), pass.look
+  local looks = table.concat({ hunk.state, hunk.old_text, hunk.new_text, label[1], look.width, tostring(look.wrap), look.tabstop, tostring(look.beside) }, '\0')
+  mine = mine or {}
+  all[item.key] = mine
+  if mine.looks ~= looks or at ~= from or till ~= to then
+    put(buffer, item, mine, from, to, label, look)
+    mine.looks = looks
+  end
+  mine.arrived, mine.item = again and mine.arrived or arrived, item
+end
+
+--- All of a buffer's hunks are drawn.
+local function finish(buffer, pass)
+  passes[buffer] = nil
+  drawn[buffer] = next(drawn[buffer]) and drawn[buffer] or nil
+  tries[buffer] = pass.again and (tries[buffer] or 0) + 1 or nil
+  if pass.again then
+    M.schedule(buffer, settled)
+  end
+  if pass.had or drawn[buffer] then
+    require('countersign.keys').follow(buffer, drawn[buffer] ~= nil)
+    vim.api.nvim_exec_autocmds('User', { pattern = 'CountersignHunks', modeline = false, data = { buf = buffer } })
+  end
+end
+
+--- Goes on with a pass until its turn is over.
+local function go_on(buffer, pass, begun)
+  if passes[buffer] ~= pass or not vim.api.nvim_buf_is_loaded(buffer) then
+    return
+  end
+  -- Reading the file anew takes all marks away.
+  drawn[buffer] = drawn[buffer] or {}
+  while pass.at <= #pass.order do
+    draw(buffer, pass, pass.order[pass.at])
+    pass.at = pass.at + 1
+    if (vim.uv.hrtime() - begun) / 1e6 > turn then
+      return vim.defer_fn(function()
+        go_on(buffer, pass, vim.uv.hrtime())
+      end, pause)
+    end
+  end
+  finish(buffer, pass)
+end
+
+--- Begins to draw a buffer's hunks: what is new or different, nothing else.
+local function begin(buffer)
+  local begun, items, keys = vim.uv.hrtime(), state.items(name_of(buffer)), {}
+  local pass = { items = items, at = 1, again = false, had = drawn[buffer] ~= nil, order = {} }
   if #items > 0 then
     require('countersign.colors').set()
     watch(buffer)
+    pass.look, pass.order = look_of(buffer), ordered(buffer, items)
   end
-  local before, now, again = drawn[buffer] or {}, {}, false
-  local look = #items > 0 and look_of(buffer)
-  local typing = vim.uv.now() - (changed[buffer] or 0) < settled
-  for place, item in ipairs(items) do
-    local hunk = item.hunk
-    local old, new = lines.split(hunk.old_text), lines.split(hunk.new_text)
-    local mine = before[item.key]
-    local from, to
-    if mine then
-      from, to = tracked(buffer, mine)
-    end
-    local at, till = from, to
-    if not from or mine.arrived ~= item.proposal.arrived then
-      local first, last = told(buffer, hunk)
-      local version = item.file.version
-      local sure = not typing
-      if type(version) == 'number' and vim.lsp.util.buf_versions[buffer] then
-        sure = vim.lsp.util.buf_versions[buffer] == version
-      elseif hunk.state == 'pending' and #old > 0 then
-        sure = holds(buffer, first, last, old)
-      end
-      local tried = tries[buffer] or 0
-      if sure or (tried > 10 and not typing) or (not from and tried > 2) then
-        from, to = first, last
-      else
-        again = true
-      end
-    end
-    -- What is being applied and not drawn stands in the text already.
-    if from and (mine or hunk.state ~= 'applying') then
-      local label = label_of(item, place, #items, old, new)
-      local looks = table.concat({ hunk.state, hunk.old_text, hunk.new_text, label[1], look.width, tostring(look.wrap), look.tabstop, tostring(look.beside) }, '\0')
-      mine = mine or {}
-      if mine.looks ~= looks or at ~= from or till ~= to then
-        put(buffer, item, mine, from, to, label, look)
-        mine.looks = looks
-      end
-      mine.arrived = again and mine.arrived or item.proposal.arrived
-      mine.item = item
-      now[item.key] = mine
-    end
+  for _, item in ipairs(items) do
+    keys[item.key] = true
   end
-  for key, mine in pairs(before) do
-    if not now[key] then
+  for key, mine in pairs(drawn[buffer] or {}) do
+    if not keys[key] then
       forget(buffer, mine)
+      drawn[buffer][key] = nil
     end
   end
-  drawn[buffer] = next(now) and now or nil
-  return again
+  passes[buffer] = pass
+  go_on(buffer, pass, begun)
 end
 
 --- Draws soon, once, however often it is asked for.
 function M.schedule(buffer, wait)
-  if drawing[buffer] then
+  if waiting[buffer] then
     return
   end
-  drawing[buffer] = true
+  waiting[buffer] = true
   vim.defer_fn(function()
-    drawing[buffer] = nil
-    if not vim.api.nvim_buf_is_loaded(buffer) then
-      return
-    end
-    local had = drawn[buffer] ~= nil
-    require('countersign.client').attach_now(buffer)
-    local again = draw(buffer)
-    tries[buffer] = again and (tries[buffer] or 0) + 1 or nil
-    if again then
-      M.schedule(buffer, settled)
-    end
-    if had or drawn[buffer] then
-      require('countersign.keys').follow(buffer, drawn[buffer] ~= nil)
-      vim.api.nvim_exec_autocmds('User', { pattern = 'CountersignHunks', modeline = false, data = { buf = buffer } })
+    waiting[buffer] = nil
+    if vim.api.nvim_buf_is_loaded(buffer) then
+      require('countersign.client').attach_now(buffer)
+      begin(buffer)
     end
   end, wait or 0)
 end
 
 --- Draws every loaded buffer that has hunks or had some.
 function M.refresh()
-  local names = {}
-  for _, item in ipairs(state.items()) do
-    names[item.name] = true
-  end
+  local names = state.names()
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     if vim.api.nvim_buf_is_loaded(buffer) and (drawn[buffer] or names[name_of(buffer)]) then
       M.schedule(buffer)

@@ -35,7 +35,7 @@ function M.info()
     iterations = task.iterations,
     tokens = task.tokens,
     cost_usd = task.cost_usd,
-    pending = #state.items(),
+    pending = select(2, state.names()),
     tasks = math.max(#tasks, #all),
   }
 end
