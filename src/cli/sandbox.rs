@@ -26,6 +26,7 @@ use crate::{
         Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec,
         Stopped, Workspace,
     },
+    tools::{denial, terminal::clean},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
 };
 
@@ -139,7 +140,7 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
     let mut terms = policy.net_terms();
     terms.private.extend(line.network.iter().filter(|host| is_address(host)).cloned());
     let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run()).on_terms(terms);
-    let (outcome, merges) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
+    let (outcome, merges, reasons) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
     match &run.patch {
         Some(file) => {
             let failed = |why: String| CliError::new(Code::Failed, why);
@@ -153,7 +154,7 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         }
         None => thrown_away(&outcome, context),
     }
-    report(&outcome, context)
+    report(&outcome, reasons.as_deref(), context)
 }
 
 /// Opens a session, runs the command, and ends it when the person at the terminal says so.
@@ -163,7 +164,7 @@ async fn inside(
     spec: SandboxSpec,
     line: Line,
     task: &TaskWorkspace,
-) -> Result<(Outcome, Merges), CliError> {
+) -> Result<(Outcome, Merges, Option<String>), CliError> {
     let (level, detail) = sandbox.level().await;
     if level < policy.run().min_level {
         let message =
@@ -185,12 +186,14 @@ async fn inside(
             stopper.cancel();
         }
     });
-    let outcome = session.run(line, &shadow, &mut Terminal, &cancel).await;
+    let (command, mut terminal) = (line.text.clone(), Terminal::default());
+    let outcome = session.run(line, &shadow, &mut terminal, &cancel).await;
     listening.abort();
     let outcome = outcome.map_err(|error| no_walls(&error))?;
+    let reasons = denial::of_session(&*session, &command, &clean(&terminal.end), &outcome).await;
     let changed = task.unignored(outcome.changed.clone()).await;
     let merges = task.merges(began, session.written(changed, BYTES).await).await.map_err(lost)?;
-    Ok((outcome, merges))
+    Ok((outcome, merges, reasons))
 }
 
 fn thrown_away(outcome: &Outcome, context: &Context) {
@@ -203,16 +206,20 @@ fn thrown_away(outcome: &Outcome, context: &Context) {
     }
 }
 
-fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
+fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result<Code, CliError> {
     if !outcome.hidden.is_empty() {
         let hidden: Vec<_> = outcome.hidden.iter().map(|path| printable(path)).collect();
         context.complain(&format!("countersign: hidden from the command: {}", hidden.join(", ")));
+    }
+    if let Some(reasons) = reasons {
+        context.complain("countersign: refused by the walls:");
+        reasons.lines().for_each(|line| context.complain(&format!("  {}", printable(line))));
     }
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Cancelled), ..) => Ok(Code::Cancelled),
         (Some(Stopped::Timeout), ..) => failed(format!("was ended after {} s, when its time was up", outcome.duration.as_secs())),
-        (Some(Stopped::Memory), ..) => failed("was ended at the memory limit".to_owned()),
+        (Some(_), ..) => failed(format!("was {}", denial::ended(outcome).unwrap_or_default())),
         (None, Some(0), _) => Ok(Code::Done),
         (None, Some(code), _) => failed(format!("ended with exit code {code}")),
         (None, None, signal) => failed(format!("was ended by signal {}", signal.unwrap_or_default())),
@@ -250,8 +257,14 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
+/// Of the output so much of its end is looked at for signs of a wall, bytes.
+const END: usize = 64 << 10;
+
 /// The command's output goes out as it is: the person asked for this command.
-struct Terminal;
+#[derive(Default)]
+struct Terminal {
+    end: Vec<u8>,
+}
 
 impl OutputSink for Terminal {
     fn connection(&mut self, connection: &Connection) {
@@ -267,5 +280,7 @@ impl OutputSink for Terminal {
         // A closed pipe ends the output, not the command.
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        self.end.extend_from_slice(bytes);
+        self.end.drain(..self.end.len().saturating_sub(END));
     }
 }

@@ -147,6 +147,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         home_read: vec!["~/notes".into()],
         memory: 2048 * MIB,
         processes: 512,
+        cpu: 600,
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
         shadow_size: 4096 * MIB,
@@ -263,6 +264,16 @@ impl Bench {
         change(root.path(), &mut spec);
         let session = sandbox(root.path()).reaching(network).open(spec).await.unwrap();
         Bench { root, out, session }
+    }
+
+    /// A bench of parts that were made otherwise.
+    pub fn of(root: TempDir, out: TempDir, session: Box<dyn SandboxSession>) -> Self {
+        Bench { root, out, session }
+    }
+
+    /// The same folders with another session.
+    pub fn with_session(self, session: Box<dyn SandboxSession>) -> Self {
+        Bench { session, ..self }
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {
