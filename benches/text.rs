@@ -2,6 +2,9 @@
 //! (`diff -u`, `git diff --no-index`) run in the same call; they pay for a process and two files as well.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+#[path = "sample.rs"]
+mod sample;
+
 use std::process::Command;
 
 use countersign::{
@@ -12,6 +15,7 @@ use countersign::{
     workspace::desk::{Desk, DocChange},
 };
 use divan::{Bencher, black_box};
+use sample::long_text;
 
 const LINES: usize = 10_000;
 const CHANGED: [usize; 3] = [4, 200, 5_000];
@@ -20,23 +24,10 @@ fn main() {
     divan::main();
 }
 
-/// Ten thousand lines of something like code, with repetitions.
-fn base() -> String {
-    (0..LINES)
-        .map(|n| match n % 5 {
-            0 => format!("fn name_{n}(argument: usize) -> usize {{\n"),
-            1 => format!("    let value = argument * {} + {n};\n", n % 17),
-            2 => "    value\n".to_owned(),
-            3 => "}\n".to_owned(),
-            _ => "\n".to_owned(),
-        })
-        .collect()
-}
-
 /// The same with `count` lines changed, evenly spread.
 fn changed(count: usize) -> String {
     let every = LINES / count;
-    let lines = base().lines().map(str::to_owned).collect::<Vec<_>>();
+    let lines = long_text().lines().map(str::to_owned).collect::<Vec<_>>();
     lines
         .iter()
         .enumerate()
@@ -46,7 +37,7 @@ fn changed(count: usize) -> String {
 
 #[divan::bench(args = CHANGED)]
 fn diff_into_hunks(bencher: Bencher, count: usize) {
-    let (old, new) = (Text::new(&base()), Text::new(&changed(count)));
+    let (old, new) = (Text::new(&long_text()), Text::new(&changed(count)));
     assert_eq!(hunks(&old, &new).len(), count);
     bencher.bench(|| hunks(black_box(&old), black_box(&new)));
 }
@@ -61,7 +52,7 @@ fn diff_of_unlike_texts(bencher: Bencher) {
 
 fn peer(bencher: Bencher, count: usize, program: &str, args: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("old"), base()).unwrap();
+    std::fs::write(folder.path().join("old"), long_text()).unwrap();
     std::fs::write(folder.path().join("new"), changed(count)).unwrap();
     bencher.bench(|| {
         let output = Command::new(program).args(args).args(["old", "new"]).current_dir(folder.path()).output().unwrap();
@@ -84,9 +75,9 @@ fn peer_git(bencher: Bencher, count: usize) {
 fn desk(count: usize) -> (Desk, WsPath) {
     let (mut desk, path, task) = (Desk::new(), WsPath::parse("src/file.rs").unwrap(), TaskId::from("t"));
     desk.begin(&task, ProposalId::from("p"));
-    desk.open(&path, 1, Text::new(&base()));
+    desk.open(&path, 1, Text::new(&long_text()));
     if count > 0 {
-        let op = StageOp::Modify { from: Text::new(&base()), to: Text::new(&changed(count)) };
+        let op = StageOp::Modify { from: Text::new(&long_text()), to: Text::new(&changed(count)) };
         let request = StageRequest { path: path.clone(), op, call: CallId::from("c"), apart: false };
         assert_eq!(desk.stage(&task, &request, None).unwrap().hunks.len(), count);
     }
@@ -125,7 +116,7 @@ fn burst_of_2000(bencher: Bencher, pending: usize) {
 
 #[divan::bench(args = [4, 200])]
 fn stage(bencher: Bencher, count: usize) {
-    let (from, to) = (Text::new(&base()), Text::new(&changed(count)));
+    let (from, to) = (Text::new(&long_text()), Text::new(&changed(count)));
     bencher.with_inputs(|| desk(0)).bench_local_values(|(mut desk, path)| {
         let op = StageOp::Modify { from: from.clone(), to: to.clone() };
         desk.stage(&TaskId::from("t"), &StageRequest { path, op, call: CallId::from("c"), apart: false }, None).unwrap()

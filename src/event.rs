@@ -176,8 +176,31 @@ pub enum Event {
     EffectStart { effect: String, digest: String, detail: Value },
     #[serde(rename = "effect.result")]
     EffectResult { effect: String, digest: String, ok: bool, detail: Value },
+    /// A command's connection as the proxy decided about it, before a byte of the command is passed on. `connection` counts
+    /// within the call; `why` is of a refusal, or of a failure where it was allowed; `address` is what was dialled.
     #[serde(rename = "net.connect")]
-    NetConnect { host: String, port: u16, allowed: bool },
+    NetConnect {
+        host: String,
+        port: u16,
+        allowed: bool,
+        #[serde(default)]
+        connection: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// The end of one that was let through: bytes that the command sent and received, and why the proxy ended it, if it did.
+    #[serde(rename = "net.close")]
+    NetClose {
+        connection: u32,
+        host: String,
+        port: u16,
+        sent: u64,
+        received: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     #[serde(rename = "proposal.created")]
     ProposalCreated { proposal: ProposalId, path: String, hunks: Vec<HunkId>, digest: String },
     #[serde(rename = "hunk.accepted")]

@@ -9,6 +9,8 @@ mod figures;
 mod memory;
 mod model;
 mod place;
+#[path = "../sample.rs"]
+mod sample;
 mod server;
 mod session;
 mod start;

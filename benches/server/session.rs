@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::{
     figures::{Samples, number, times},
     on_one_thread,
-    place::{Place, long_text},
+    place::Place,
+    sample::long_text,
     server::Server,
 };
 

@@ -31,7 +31,7 @@ pub fn measure() {
     times("floor: posix_spawn and wait for `true`", &spawn, None);
     times("floor: spawn `cat` -> one frame back", &cat, None);
     times("spawn -> initialize response", &first, Some(8.0));
-    ratio("  over the floor of `cat`", &first, &cat);
+    ratio("  over the floor of `cat`", &first, &cat, None);
     times("shutdown + exit, input left open", &leave, Some(10.0));
     number("RSS after initialize", memory[memory.len() / 2], "MiB", Some(14.0));
     number("RSS 300 ms after initialized", settled[settled.len() / 2], "MiB", Some(14.0));

@@ -11,7 +11,8 @@ use serde_json::json;
 use super::{
     figures::{Samples, ratio, times},
     on_one_thread,
-    place::{Place, long_text},
+    place::Place,
+    sample::long_text,
     server::Server,
 };
 
@@ -46,7 +47,7 @@ pub fn measure() {
         keys(&mut other, &mut on_hunks, false).await;
         times("floor: one frame to `cat` and back", &floor, None);
         times("code action under typing, lightbulb", &lightbulb, Some(0.8));
-        ratio("  over the floor of `cat`", &lightbulb, &floor);
+        ratio("  over the floor of `cat`", &lightbulb, &floor, None);
         times("  menu invoked", &menu, Some(0.8));
         times("  lightbulb, a task running, 50 pending hunks there", &on_hunks, Some(0.8));
         one.leave().await;

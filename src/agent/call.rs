@@ -251,6 +251,7 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
         task.gate.grounds().check(std::slice::from_ref(action)).map_err(|why| why.to_string())?;
         task.gate.may_stage(&scope, action)
     };
+    let record = |event: Event| task.seams.journal.append(Actor::Server, &scope, event);
     let cx = Context {
         call: &open.call,
         scope: &scope,
@@ -261,6 +262,7 @@ async fn execute(task: &Task, call: Admitted) -> Settled {
         vcs: task.seams.vcs.as_deref(),
         may_read: &may_read,
         may_stage: &may_stage,
+        record: &record,
         roots: task.gate.grounds().roots(),
         apart,
         usual: Duration::from_secs(task.policy().run().timeout_s),

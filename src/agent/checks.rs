@@ -133,7 +133,7 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let spec = SandboxSpec::under(task.spec.folder.clone(), task.policy().run());
     let timeout = Duration::from_secs(task.policy().run().max_timeout_s);
     let mut end = End::default();
-    let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout };
+    let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout, network: Vec::new() };
     let walls = Shell::new(task.seams.sandbox.clone(), spec);
     let ran = walls.run(run, shadow, &mut end, &task.cancel).await;
     let output = terminal::clean(&end.0);

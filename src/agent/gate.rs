@@ -61,6 +61,9 @@ pub struct Gate {
 /// Most characters of a command, so that its start, its end and its folder stand in the first 150 of a question.
 const ESSENTIALS: usize = 90;
 
+/// The same of a command beside which its hosts stand.
+const ESSENTIALS_WITH_HOSTS: usize = 60;
+
 /// The title of a yes that is remembered.
 const ALWAYS: &str = "Always";
 
@@ -273,7 +276,13 @@ fn question(action: &Action, decision: &Decision, approval: &Approval) -> Questi
         Action::Fetch(_) | Action::Ticket(_) | Action::Mcp(_) => (QuestionKind::Fetch, "Fetch"),
         _ => (QuestionKind::Ask, "Allow"),
     };
-    let essentials = brief(action.target(), ESSENTIALS);
+    let (essentials, hosts) = match action {
+        Action::RunNet { command, hosts, .. } => {
+            (format!("{} to {}", brief(command, ESSENTIALS_WITH_HOSTS), brief(&hosts.join(", "), ESSENTIALS)), hosts.as_slice())
+        }
+        _ => (brief(action.target(), ESSENTIALS), [].as_slice()),
+    };
+    let hosts: String = hosts.iter().map(|host| format!("- may reach `{host}`\n")).collect();
     let cwd = match action {
         Action::Run { cwd, .. } | Action::RunNet { cwd, .. } if !cwd.is_root() => format!(" in {}", brief(cwd.as_str(), 40)),
         _ => String::new(),
@@ -281,7 +290,7 @@ fn question(action: &Action, decision: &Decision, approval: &Approval) -> Questi
     let titles = vec![word.to_owned()];
     let digest = digest(&json!(action));
     let document = format!(
-        "# {word}?\n\n{}\n{}\n{}\n\nAction: {action_kind}{cwd}  \nRule: {} ({}): {}  \nSHA-256 of the action: `{digest}`\n",
+        "# {word}?\n\n{}\n{}\n{}\n\n{hosts}\nAction: {action_kind}{cwd}  \nRule: {} ({}): {}  \nSHA-256 of the action: `{digest}`\n",
         fence(action.target()),
         action.target(),
         fence(action.target()),

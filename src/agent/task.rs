@@ -199,7 +199,10 @@ impl Task {
                 seams.editor.insight(),
             )
             .with_roots(seams.grounds.roots().clone()),
-            shell: Shell::new(seams.sandbox.clone(), SandboxSpec::under(spec.folder.clone(), policy.run())),
+            shell: Shell::new(
+                seams.sandbox.clone(),
+                SandboxSpec::under(spec.folder.clone(), policy.run()).on_terms(policy.net_terms()),
+            ),
             outputs: Outputs::default(),
             system: "".into(),
             stumbles: iteration::Stumbles::default(),

@@ -11,7 +11,12 @@ use std::{
 use anstyle::{AnsiColor, Style};
 
 use super::{CliError, Code};
-use crate::config::{Config, Environment, Folders};
+use crate::{
+    config::{Config, Environment, Folders},
+    event::{Actor, Event, Scope},
+    journal::FileJournal,
+    seams::Journal,
+};
 
 /// The world of one command.
 pub struct Context {
@@ -63,6 +68,13 @@ impl Context {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CliError::new(Code::Failed, format_args!("no event loop: {error}")))?;
         Ok(runtime.block_on(future))
+    }
+
+    /// Notes in the journal what the user did here; on the disk when it comes back.
+    pub fn record(&self, event: Event) -> Result<(), CliError> {
+        let journal = FileJournal::open(&self.folders()?.state)?;
+        self.block_on(journal.append_durable(Actor::Human, &Scope::default(), event))??;
+        Ok(())
     }
 
     /// A line on stderr. Nobody may be there to read it.

@@ -6,12 +6,7 @@ use super::{
     CliError, Code, Context,
     printable::{printable, shortened},
 };
-use crate::{
-    config::GrantStore,
-    event::{Actor, Event, Scope},
-    journal::FileJournal,
-    seams::Journal,
-};
+use crate::{config::GrantStore, event::Event};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -65,9 +60,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
                     CliError::usage(format_args!("no remembered answer has the id {id:?}")).hint("countersign grants list")
                 );
             };
-            let journal = FileJournal::open(&context.folders()?.state)?;
-            let event = Event::GrantRevoked { pattern: format!("{} {}", grant.action, grant.pattern) };
-            context.block_on(journal.append_durable(Actor::Human, &Scope::default(), event))??;
+            context.record(Event::GrantRevoked { pattern: format!("{} {}", grant.action, grant.pattern) })?;
             context.out.line(format_args!("Forgotten: {} {}", printable(&grant.action), printable(&grant.pattern)))?;
         }
     }

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CliError, Code, Context, kept, later,
+    CliError, Code, Context, kept,
     printable::{printable, printable_block, printable_json},
     terminal::write_patch,
     walls,
@@ -20,9 +20,12 @@ use crate::{
     config::{TrustStore, policy as files},
     event::TaskId,
     path::WsPath,
-    policy::Policy,
+    policy::{Policy, host_and_port},
     sandbox::check::{self, CheckResult},
-    seams::{Command as Line, Merges, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec, Stopped, Workspace},
+    seams::{
+        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec,
+        Stopped, Workspace,
+    },
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
 };
 
@@ -55,9 +58,10 @@ struct Run {
     /// Seconds until it is ended; the policy's longest time when not given
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
-    /// A way out to one host (not available yet)
-    #[arg(long, hide = true, num_args = 0..=1)]
-    net: Option<Option<String>>,
+    /// A way out to this host, through the proxy; may be given several times. An address that stands here is your own word for
+    /// it, private or not; a name never leads to a private address unless your policy names that
+    #[arg(long, value_name = "HOST:PORT")]
+    net: Vec<String>,
     /// Write the changes as a patch for `git apply`
     #[arg(long, value_name = "OUT")]
     patch: Option<PathBuf>,
@@ -69,7 +73,6 @@ struct Run {
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliError> {
     match &arguments.command {
         Command::Check { json } => check(*json, context),
-        Command::Run(run) if run.net.is_some() => later::run("sandbox run --net"),
         Command::Run(run) => walled(run, context),
     }
 }
@@ -130,9 +133,12 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         text: command_text(&run.command),
         cwd: WsPath::root(),
         timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
+        network: hosts(&run.net)?,
     };
     context.out.finish()?;
-    let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run());
+    let mut terms = policy.net_terms();
+    terms.private.extend(line.network.iter().filter(|host| is_address(host)).cloned());
+    let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run()).on_terms(terms);
     let (outcome, merges) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
     match &run.patch {
         Some(file) => {
@@ -162,6 +168,10 @@ async fn inside(
     if level < policy.run().min_level {
         let message =
             format!("the policy asks for walls of level {}, this machine reaches {level}: {detail}", policy.run().min_level);
+        return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
+    }
+    if !line.network.is_empty() && level < Level::L3 {
+        let message = format!("--net needs walls of level L3, this machine reaches {level}: {detail}");
         return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
     }
     let lost = |error| CliError::new(Code::Failed, error);
@@ -213,6 +223,20 @@ fn no_walls(error: &SandboxError) -> CliError {
     CliError::new(Code::Walls, error).hint(&error.hint)
 }
 
+/// The hosts of `--net`, in the only form in which they are compared.
+fn hosts(given: &[String]) -> Result<Vec<String>, CliError> {
+    let exact = |host: &String| {
+        let lower = host.to_ascii_lowercase();
+        let wrong = || CliError::usage(format_args!("--net {}: this is no exact host:port", printable(host)));
+        if host_and_port(&lower).is_some() { Ok(lower) } else { Err(wrong().hint("for example --net index.example.org:443")) }
+    };
+    given.iter().map(exact).collect()
+}
+
+fn is_address(host: &str) -> bool {
+    host_and_port(host).is_some_and(|(name, _)| name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok())
+}
+
 /// What the shell gets.
 fn command_text(words: &[String]) -> String {
     match words {
@@ -230,6 +254,15 @@ fn quoted(word: &str) -> String {
 struct Terminal;
 
 impl OutputSink for Terminal {
+    fn connection(&mut self, connection: &Connection) {
+        let why = match &connection.news {
+            ConnectionNews::Refused(why) | ConnectionNews::Failed(why) => why,
+            ConnectionNews::Closed { why: Some(why), .. } => why,
+            ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
+        };
+        let _ = writeln!(io::stderr(), "countersign: network: {}", printable(why));
+    }
+
     fn output(&mut self, bytes: &[u8]) {
         // A closed pipe ends the output, not the command.
         let mut stdout = io::stdout().lock();

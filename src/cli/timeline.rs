@@ -125,8 +125,15 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::EffectResult { effect, digest, ok, .. } => {
             ("effect.result", format!("{} {} [{}]", short(effect), if *ok { "done" } else { "FAILED" }, start(digest)))
         }
-        Event::NetConnect { host, port, allowed } => {
-            ("net.connect", format!("{}:{port} {}", short(host), if *allowed { "allowed" } else { "denied" }))
+        Event::NetConnect { host, port, allowed, address, why, .. } => {
+            let word = if *allowed { "allowed" } else { "denied" };
+            let more = address.as_deref().map(|address| format!(" at {}", short(address)));
+            let more = more.or_else(|| why.as_deref().map(|why| format!(": {}", quote(why)))).unwrap_or_default();
+            ("net.connect", format!("{}:{port} {word}{more}", short(host)))
+        }
+        Event::NetClose { host, port, sent, received, why, .. } => {
+            let why = why.as_deref().map_or_else(String::new, |why| format!(": {}", quote(why)));
+            ("net.close", format!("{}:{port} {sent} bytes sent, {received} received{why}", short(host)))
         }
         Event::ProposalCreated { proposal, path, hunks, .. } => {
             ("proposal.created", format!("{} {} ({} hunks)", short(&proposal.0), short(path), hunks.len()))

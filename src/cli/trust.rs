@@ -5,12 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{CliError, Code, Context, printable::printable};
-use crate::{
-    config::TrustStore,
-    event::{Actor, Event, Scope},
-    journal::FileJournal,
-    seams::Journal,
-};
+use crate::{config::TrustStore, event::Event};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -65,9 +60,13 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             }
         }
         Command::Add { dir } => {
+            let held = store.is_trusted(dir).unwrap_or(false);
             let folder = store.add(dir)?;
-            record(context, &folder.path, true)?;
-            context.out.line(format_args!("Trusted: {}", printable(&folder.path.to_string_lossy())))?;
+            if !held {
+                record(context, &folder.path, true)?;
+            }
+            let already = if held { " already" } else { "" };
+            context.out.line(format_args!("Trusted{already}: {}", printable(&folder.path.to_string_lossy())))?;
         }
         Command::Revoke { dir } => {
             let named = context.here()?.join(dir);
@@ -83,8 +82,5 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 }
 
 fn record(context: &Context, folder: &Path, trusted: bool) -> Result<(), CliError> {
-    let journal = FileJournal::open(&context.folders()?.state)?;
-    let event = Event::TrustChanged { folder: folder.to_string_lossy().into_owned(), trusted, by: "command line".to_owned() };
-    context.block_on(journal.append_durable(Actor::Human, &Scope::default(), event))??;
-    Ok(())
+    context.record(Event::TrustChanged { folder: folder.to_string_lossy().into_owned(), trusted, by: "command line".to_owned() })
 }

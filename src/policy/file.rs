@@ -123,6 +123,8 @@ pub struct RuleTable {
     #[serde(default)]
     pub hosts: Option<Vec<String>>,
     #[serde(default)]
+    pub methods: Vec<String>,
+    #[serde(default)]
     pub branch: Option<Vec<String>>,
     #[serde(default)]
     pub refuse: Vec<String>,

@@ -6,12 +6,17 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 /// Whether the text is `name:port` in its only accepted form: a lower-case ASCII name (or an address in its canonical
 /// form) and a decimal port from 1 up.
 pub fn well_formed(text: &str) -> bool {
-    split(text).is_some_and(|(host, _)| is_address(host) || is_name(host))
+    host_and_port(text).is_some()
 }
 
 /// Whether a well-formed `host:port` names an address instead of a host.
 pub fn literal(text: &str) -> bool {
     split(text).is_some_and(|(host, _)| is_address(host))
+}
+
+/// The two sides of a well-formed `host:port`; an IPv6 address keeps its brackets.
+pub fn host_and_port(text: &str) -> Option<(&str, u16)> {
+    split(text).filter(|(host, _)| is_address(host) || is_name(host))
 }
 
 fn split(text: &str) -> Option<(&str, u16)> {

@@ -22,6 +22,7 @@ mod hosts;
 mod layers;
 mod level;
 mod lint;
+mod net;
 mod paths;
 mod render;
 mod rule;
@@ -33,8 +34,10 @@ mod verdict;
 
 pub use action::{Action, ActionKind, PushKind};
 pub use explain::{Explanation, Report, check, explain};
+pub use hosts::{host_and_port, of_address as host_of_address};
 pub use layers::Policy;
 pub use level::Level;
+pub use net::NetTerms;
 pub use paths::{PathClass, Secret};
 pub use settings::{Approval, Branches, Budget, RunSettings};
 pub use surroundings::{Lexical, Resolved, Surroundings};

@@ -119,6 +119,7 @@ fn rule_text(out: &mut Out, rule: &Rule) {
     out.list("branch", &rule.branch);
     out.list("hosts", &rule.hosts);
     out.list("kind", &rule.kinds.iter().map(|kind| kind.name().to_owned()).collect::<Vec<_>>());
+    out.list("methods", &rule.methods);
     out.list("paths", &rule.paths);
     if rule.paths_outside {
         out.number("paths_outside", true);

@@ -20,6 +20,8 @@ pub struct Rule {
     pub paths: Vec<String>,
     path_list: Option<PathList>,
     pub hosts: Vec<String>,
+    /// Methods of plain HTTP besides GET and HEAD that connections to `hosts` may use.
+    pub methods: Vec<String>,
     pub branch: Vec<String>,
     /// Options that void an allow rule, and that narrow a stricter one.
     pub refuse: Vec<String>,
@@ -60,6 +62,7 @@ impl Rule {
             ("kind", !table.kind.is_empty() && action != ActionKind::GitPush),
             ("refuse", !table.refuse.is_empty() && !runs),
             ("paths_outside", table.paths_outside && !runs),
+            ("methods", !table.methods.is_empty() && action != ActionKind::Net),
         ];
         if let Some((key, _)) = misplaced.iter().find(|(_, misplaced)| *misplaced) {
             return Err(wrong(format!("`{key}` means nothing for the action {action}")));
@@ -79,6 +82,17 @@ impl Rule {
         if let Some(host) = table.hosts.iter().flatten().find(|host| !hosts::well_formed(host)) {
             return Err(wrong(format!("the host {host:?} must be an exact, lower-case name:port")));
         }
+        let opens = table.verdict != Verdict::Deny && table.hosts.is_some() && layer != LayerKind::Workspace;
+        if !table.methods.is_empty() && !opens {
+            return Err(wrong(
+                "`methods` opens more of `hosts`: it needs them, a verdict other than deny, and no workspace".to_owned(),
+            ));
+        }
+        let word =
+            |method: &&String| method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) || *method == "CONNECT";
+        if let Some(method) = table.methods.iter().find(word) {
+            return Err(wrong(format!("{method:?} is no method of HTTP in upper case, such as POST")));
+        }
         let (paths, path_list) = match table.paths {
             Some(patterns) => {
                 let at = Some(patterns.span().start);
@@ -96,6 +110,7 @@ impl Rule {
             paths,
             path_list,
             hosts: table.hosts.unwrap_or_default(),
+            methods: table.methods,
             branch: table.branch.unwrap_or_default(),
             refuse: table.refuse,
             kinds: table.kind,

@@ -56,6 +56,13 @@ pub(super) fn findings(
         let asks = |finding: &Finding| finding.verdict == Verdict::Ask && finding.rule != "default";
         found.retain(|finding| finding.verdict == Verdict::Deny || asks(finding));
         found.extend(by_rules(rules, kind, None, |rule| net_rule_means(rule, command, hosts)));
+        found.extend(level.filter(|level| *level < Level::L3).map(|level| {
+            let reason = format!(
+                "a command reaches the network behind walls of level L3 only, and this machine has {level}; run it without \
+                 network, or leave it to the user"
+            );
+            floor("network", reason)
+        }));
     }
     found
 }

@@ -5,9 +5,11 @@
 
 use std::{
     collections::VecDeque,
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
     os::unix::fs::{FileTypeExt, MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::getxattr;
@@ -42,10 +44,20 @@ pub(super) fn is_opaque(folder: &Path) -> bool {
     getxattr(folder, OPAQUE, &mut value[..]).is_ok_and(|length| &value[..length] == b"y")
 }
 
-/// Everything below `upper` but folders that were only entered, in name order; where there are more than [`MOST`], those
-/// nearest to the root. Git's own folders are left out at any depth: what a command does to them vanishes.
-pub(super) fn of(upper: &Path) -> io::Result<Vec<Change>> {
-    let mut found = Vec::new();
+/// What an upper layer says.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Everything but folders that were only entered, in name order; where there are more than [`MOST`], those nearest to the
+    /// root. Git's own folders are left out at any depth: what a command does to them vanishes.
+    pub listed: Vec<Change>,
+    /// Another number when something in git's own folders was written, but for the index: reading commands refresh that. 0
+    /// when nothing was.
+    pub git: u64,
+}
+
+/// The changes that lie in `upper`.
+pub(super) fn of(upper: &Path) -> io::Result<Changes> {
+    let (mut found, mut git) = (Vec::new(), Vec::new());
     let mut folders = VecDeque::from([(upper.to_owned(), String::new())]);
     while let Some((folder, prefix)) = folders.pop_front() {
         if found.len() == MOST {
@@ -62,7 +74,11 @@ pub(super) fn of(upper: &Path) -> io::Result<Vec<Change>> {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name == ".git" || found.len() == MOST {
+            if name == ".git" {
+                git.push(entry.path());
+                continue;
+            }
+            if found.len() == MOST {
                 continue;
             }
             let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
@@ -78,7 +94,30 @@ pub(super) fn of(upper: &Path) -> io::Result<Vec<Change>> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
+    Ok(Changes { listed: found, git: written(git) })
+}
+
+/// A number for what stands in these folders, whatever the order in which they are read; up to [`MOST`] files are looked at.
+fn written(mut left: Vec<PathBuf>) -> u64 {
+    let (mut sum, mut seen) = (0u64, 0);
+    while let Some(path) = left.pop() {
+        let Ok(about) = path.symlink_metadata() else { continue };
+        if about.is_dir() {
+            left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            continue;
+        }
+        if path.file_name().is_some_and(|name| name == "index" || name == "index.lock") {
+            continue;
+        }
+        seen += 1;
+        if seen > MOST {
+            break;
+        }
+        let mut hasher = DefaultHasher::new();
+        (&path, about.ino(), about.ctime(), about.ctime_nsec()).hash(&mut hasher);
+        sum = sum.wrapping_add(hasher.finish());
+    }
+    sum
 }
 
 /// How an overlay remembers a deletion: a character device with the number 0.

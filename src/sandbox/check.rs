@@ -4,6 +4,8 @@
 //! Effects are looked at from outside the walls, in scratch folders of its own, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod network;
+
 use std::{
     fs, io,
     net::TcpListener,
@@ -13,11 +15,13 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{LinuxSandbox, hints::refusal, make_private, session::LinuxSession};
+use super::{LinuxSandbox, hints::refusal, make_private};
 use crate::{
     path::WsPath,
-    seams::{Command, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
+    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
 };
+
+const MIB: u64 = 1 << 20;
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +53,15 @@ impl CheckResult {
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
-    let session = sandbox.open_here(&SandboxSpec::bare(scratch.folder()))?;
+    let spec = SandboxSpec { memory: 128 * MIB, file_size: 8 * MIB, tmp_size: 8 * MIB, ..SandboxSpec::bare(scratch.folder()) };
+    let session = sandbox.open(spec).await?;
+    let session = session.as_ref();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
     let port = listener.local_addr().map_err(|e| refusal("probe", &e.to_string()))?.port();
     let mut results = Vec::new();
-    for check in CHECKS {
-        let (denial, denied) = scratch.sh(&session, check.deny, port).await?;
-        let (control, allowed) = scratch.sh(&session, check.allow, port).await?;
+    for check in CHECKS.iter().filter(|check| check.levels.contains(&session.level())) {
+        let (denial, denied) = scratch.sh(session, check.deny, port).await?;
+        let (control, allowed) = scratch.sh(session, check.allow, port).await?;
         let harmed = scratch.harmed(&listener);
         let result = CheckResult {
             wall: check.wall,
@@ -68,12 +74,17 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
-    results.push(endless(&scratch, &session).await?);
+    if session.level() == Level::L3 {
+        results.extend(network::run(&scratch, sandbox).await?);
+    }
+    results.push(endless(&scratch, session).await?);
     Ok(results)
 }
 
-/// A pair of command texts. `{outside}`, `{port}` and `{server}` are filled in.
+/// A pair of command texts. `{outside}`, `{port}`, `{server}` and `{namespaces}` are filled in.
 struct Check {
+    /// Where it is promised.
+    levels: &'static [Level],
     wall: &'static str,
     denial: &'static str,
     deny: &'static str,
@@ -81,8 +92,12 @@ struct Check {
     allow: &'static str,
 }
 
+const ALL: &[Level] = &[Level::L3, Level::L2, Level::L1, Level::L1Weak];
+const SPACES: &[Level] = &[Level::L3, Level::L2];
+
 const CHECKS: &[Check] = &[
     Check {
+        levels: ALL,
         wall: "files",
         denial: "change a file outside the workspace",
         deny: "echo x >> '{outside}/victim'",
@@ -90,6 +105,7 @@ const CHECKS: &[Check] = &[
         allow: "echo x >> file && grep -q x file",
     },
     Check {
+        levels: ALL,
         wall: "files",
         denial: "read a file of the server's",
         deny: "cat '{outside}/victim'",
@@ -97,13 +113,15 @@ const CHECKS: &[Check] = &[
         allow: "cat file",
     },
     Check {
+        levels: ALL,
         wall: "files",
         denial: "write below /usr",
         deny: "echo x > /usr/countersign-check",
-        control: "write in the private /tmp",
-        allow: "echo x > /tmp/countersign-check && test -s /tmp/countersign-check",
+        control: "write in the private folder for temporary files",
+        allow: "echo x > \"$TMPDIR/countersign-check\" && test -s \"$TMPDIR/countersign-check\"",
     },
     Check {
+        levels: ALL,
         wall: "secrets",
         denial: "read a secret file of the workspace",
         deny: "cat .env",
@@ -111,6 +129,7 @@ const CHECKS: &[Check] = &[
         allow: "test -e .env && ! test -s .env",
     },
     Check {
+        levels: ALL,
         wall: "home",
         denial: "list anything in the home but toolchains",
         deny: "ls -A \"$HOME\" | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig)|go' | grep -v '^countersign-control$' | grep .",
@@ -118,6 +137,7 @@ const CHECKS: &[Check] = &[
         allow: "echo x > \"$HOME/countersign-control\" && test -s \"$HOME/countersign-control\"",
     },
     Check {
+        levels: &[Level::L3],
         wall: "network",
         denial: "connect to a program of this machine",
         deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
@@ -126,6 +146,31 @@ const CHECKS: &[Check] = &[
         allow: "exec 3<>/dev/udp/127.0.0.1/9",
     },
     Check {
+        levels: &[Level::L2, Level::L1, Level::L1Weak],
+        wall: "network",
+        denial: "connect to a program of this machine, where the network is shared",
+        deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
+        control: "be told that it is the walls that refuse",
+        allow: "LC_ALL=C; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>&1 | grep -q 'not permitted'",
+    },
+    Check {
+        levels: ALL,
+        wall: "network",
+        denial: "look a name up",
+        deny: "getent hosts example.com",
+        control: "look the loopback's up",
+        allow: "getent hosts localhost",
+    },
+    Check {
+        levels: SPACES,
+        wall: "processes",
+        denial: "see the server",
+        deny: "test -e /proc/{server}",
+        control: "see itself",
+        allow: "test -e /proc/$$/status",
+    },
+    Check {
+        levels: &[Level::L3, Level::L2, Level::L1],
         wall: "processes",
         denial: "signal the server",
         deny: "kill -0 {server}",
@@ -133,6 +178,7 @@ const CHECKS: &[Check] = &[
         allow: "sleep 60 & kill $!",
     },
     Check {
+        levels: ALL,
         wall: "privileges",
         denial: "hold a capability or lack the filters",
         deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
@@ -140,28 +186,73 @@ const CHECKS: &[Check] = &[
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
     Check {
+        levels: &[Level::L3],
         wall: "namespaces",
+        denial: "share one with the server: user, mounts, processes, network, shared memory, host name",
+        deny: "for one in user mnt pid net ipc uts; do case ' {namespaces} ' in *\" $(readlink /proc/self/ns/$one) \"*) exit 0; esac; done; exit 1",
+        control: "see the own",
+        allow: "for one in user mnt pid net ipc uts; do readlink /proc/self/ns/$one | grep -q \"^$one:\" || exit 1; done",
+    },
+    Check {
+        levels: ALL,
+        wall: "Landlock",
+        denial: "make a device node",
+        deny: "mknod node c 0 0",
+        control: "make a pipe",
+        allow: "mknod pipe p && test -p pipe",
+    },
+    Check {
+        levels: ALL,
+        wall: "seccomp",
         denial: "make a user namespace",
         deny: "unshare -U true",
         control: "start the tool that makes them",
         allow: "unshare --version",
     },
     Check {
+        levels: ALL,
         wall: "open files",
         denial: "find an open file besides 0, 1 and 2",
         deny: "fd=3; while [ $fd -lt 100 ]; do [ -e /proc/$$/fd/$fd ] && exit 0; fd=$((fd + 1)); done; exit 1",
         control: "find those",
         allow: "test -e /proc/$$/fd/1",
     },
+    Check {
+        levels: ALL,
+        wall: "memory",
+        denial: "hold more than the limit",
+        deny: "head -c 400M /dev/zero | tail -c 400M | wc -c",
+        control: "hold less",
+        allow: "head -c 4M /dev/zero | tail -c 4M | wc -c",
+    },
+    Check {
+        levels: ALL,
+        wall: "file size",
+        denial: "write a larger file",
+        deny: "head -c 9M /dev/zero > large",
+        control: "write a smaller one",
+        allow: "head -c 1M /dev/zero > small",
+    },
+    Check {
+        levels: SPACES,
+        wall: "/tmp size",
+        denial: "fill the private /tmp",
+        deny: "head -c 5M /dev/zero > /tmp/one && head -c 5M /dev/zero > /tmp/two",
+        control: "write there, and to shared memory",
+        allow: "head -c 5M /dev/zero > /tmp/one && echo x > /dev/shm/countersign-check",
+    },
 ];
 
 /// A command that never ends, and the child that it leaves behind.
-async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResult, SandboxError> {
-    let text = "sleep 1000 & sleep 1000";
-    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200) };
+async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<CheckResult, SandboxError> {
+    // A number that nothing else on this machine is likely to sleep for.
+    let long = format!("1{}.5", std::process::id());
+    let text = format!("sleep {long} & sleep {long}");
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
-    let (control, said) = scratch.sh(session, "! ls /proc | grep -qx 1000 && test -d /proc/1", 0).await?;
-    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3);
+    let left = runs(&["sleep", &long]);
+    let (control, said) = scratch.sh(session, "sleep 0.01 && echo slept", 0).await?;
+    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3) && !left;
     Ok(CheckResult {
         wall: "time",
         denial: "run on after the time is up",
@@ -170,6 +261,13 @@ async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResul
         allowed: control.exit == Some(0),
         detail: if denied { String::new() } else { format!("{outcome:?} {said}") },
     })
+}
+
+/// Whether a program with these arguments runs on this machine.
+fn runs(arguments: &[&str]) -> bool {
+    let line: String = arguments.iter().map(|argument| format!("{argument}\0")).collect();
+    let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
 /// A workspace with a secret, and a victim outside of it. Gone when dropped.
@@ -202,12 +300,13 @@ impl Scratch {
         Shadow { files: Vec::new(), masked: WsPath::from_disk(".env").into_iter().collect() }
     }
 
-    async fn sh(&self, session: &LinuxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
+    async fn sh(&self, session: &dyn SandboxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
         let text = text
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())
-            .replace("{server}", &std::process::id().to_string());
-        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10) };
+            .replace("{server}", &std::process::id().to_string())
+            .replace("{namespaces}", &namespaces());
+        let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
         let mut said = Said::default();
         let outcome = session.run(command, &self.shadow(), &mut said, &CancellationToken::new()).await?;
         Ok((outcome, String::from_utf8_lossy(&said.0).into_owned()))
@@ -222,7 +321,7 @@ impl Scratch {
         if !is(self.folder().join("file"), "text\n") {
             return Some("the workspace itself was changed".into());
         }
-        if Path::new("/usr/countersign-check").exists() || Path::new("/tmp/countersign-check").exists() {
+        if ["/usr", "/tmp", "/dev/shm"].iter().any(|folder| Path::new(folder).join("countersign-check").exists()) {
             return Some("a file was made outside the workspace".into());
         }
         let reached = listener.set_nonblocking(true).is_ok() && listener.accept().is_ok();
@@ -234,6 +333,12 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Those of the server, as `/proc` names them.
+fn namespaces() -> String {
+    let all = ["user", "mnt", "pid", "net", "ipc", "uts"].map(|one| fs::read_link(format!("/proc/self/ns/{one}")));
+    all.into_iter().flatten().map(|link| link.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// The first words of a command.

@@ -42,6 +42,8 @@ pub(super) fn of_commands(server: &Variables, home: &Path, spec: &SandboxSpec) -
         ("CARGO_HOME", cargo),
         ("GIT_TERMINAL_PROMPT", "0".into()),
         ("GIT_PAGER", "cat".into()),
+        // The shadow is a mount of its own, and the repository may lie above it.
+        ("GIT_DISCOVERY_ACROSS_FILESYSTEM", "1".into()),
         ("PAGER", "cat".into()),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));

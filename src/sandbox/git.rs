@@ -131,10 +131,22 @@ pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
     found
 }
 
+/// The same for repositories that the folder lies in: they are not part of the shadow, but commands may see them.
+pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for top in folder.ancestors().skip(1) {
+        found.extend(configs(top).into_iter().map(|(path, text)| (top.join(path.as_str()), text)));
+        found.extend(linked(top).into_iter().flat_map(|work_tree| work_tree.configs));
+    }
+    found
+}
+
 /// What a work tree needs whose `.git` is a file that points to another repository.
 pub(super) struct Linked {
     /// The repository's folder, to be seen read-only.
     pub common: PathBuf,
+    /// What of it is this work tree's alone, in a folder below.
+    pub own: PathBuf,
     /// Configuration files in it, rebuilt.
     pub configs: Vec<(PathBuf, String)>,
 }
@@ -153,5 +165,5 @@ pub(super) fn linked(folder: &Path) -> Option<Linked> {
     let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
     let configs = [common.join("config"), own.join("config.worktree")];
     let configs = configs.into_iter().filter_map(|path| Some((path.clone(), rebuilt(&fs::read_to_string(path).ok()?)))).collect();
-    is_repository.then_some(Linked { common, configs })
+    is_repository.then_some(Linked { common, own, configs })
 }

@@ -20,18 +20,21 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     net::{
-        UnixStream,
+        TcpListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf, pipe},
     },
     process::{Child, Command as Process},
     time::timeout,
 };
 
-use super::{hints::refusal, plan::Report};
+use super::{hints::refusal, net, plan::Report};
 use crate::seams::SandboxError;
 
 /// How long the end of a process 1 that was given up may take, before its keeper is.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the network of a process 1 may take to be there.
+const DOOR: Duration = Duration::from_secs(10);
 
 /// A keeper; dropping it ends it, and every process 1 with it.
 pub(super) struct Keeper {
@@ -106,6 +109,20 @@ impl Keeper {
                 _ => Unrun::Lost(format!("the wall process takes no orders: {error}")),
             }),
         }
+    }
+
+    /// A listener on the loopback of a process 1 whose reports nobody has read yet.
+    pub(super) async fn door(&mut self, waiting: &mut Waiting) -> Result<TcpListener, Unrun> {
+        let channel: &UnixStream = waiting.reports.get_ref().get_ref().as_ref();
+        let error = match timeout(DOOR, net::take(channel)).await {
+            Ok(Ok(listener)) => return Ok(listener),
+            Ok(Err(error)) => error,
+            Err(_) => io::ErrorKind::TimedOut.into(),
+        };
+        Err(match timeout(PATIENCE, self.word()).await {
+            Ok(Word::Failed(step, why) | Word::Gone(_, Some((step, why)))) => Unrun::Refused(refusal(&step, &why)),
+            _ => Unrun::Lost(format!("the network of the command cannot be reached: {error}")),
+        })
     }
 
     fn ask(&mut self) -> io::Result<Waiting> {

@@ -9,6 +9,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -31,7 +32,7 @@ pub(super) fn lock_of(root: &Path) -> PathBuf {
 /// Makes the lock of a new shadow, held. It gets its name only then: a lock that a sweep can see is never one to be taken yet.
 pub(super) fn lock(root: &Path) -> io::Result<File> {
     let unnamed = root.with_extension("new");
-    let lock = File::create(&unnamed)?;
+    let lock = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unnamed)?;
     lock.lock()?;
     fs::rename(&unnamed, lock_of(root))?;
     Ok(lock)

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting, Word},
+    net::Proxy,
     plan::Report,
 };
-use crate::seams::{OutputSink, Stopped};
+use crate::seams::{Connection, OutputSink, Stopped};
 
 /// How long the walls may take to stand; the command's own time begins when they do.
 const RAISING: Duration = Duration::from_secs(10);
@@ -32,12 +33,21 @@ pub(super) struct Ended {
     pub lost: bool,
 }
 
-/// Sends a frame of the plan, passes output on, and comes back when every process is gone.
+/// The next news of a connection; pending for good without a proxy.
+async fn heard(proxy: &mut Option<Proxy>) -> Connection {
+    match proxy {
+        Some(proxy) => proxy.news().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sends a frame of the plan, passes output on, and comes back when every process of the command is gone.
 pub(super) async fn attend(
     keeper: &mut Keeper,
     waiting: Waiting,
     plan: &[u8],
     time: Duration,
+    mut proxy: Option<Proxy>,
     sink: &mut dyn OutputSink,
     cancel: &CancellationToken,
 ) -> Result<Ended, Unrun> {
@@ -72,11 +82,17 @@ pub(super) async fn attend(
                         walled = true;
                         deadline.as_mut().reset(Instant::now() + time);
                     }
+                    Ok(Report::Empty) => {
+                        // What is left of its namespaces goes behind the scenes.
+                        (reporting, running, hurried) = (false, false, true);
+                        patience.as_mut().reset(Instant::now() + DRAIN);
+                    }
                     Ok(report) => ended.report = Some(report),
                     Err(_) => {}
                 },
                 _ => reporting = false,
             },
+            news = heard(&mut proxy) => sink.connection(&news),
             word = keeper.word(), if running => {
                 match word {
                     Word::Gone(gone, _) if gone < number => continue,
@@ -109,6 +125,9 @@ pub(super) async fn attend(
         }
     }
     drop(orders);
+    if let Some(proxy) = proxy {
+        proxy.finish().await.iter().for_each(|news| sink.connection(news));
+    }
     if !walled && let Some((step, why)) = unmade {
         return Err(Unrun::Refused(refusal(&step, &why)));
     }

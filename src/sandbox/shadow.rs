@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use super::{
-    changes::{self, Is, OPAQUE, is_opaque, is_whiteout},
+    changes::{self, Changes, Is, OPAQUE, is_opaque, is_whiteout},
     entry::{Entry, Stamp, mode_on_disk, read, remove, write},
     removals::{self, Removals},
 };
@@ -133,9 +133,11 @@ impl ShadowFolders {
     }
 
     /// What commands changed, without what is equal to the user's own text; a folder where it took the place of something.
-    pub(super) fn changed(&self) -> io::Result<Vec<String>> {
+    /// And the number for what they wrote to git's own folders.
+    pub(super) fn changed(&self) -> io::Result<(Vec<String>, u64)> {
         let mut paths = Vec::new();
-        for change in changes::of(&self.upper())? {
+        let Changes { listed, git } = changes::of(&self.upper())?;
+        for change in listed {
             let same = |stamp: &Stamp| read(&self.upper().join(&change.path)).is_ok_and(|entry| entry.stamp() == *stamp);
             let known = WsPath::from_disk(&change.path).and_then(|path| self.stamps.get(&path));
             let beneath = |root: &Path| root.join(&change.path).symlink_metadata().is_ok();
@@ -146,11 +148,11 @@ impl ShadowFolders {
                 paths.push(change.path);
             }
         }
-        Ok(paths)
+        Ok((paths, git))
     }
 
     /// The layer hides the folder's own mode; so it takes it over.
-    fn mirror_root(&self, folder: &Path) -> io::Result<()> {
+    pub(super) fn mirror_root(&self, folder: &Path) -> io::Result<()> {
         let mode = fs::metadata(folder)?.permissions().mode() & 0o7777;
         for root in [self.layer(), self.upper()] {
             fs::set_permissions(root, fs::Permissions::from_mode(mode))?;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{path::WsPath, policy::RunSettings};
 
-pub use crate::policy::Level;
+pub use crate::policy::{Level, NetTerms};
 
 /// What a session of commands may have.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct SandboxSpec {
     pub tmp_size: u64,
     /// What the session's commands together may leave in the shadow, bytes.
     pub shadow_size: u64,
+    /// What the user's policy says of connections beyond the hosts that a command names.
+    pub net: NetTerms,
 }
 
 impl SandboxSpec {
@@ -41,7 +43,14 @@ impl SandboxSpec {
             file_size: run.file_mb * MIB,
             tmp_size: run.tmp_mb * MIB,
             shadow_size: run.shadow_mb * MIB,
+            net: NetTerms::default(),
         }
+    }
+
+    /// The same with the policy's terms for connections; without them none leads to a private address.
+    #[must_use]
+    pub fn on_terms(self, net: NetTerms) -> Self {
+        SandboxSpec { net, ..self }
     }
 }
 
@@ -69,6 +78,34 @@ pub struct Command {
     /// Folder below the workspace to start in.
     pub cwd: WsPath,
     pub timeout: Duration,
+    /// What it may reach, through the proxy and at level L3 only: each an exact `host:port` ([`crate::policy::host_and_port`])
+    /// that a person or the policy has approved for this command. Empty is no network at all.
+    pub network: Vec<String>,
+}
+
+/// News of one connection that a command makes through the proxy. Every connection is either refused, or opened and closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Counts a command's connections from 1.
+    pub number: u32,
+    /// Where the command wants to go, as far as that could be read (escaped, at most 300 bytes); port 0 where there was none.
+    pub host: String,
+    pub port: u16,
+    pub news: ConnectionNews,
+}
+
+/// See [`Connection`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionNews {
+    /// One sentence says why. Nothing that the command said left this machine; a name may have been resolved, and a connection
+    /// to its host opened and closed without a byte.
+    Refused(String),
+    /// It may be made, and the host could not be reached: one sentence says why.
+    Failed(String),
+    /// To this address with port; said before a byte of the command goes there.
+    Opened(String),
+    /// Bytes that the command sent and received, and why the proxy ended it, if it did.
+    Closed { sent: u64, received: u64, why: Option<String> },
 }
 
 /// Why a command was ended from outside.
@@ -91,6 +128,8 @@ pub struct Outcome {
     /// Paths that stand changed by commands in the shadow and that nobody took ([`SandboxSession::take`]); the user's files
     /// stay as they are. A folder stands for everything that was in it: it is gone, or replaced.
     pub changed: Vec<String>,
+    /// It wrote to git's own folders (commits, branches, stashes; not merely the index): that vanishes with the shadow.
+    pub git: bool,
     /// Secret files that were hidden while it ran.
     pub hidden: Vec<String>,
 }
@@ -132,6 +171,9 @@ pub struct SandboxError {
 pub trait OutputSink: Send {
     /// A piece of output: raw bytes.
     fn output(&mut self, bytes: &[u8]);
+
+    /// News of a connection through the proxy; for commands with network only.
+    fn connection(&mut self, _: &Connection) {}
 }
 
 /// Makes walled sessions.

@@ -24,8 +24,10 @@ use crate::{
     workspace::desk::{Plan, Settled, Taken, Undo},
 };
 
-/// Longest wait for the client's text to show an accepted hunk, from the edit being sent; and where it is told only when idle.
+/// Longest wait for the client's text to show an accepted hunk, from the client's answer on; and where it is told only when idle.
 const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+/// Longest wait for the answer itself, from the edit being sent: an editor on a busy machine takes seconds to create a file.
+const UNANSWERED: Duration = Duration::from_secs(10);
 
 /// A step of an acceptance that is done elsewhere.
 pub enum Landed {
@@ -316,16 +318,22 @@ impl Actor {
         let params = ApplyWorkspaceEditParams { label: Some(label.to_owned()), edit };
         let answer = self.out.request::<ApplyWorkspaceEdit>(params);
         let patience = PATIENCE[usize::from(client.silent_while_waiting)];
-        let (root2, closed2, mailbox2) = (root.clone(), closed.clone(), mailbox.clone());
         tokio::spawn(async move {
-            let answer = answer.await.map_err(|error| error.message.into_owned());
-            let observed = observe(root2, closed2).await;
-            let _ = mailbox2.send(Input::Landed(Landed::Answered { job: number, answer, observed }));
-        });
-        tokio::spawn(async move {
-            tokio::time::timeout(patience, std::future::pending::<()>()).await.ok();
-            let observed = observe(root, closed).await;
+            let mut answer = std::pin::pin!(answer);
+            if let Ok(answer) = tokio::time::timeout(UNANSWERED, &mut answer).await {
+                let answer = answer.map_err(|error| error.message.into_owned());
+                let observed = observe(root.clone(), closed.clone()).await;
+                let _ = mailbox.send(Input::Landed(Landed::Answered { job: number, answer, observed }));
+                tokio::time::timeout(patience, std::future::pending::<()>()).await.ok();
+                let observed = observe(root, closed).await;
+                let _ = mailbox.send(Input::Landed(Landed::Deadline { job: number, observed }));
+                return;
+            }
+            let observed = observe(root.clone(), closed.clone()).await;
             let _ = mailbox.send(Input::Landed(Landed::Deadline { job: number, observed }));
+            // Later it only tells that nothing more is to come.
+            let answer = answer.await.map_err(|error| error.message.into_owned());
+            let _ = mailbox.send(Input::Landed(Landed::Answered { job: number, answer, observed: Vec::new() }));
         });
         self.after_text_of_current();
     }

@@ -66,7 +66,7 @@ impl HookRunner for WalledHooks {
             .open(SandboxSpec::under(self.folder.clone(), self.policy.run()))
             .await
             .map_err(|error| refused(&run.hook, &error))?;
-        let command = Command { text, cwd: WsPath::root(), timeout: PATIENCE };
+        let command = Command { text, cwd: WsPath::root(), timeout: PATIENCE, network: Vec::new() };
         let mut kept = Kept(Vec::new());
         let outcome = session
             .run(command, &shadow, &mut kept, &CancellationToken::new())

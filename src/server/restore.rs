@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tower_lsp::lsp_types::MessageType;
 
@@ -18,6 +19,7 @@ use super::{
     hover::Story,
     input::Input,
     kept::{Accepted, Kept, Shelf, number},
+    outbox::Weight,
     review::{Observed, observe},
     task::{Asked, State, Task},
 };
@@ -209,6 +211,7 @@ impl Actor {
     /// Looks for hunks of servers that are gone, in the open folders that are trusted.
     pub fn look_for_kept(&self) {
         if !self.setup.keep_pending {
+            let _ = self.mailbox.send(Input::Left(Vec::new()));
             return;
         }
         let roots: Vec<(usize, PathBuf)> = self.folders.iter().map(|(index, folder)| (index, folder.canonical.clone())).collect();
@@ -236,18 +239,26 @@ impl Actor {
                 let observed = observe(root, paths.into_iter().collect()).await;
                 all.push(Left { folder, hunks, kept, observed });
             }
-            if !all.is_empty() {
-                let _ = mailbox.send(Input::Left(all));
-            }
+            let _ = mailbox.send(Input::Left(all));
         });
     }
 
     /// Puts what servers left back on the desks, where it still fits.
     pub fn on_left(&mut self, all: Vec<Left>) {
+        let found = !all.is_empty();
         let (mut total, mut restored) = (0, 0);
         for left in all {
             total += left.hunks;
             restored += self.restore(left);
+        }
+        if self.client.rich {
+            // An editor goes on showing what the server before this one proposed until it hears what is left of it.
+            let ids: Vec<&ProposalId> =
+                self.folders.iter().flat_map(|(_, folder)| folder.desk.proposals().map(|proposal| &proposal.id)).collect();
+            self.out.own("countersign/restored", json!({"proposals": ids}), Weight::Needed);
+        }
+        if !found {
+            return;
         }
         self.display.touch_all();
         self.schedule_refresh();

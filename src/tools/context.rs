@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outputs, Shell};
 use crate::{
-    event::{CallId, Scope, ToolCallStatus},
+    event::{CallId, Event, Scope, ToolCallStatus},
     path::roots::Roots,
     policy::Action,
     seams::{Editor, Vcs, Workspace},
@@ -86,6 +86,8 @@ pub struct Context<'a> {
     /// # Errors
     /// The rule that denies it, in words.
     pub may_stage: &'a (dyn Fn(&Action) -> Result<bool, String> + Sync),
+    /// Puts what happens during the call on record.
+    pub record: &'a (dyn Fn(Event) + Sync),
     /// The workspace's folders: with several, paths begin with a folder's name.
     pub roots: &'a Roots,
     /// The policy said "ask" about a staged change, or it steers tools: its hunks stand apart.

@@ -5,6 +5,7 @@
 //! before anything happens. Adding a tool is one file here and one line in `registry.rs`.
 
 mod ask_user;
+mod collector;
 mod context;
 mod diagnostics;
 mod edit_file;

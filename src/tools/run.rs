@@ -4,31 +4,30 @@ use std::{fmt::Write as _, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
-    Context, Effect, Tool, ToolResult, lenient,
+    Context, Effect, Tool, ToolResult,
+    collector::Collector,
+    lenient,
     merge::{self, some},
     terminal,
 };
 use crate::{
-    event::{CallId, ToolCallStatus},
+    event::ToolCallStatus,
     path::WsPath,
-    policy::Action,
-    seams::{Command, Editor, Outcome, OutputSink, Stopped, Update, UpdateKind},
+    policy::{Action, host_and_port, host_of_address},
+    seams::{Command, Outcome, Stopped},
 };
 
 /// What the model sees of an output: its start and its end.
 const HEAD: usize = 4 * 1024;
 const TAIL: usize = 12 * 1024;
-/// What is kept of an output: so much from its start, and so much from its end.
-const KEEP: usize = 1024 * 1024;
-/// Most bytes of one command that are shown live.
-const LIVE: usize = 256 * 1024;
 /// Most hidden files that a result names.
 const NAMES: usize = 20;
+/// Most hosts of one command: so many that a person reads them.
+const HOSTS: usize = 16;
 
-/// Runs a bash command on a shadow of the workspace, with your pending edits and without network.
+/// Runs a bash command on a shadow of the workspace, with your pending edits. No network but to the hosts in `network`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
@@ -40,7 +39,7 @@ pub(super) struct Run {
     #[serde(default, alias = "timeout", deserialize_with = "lenient::number")]
     timeout_s: Option<u64>,
     #[serde(default, deserialize_with = "lenient::sentences")]
-    #[schemars(skip)]
+    #[schemars(description = "host:port each; asks the user")]
     network: Vec<String>,
 }
 
@@ -56,10 +55,9 @@ impl Tool for Run {
 
     fn actions(&self) -> Vec<Action> {
         let (command, cwd) = (self.command.clone(), self.cwd.clone().unwrap_or_else(WsPath::root));
-        if self.network.is_empty() {
-            vec![Action::Run { command, cwd }]
-        } else {
-            vec![Action::RunNet { command, cwd, hosts: self.network.clone() }]
+        match self.hosts() {
+            hosts if hosts.is_empty() => vec![Action::Run { command, cwd }],
+            hosts => vec![Action::RunNet { command, cwd, hosts }],
         }
     }
 
@@ -71,16 +69,21 @@ impl Tool for Run {
         if self.command.trim().is_empty() {
             return Some("command is empty".into());
         }
-        let no_network = "commands with network are not available yet; run it without network, or leave it to the user";
-        (!self.network.is_empty()).then(|| no_network.to_owned())
+        let hosts = self.hosts().len();
+        (hosts > HOSTS).then(|| format!("network names {hosts} hosts; name those that the command needs, {HOSTS} at most"))
     }
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let timeout = self.timeout_s.map_or(cx.usual, |s| Duration::from_secs(s.max(1))).min(cx.longest);
-        let command = Command { text: self.command.clone(), cwd: self.cwd.clone().unwrap_or_else(WsPath::root), timeout };
+        let command = Command {
+            text: self.command.clone(),
+            cwd: self.cwd.clone().unwrap_or_else(WsPath::root),
+            timeout,
+            network: self.hosts(),
+        };
         let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
-        let mut collector = Collector::new(cx.editor, cx.call);
+        let mut collector = Collector::new(cx);
         let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
         let outcome = ended.map_err(|error| {
             let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
@@ -104,50 +107,20 @@ impl Tool for Run {
     }
 }
 
-/// Keeps the start and the end of an output and shows it as it comes.
-struct Collector<'a> {
-    editor: &'a dyn Editor,
-    call: &'a CallId,
-    head: Vec<u8>,
-    /// The latest bytes after the head; at most twice `KEEP` long between cuts.
-    tail: Vec<u8>,
-    total: usize,
-}
-
-impl<'a> Collector<'a> {
-    fn new(editor: &'a dyn Editor, call: &'a CallId) -> Self {
-        Collector { editor, call, head: Vec::new(), tail: Vec::new(), total: 0 }
-    }
-
-    /// The kept text and the number of bytes that were dropped between its start and its end.
-    fn finish(mut self) -> (String, usize) {
-        let cut = self.tail.len().saturating_sub(KEEP);
-        self.tail.drain(..cut);
-        let dropped = self.total - self.head.len() - self.tail.len();
-        if dropped == 0 {
-            self.head.append(&mut self.tail);
-            return (terminal::clean(&self.head), 0);
+impl Run {
+    /// The hosts in the form of the policy, each once. What cannot be brought into it stays as it is, for the policy to deny.
+    fn hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<String> = Vec::new();
+        for written in &self.network {
+            let lower = written.trim().to_ascii_lowercase();
+            let host = host_of_address(&lower).ok().filter(|host| host_and_port(host).is_some());
+            let secure = format!("{lower}:443");
+            let host = host.or_else(|| host_and_port(&secure).is_some().then_some(secure)).unwrap_or_else(|| written.clone());
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
         }
-        (
-            format!("{}\n[{dropped} bytes were dropped here]\n{}", terminal::clean(&self.head), terminal::clean(&self.tail)),
-            dropped,
-        )
-    }
-}
-
-impl OutputSink for Collector<'_> {
-    fn output(&mut self, bytes: &[u8]) {
-        if self.total < LIVE {
-            let text = terminal::clean(bytes);
-            self.editor.show(Update { kind: UpdateKind::ToolOutput, data: json!({"call": self.call, "text": text}) });
-        }
-        self.total += bytes.len();
-        let room = (KEEP - self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(&bytes[..room]);
-        self.tail.extend_from_slice(&bytes[room..]);
-        if self.tail.len() > 2 * KEEP {
-            self.tail.drain(..self.tail.len() - KEEP);
-        }
+        hosts
     }
 }
 
@@ -156,7 +129,7 @@ fn report(
     changes: &str,
     piped: bool,
     timeout: Duration,
-    collector: Collector<'_>,
+    mut collector: Collector<'_>,
     cx: &Context<'_>,
 ) -> String {
     let mut out = match (outcome.stopped, outcome.exit, outcome.signal) {
@@ -172,7 +145,7 @@ fn report(
         (None, None, None) => "ended without an exit code".to_owned(),
     };
     let _ = writeln!(out, " ({:.1} s)", outcome.duration.as_secs_f64());
-    let total = collector.total;
+    let (total, closed) = (collector.total(), collector.closed());
     let (text, dropped) = collector.finish();
     let (first, between, last) = terminal::ends(&text, HEAD, TAIL);
     out.push_str(first);
@@ -189,6 +162,14 @@ fn report(
         out.push_str("(no output)");
     }
     out.push_str(changes);
+    if !closed.is_empty() {
+        let _ = write!(out, "\n[network: {}; there is no other way out]", closed.join("; "));
+    }
+    if outcome.git {
+        out.push_str(
+            "\n[what the command did in .git stays in the shadow and vanishes with it: the user's repository is as it was]",
+        );
+    }
     if outcome.exit != Some(0) {
         let hidden = cx.shell.untold_secrets(&outcome.hidden);
         if !hidden.is_empty() {

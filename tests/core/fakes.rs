@@ -282,9 +282,16 @@ pub struct Walls {
     pub taken: Arc<Mutex<Vec<String>>>,
     pub broken: AtomicBool,
     pub opened: AtomicU64,
+    /// What each command was allowed to reach, and what becomes of the connections of one that may reach something.
+    pub networks: Arc<Mutex<Vec<Vec<String>>>>,
+    pub connections: Arc<Mutex<Vec<Connection>>>,
+    /// The terms of the last session.
+    pub terms: Mutex<NetTerms>,
 }
 
 struct Session {
+    networks: Arc<Mutex<Vec<Vec<String>>>>,
+    connections: Arc<Mutex<Vec<Connection>>>,
     ends: BTreeMap<String, (Vec<u8>, Outcome)>,
     ran: Arc<Mutex<Vec<String>>>,
     at_run: Arc<Mutex<Option<Hook>>>,
@@ -297,14 +304,16 @@ impl Sandbox for Walls {
     async fn level(&self) -> (Level, String) {
         (Level::L3, "fake".into())
     }
-    async fn open(&self, _: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
+    async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(SandboxError { step: "namespaces".into(), why: "not permitted".into(), hint: "".into() });
         }
         self.opened.fetch_add(1, Ordering::SeqCst);
+        *self.terms.lock().unwrap() = spec.net;
+        let (networks, connections) = (self.networks.clone(), self.connections.clone());
         let (left, taken) = (self.left.clone(), self.taken.clone());
         let ends = self.ends.lock().unwrap().clone();
-        Ok(Box::new(Session { ends, ran: self.ran.clone(), at_run: self.at_run.clone(), left, taken }))
+        Ok(Box::new(Session { ends, ran: self.ran.clone(), at_run: self.at_run.clone(), left, taken, networks, connections }))
     }
 }
 
@@ -321,6 +330,10 @@ impl SandboxSession for Session {
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
         self.ran.lock().unwrap().push(command.text.clone());
+        if !command.network.is_empty() {
+            self.connections.lock().unwrap().iter().for_each(|news| sink.connection(news));
+        }
+        self.networks.lock().unwrap().push(command.network.clone());
         if command.text == "hang" {
             sink.output(b"half a line");
             if let Some(hook) = &mut *self.at_run.lock().unwrap() {

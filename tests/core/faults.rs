@@ -139,7 +139,11 @@ fn bad_arguments_get_one_result_that_says_what_is_right() {
         ("edit_file", json!({"path": "a", "edits": [{"old": "x"}]}), &["missing field `new`"]),
         ("search", json!({"pattern": ""}), &["pattern is empty"]),
         ("run", json!({"command": " "}), &["command is empty"]),
-        ("run", json!({"command": "curl x", "network": ["x:443"]}), &["not available yet"]),
+        (
+            "run",
+            json!({"command": "curl x", "network": (0..17).map(|n| format!("x{n}:443")).collect::<Vec<_>>()}),
+            &["network names 17 hosts", "16 at most"],
+        ),
         ("bash", json!({"command": "ls"}), &["did you mean run?"]),
         ("readfile", json!({}), &["did you mean read_file?"]),
     ];

@@ -11,5 +11,6 @@ mod grounds;
 mod history;
 mod insight;
 mod looping;
+mod network;
 mod publishing;
 mod tools;

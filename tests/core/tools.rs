@@ -183,6 +183,8 @@ fn a_result_says_how_the_command_ended() {
         let (got, text) = ended(outcome);
         assert!(got == status && text.contains(part) && text.contains("partial"), "{text}");
     }
+    let (_, text) = ended(Outcome { git: true, ..exit(0) });
+    assert!(text.contains(".git stays in the shadow and vanishes") && !ended(exit(0)).1.contains(".git"), "{text}");
     let hiding = |exit: Outcome| Outcome { hidden: vec![".env".into()], ..exit };
     let (_, text) = ended(hiding(exit(0)));
     assert!(!text.contains(".env"), "{text}");

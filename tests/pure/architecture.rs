@@ -71,6 +71,7 @@ const ROOMS: &[Room] = &[
         WITH_SEAMS,
         &[
             "async_trait",
+            "httparse",
             "landlock",
             "nix",
             "rustix",

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod architecture;
+#[path = "../support/dice.rs"]
+mod dice;
 mod matching;
 mod paths;
 mod policy;
 mod proposal;
+mod proxy;
 mod roots;
 mod text;

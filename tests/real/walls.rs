@@ -6,6 +6,8 @@
 mod bench;
 #[path = "walls/builds.rs"]
 mod builds;
+#[path = "walls/cases.rs"]
+mod cases;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/files.rs"]
@@ -20,6 +22,12 @@ mod merging;
 mod network;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/proxy.rs"]
+mod proxy;
+#[path = "walls/proxy_caps.rs"]
+mod proxy_caps;
+#[path = "walls/proxy_tls.rs"]
+mod proxy_tls;
 #[path = "walls/refusals.rs"]
 mod refusals;
 #[path = "walls/secrets.rs"]
@@ -28,3 +36,5 @@ mod secrets;
 mod shadows;
 #[path = "walls/users.rs"]
 mod users;
+#[path = "walls/weak.rs"]
+mod weak;

@@ -1,26 +1,16 @@
 //! A command of the agent changes files while the user types: hunks, stale ones, what is denied, and what the next command sees.
 
-use std::{fs, process::Command, sync::mpsc};
+use std::{fs, process::Command};
 
 use serde_json::json;
 
 use crate::{
-    lsp::{Editor, PATIENCE, able},
+    lsp::{Editor, able},
     support::model_double::{KEY, ModelDouble, SPEC, Turn},
 };
 
 fn lines() -> String {
     (1..=30).map(|n| format!("line {n}\n")).collect()
-}
-
-/// Lets a test decide when the model answers.
-fn held(turn: Turn) -> (Turn, mpsc::Sender<()>) {
-    let (go, wait) = mpsc::channel();
-    let held = Turn::with(move |_| {
-        wait.recv_timeout(PATIENCE).expect("the test lets the model answer");
-        turn
-    });
-    (held, go)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,8 +43,8 @@ async fn changes_of_a_command_are_hunks_that_follow_typing_and_the_policy() {
     .unwrap();
     let go_file = outside.path().join("go");
     let look = |id: &str| Turn::call(id, "run", json!({"command": "cat list.txt; ls; cat made.o"}));
-    let (second, go_second) = held(look("b"));
-    let (third, go_third) = held(look("c"));
+    let (second, go_second) = Turn::held(look("b"));
+    let (third, go_third) = Turn::held(look("c"));
     let double = ModelDouble::start([
         Turn::call("a", "run", json!({"command": format!("sh change.sh {}", go_file.display())})),
         second,

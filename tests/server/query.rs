@@ -357,12 +357,16 @@ async fn after_a_restart_the_view_is_built_anew() {
     let room = Room::with(&[("a.txt", TEXT)]);
     let answers = [calls(&[edit("a.txt", &[("two\n", "2\n")])]), say("Done.")];
     let editor = room.editor_with(&answers, rich()).await;
+    let restored = async |editor: &Editor| editor.until("what is left", |seen| seen.find("countersign/restored", |_| true)).await;
+    assert_eq!(restored(&editor).await, json!({"proposals": []}));
     run(&editor).await;
     editor.quit().await;
 
     let editor = room.editor_with(&[], rich()).await;
+    let left = restored(&editor).await;
     let proposal = editor.until("the proposal", |seen| seen.find("countersign/proposal", |_| true)).await;
     assert_eq!(proposal["files"][0]["hunks"][0]["new_text"], "2\n");
+    assert_eq!(left["proposals"], json!([proposal["proposal"]]));
     let status = editor.command("status", json!({})).await.unwrap();
     let row = &status["tasks"][0];
     assert_eq!((&row["task"], &row["proposal"]), (&proposal["task"], &proposal["proposal"]));

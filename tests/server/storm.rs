@@ -20,29 +20,16 @@ use countersign::{
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::room::{Room, calls, edit, say};
+use crate::{
+    room::{Room, calls, edit, say},
+    support::dice::Dice,
+};
 
 const FILES: usize = 10;
 /// Places for the agent's edits in a file; the typing spoils many before their turn comes.
 const SLOTS: usize = 36;
 const TASKS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A small generator of random numbers (xorshift), so that a failure can be seen again.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.roll(n) == 0
-    }
-}
 
 struct Doc {
     uri: String,

@@ -1,12 +1,12 @@
 //! The main job from end to end, over real stdio with a raw client and a strict model double: ask about unsaved text, review
 //! while typing, run in the walls, cancel, go on; and every step told to the model and kept in the journal.
 
-use std::{fs, process::Command, sync::mpsc, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::{
-    lsp::{Editor, PATIENCE, able},
+    lsp::{Editor, able},
     support::model_double::{KEY, ModelDouble, SPEC, Turn},
 };
 
@@ -14,16 +14,6 @@ const FILE: &str = "list.txt";
 
 fn lines() -> String {
     (1..=30).map(|n| format!("line {n}\n")).collect()
-}
-
-/// Lets a test decide when the model answers.
-fn held(turn: Turn) -> (Turn, mpsc::Sender<()>) {
-    let (go, wait) = mpsc::channel();
-    let held = Turn::with(move |_| {
-        wait.recv_timeout(PATIENCE).expect("the test lets the model answer");
-        turn
-    });
-    (held, go)
 }
 
 fn countersign(home: &std::path::Path) -> Command {
@@ -48,7 +38,7 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
         {"old": "line 15 unsaved\n", "new": "line 15 unsaved, second\n"},
         {"old": "line 27\n", "new": "line 27, third\n"},
     ]);
-    let (tests, go) = held(Turn::call("c", "run", json!({"command": "sh test.sh"})));
+    let (tests, go) = Turn::held(Turn::call("c", "run", json!({"command": "sh test.sh"})));
     let double = ModelDouble::start([
         Turn::new().thinking("Where is it?", "sig").text("Looking.").tool("a", "search", json!({"pattern": "unsaved"})).tool(
             "b",

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::{
     lsp::{Habit, PATIENCE},
     room::{Room, ask, calls, edit, say},
+    support::dice::Dice,
 };
 
 /// When the server stops waiting, and a little more.
@@ -28,22 +29,6 @@ const ROUNDS: usize = 8;
 const LINES: usize = 40;
 /// Files with text hunks; the last is not open.
 const FILES: [&str; 4] = ["a.txt", "b.txt", "c.txt", "closed.txt"];
-
-/// A small generator of random numbers (xorshift), so that a failure can be seen again.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.roll(n) == 0
-    }
-}
 
 /// What the client does with one edit.
 #[derive(Clone, Debug)]

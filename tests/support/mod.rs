@@ -1,4 +1,5 @@
 //! What the server and real rings share.
 
 pub mod anthropic_rules;
+pub mod dice;
 pub mod model_double;

@@ -1,120 +1,14 @@
-// The extension: puts its parts together and gives them what the server says.
-import * as vscode from "vscode";
-import type { LanguageClient, ShowMessageRequestParams } from "vscode-languageclient/node";
-import { Asking } from "./ask.ts";
-import { openMenu } from "./menu.ts";
-import { Proposals } from "./proposals.ts";
-import type { Proposal, Status, Update } from "./protocol.ts";
-import { answerQueries } from "./query.ts";
-import { Questions } from "./questions.ts";
-import { Decorations } from "./review/decorations.ts";
-import { Lenses } from "./review/lenses.ts";
-import { ProposedText } from "./review/proposedText.ts";
-import { QuestionLens } from "./questionLens.ts";
-import { Review } from "./review/review.ts";
-import { Runs } from "./runs/runs.ts";
-import { RunView } from "./runs/runView.ts";
-import { Server, type Overrides } from "./server.ts";
-import { getBinary, registerSetUp } from "./setUp.ts";
-import { StatusItem } from "./status.ts";
-import { Tasks } from "./tasks.ts";
-import { ChangesTree } from "./trees/changes.ts";
-import { TasksTree } from "./trees/tasks.ts";
-import { Typing } from "./typing.ts";
+// What the editor loads. The parts have a file of their own and a turn of their own: nobody else's start waits for them.
+import type * as vscode from "vscode";
+import type { Server } from "./server.ts";
 
 let running: Server | undefined;
 
-export function activate(context: vscode.ExtensionContext): void {
-  const log = vscode.window.createOutputChannel("countersign", { log: true });
-  const proposals = new Proposals();
-  const runs = new Runs();
-  const typing = new Typing();
-  const questions = new Questions(typing);
-  // What the server's code actions lead to, done with this editor's own means.
-  const overrides: Overrides = {
-    ask: (about) => ("prompt" in about ? follow("ask", about) : asking.box(about)),
-    runTask: (about) => follow("runTask", about),
-    rejectWithReason: (chosen) => review.because([chosen as never]),
-    showDiff: (chosen) => ("uri" in chosen ? review.diffFile(chosen) : review.diffAll(String(chosen["proposal"]))),
-    approvals: () => questions.decide(),
-  };
-  const server = new Server(log, overrides, (client) => listen(client));
-  const asking = new Asking(server, runs);
-  const review = new Review(server, proposals);
-  const tasks = new Tasks(server, runs);
-  const status = new StatusItem({ runs, server, proposals, questions });
-  running = server;
-
-  /** A task that a code action starts. */
-  async function follow(name: string, argument: Record<string, unknown>): Promise<void> {
-    if (!(await asking.isAllowed())) return;
-    const started = await server.run<{ session?: string; task?: string }>(name, argument);
-    if (started?.task) runs.started(started.task, started.session ?? "", String(argument["prompt"] ?? argument["name"] ?? "task"));
-  }
-
-  function listen(client: LanguageClient): void {
-    client.onNotification("countersign/update", (update: Update) => {
-      runs.update(update);
-      if (update.kind === "question" && update.state !== "open") questions.closed(update.approval ?? "");
-      if (update.level !== undefined) status.learn({ level: update.level });
-    });
-    client.onNotification("countersign/proposal", (proposal: Proposal) => {
-      proposals.set(proposal);
-      if (!runs.get(proposal.task)) void learn();
-    });
-    client.onRequest("window/showMessageRequest", (params: ShowMessageRequestParams) => questions.ask(params));
-    answerQueries(client);
-  }
-
-  /** Asks the server about its tasks and itself. */
-  async function learn(): Promise<void> {
-    if (server.state !== "ready") return;
-    const told = await server.run<Status>("status");
-    if (!told) return;
-    runs.learn(told);
-    status.learn(told);
-  }
-
-  function serverChanged(): void {
-    if (server.state === "ready") return void learn();
-    runs.lost("The server ended before the task did. Pending changes come back; ask again for the rest.");
-    questions.clear();
-    proposals.clear();
-    if (server.state === "missing" && context.globalState.get("missing") !== server.why) {
-      // Said once, not in every window.
-      void context.globalState.update("missing", server.why);
-      void getBinary(server);
-    }
-  }
-
-  const parts = { runs, server, asking, tasks, questions, proposals };
-  context.subscriptions.push(
-    log, proposals, runs, typing, questions, review, tasks, status, server.onDidChange(serverChanged),
-    new Decorations(proposals), new Lenses(proposals), new QuestionLens(questions), new ProposedText(proposals), new RunView(context.extensionUri, parts),
-    new ChangesTree(proposals, runs), new TasksTree(runs, questions), ...registerSetUp(server),
-    vscode.commands.registerCommand("countersign.askAgent", () => asking.box()),
-    vscode.commands.registerCommand("countersign.menu", () => openMenu(parts)),
-    vscode.commands.registerCommand("countersign.decide", (given?: { approval?: string }) => questions.decide(given?.approval)),
-    vscode.commands.registerCommand("countersign.commitAccepted", () => server.run("commit")),
-    vscode.commands.registerCommand("countersign.pushCommits", () => server.run("push")),
-    vscode.commands.registerCommand("countersign.restartServer", () => server.restart()),
-    vscode.commands.registerCommand("countersign.showLog", () => log.show()),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => server.restart()),
-    vscode.workspace.onDidChangeConfiguration((event) => {
-      const ours = ["countersign.server.path", "countersign.model"].some((key) => event.affectsConfiguration(key));
-      if (ours) void offerRestart(server, runs);
-    }),
-  );
-  // Afterwards: starting the server is no part of starting the editor.
-  setImmediate(() => void server.start());
-}
-
-/** A changed program or model counts from the next start on. */
-async function offerRestart(server: Server, runs: Runs): Promise<void> {
-  if (runs.active().length === 0) return server.restart();
-  const words = "countersign: the new setting counts when the server starts again; a task is running.";
-  const choice = await vscode.window.showInformationMessage(words, "Restart Now");
-  if (choice) await server.restart();
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  const before = process.cpuUsage();
+  const { begin } = await import("./parts.ts");
+  running = begin(context, before);
 }
 
 export async function deactivate(): Promise<void> {

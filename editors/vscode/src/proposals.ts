@@ -14,18 +14,33 @@ export interface HunkOf extends FileOf {
 
 export class Proposals implements vscode.Disposable {
   readonly #all = new Map<string, Proposal>();
+  /** Of a server that is gone: shown until the next one has said what is left of them. */
+  readonly #gone = new Set<string>();
   readonly #changed = new vscode.EventEmitter<void>();
   readonly onDidChange = this.#changed.event;
 
   set(proposal: Proposal): void {
+    this.#gone.delete(proposal.proposal);
     this.#all.set(proposal.proposal, proposal);
     this.#changed.fire();
   }
 
-  /** The server is gone; what it keeps it tells again. */
+  /** The server is gone, and another one starts in its place. */
+  lost(): void {
+    for (const id of this.#all.keys()) this.#gone.add(id);
+  }
+
+  /** The new server has these: it tells each of them anew. The others are gone for good. */
+  restored(ids: readonly string[]): void {
+    for (const id of this.#gone) if (!ids.includes(id)) this.#all.delete(id);
+    this.#gone.clear();
+    this.#changed.fire();
+  }
+
+  /** Nothing is shown any more. */
   clear(): void {
     this.#all.clear();
-    this.#changed.fire();
+    this.restored([]);
   }
 
   get(id: string): Proposal | undefined {

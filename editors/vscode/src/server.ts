@@ -49,6 +49,11 @@ export class Server implements vscode.Disposable {
     return this.#why;
   }
 
+  /** Whether it speaks this extension's protocol; else it is served as plain LSP. */
+  get isRich(): boolean {
+    return this.#rich;
+  }
+
   get client(): LanguageClient | undefined {
     return this.#client;
   }
@@ -103,7 +108,8 @@ export class Server implements vscode.Disposable {
   async run<T>(name: string, argument: object = {}): Promise<T | undefined> {
     const client = this.#client;
     if (!client?.isRunning()) {
-      void vscode.window.showWarningMessage(`countersign is not running${this.#why ? `: ${this.#why}` : ""}.`);
+      const words = this.#state === "starting" ? " yet: it starts; try again in a moment" : this.#why && `: ${this.#why}`;
+      void vscode.window.showWarningMessage(`countersign is not running${words}.`);
       return undefined;
     }
     try {

@@ -3,11 +3,17 @@ import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { at, step } from "./lab.ts";
+import { at, step, until } from "./lab.ts";
 
 /** Most time of the extension's own start, ms, and most bytes of the package. */
 const START = 100;
 const PACKAGE = 1_000_000;
+/** Starts that are measured; their median counts. */
+const STARTS = 3;
+
+function median(all: readonly number[]): number {
+  return [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN;
+}
 
 test("an untrusted folder", () => at({
   untrusted: true,
@@ -47,19 +53,15 @@ test("an untrusted folder", () => at({
   });
 
   await step("the extension's own start is short", async () => {
-    // The editor's own report. It counts the clock and not the work, so a machine that is busy elsewhere gets further tries.
-    const seen: number[] = [];
-    for (let left = 6; left > 0 && !seen.some((ms) => ms < START); left -= 1) {
-      if (seen.length > 0) {
-        await lab.command("Developer: Reload Window");
-        await lab.statusShows(/^\s*agent$/);
-      }
-      const row = page.locator(".runtime-extensions-editor .monaco-list-row").filter({ hasText: "countersign" }).filter({ hasText: /\d+ms/ });
-      await lab.command("Developer: Show Running Extensions", row);
-      seen.push(Number(/(\d+)ms/.exec(await row.innerText())?.[1]));
+    // In processor time, which a machine that is busy elsewhere does not stretch.
+    const used = () => [...lab.log().matchAll(/the extension started in (\d+) ms of processor time/g)].map((found) => Number(found[1]));
+    for (let starts = 2; starts <= STARTS; starts += 1) {
+      await lab.command("Developer: Reload Window");
+      await until("another start", () => lab.log(), () => used().length === starts);
+      await lab.statusShows(/^\s*agent$/);
     }
-    console.log(`activation: ${seen.join(", ")} ms of ${START}`);
-    assert.ok(Math.min(...seen) < START, `activation took ${seen.join(", ")} ms`);
+    console.log(`start: ${used().join(", ")} ms of ${START}`);
+    assert.ok(median(used()) < START, `the start took ${used().join(", ")} ms`);
   });
 }));
 

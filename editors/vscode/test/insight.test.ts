@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { at, step, until, type Lab } from "./lab.ts";
+import { at, step, until, type Lab, type Message } from "./lab.ts";
 
 const CODE = `/** Adds. */
 export function add(a: number, b: number): number {
@@ -20,7 +20,7 @@ async function told(lab: Lab, name: string, input: object): Promise<string> {
   return JSON.stringify((await lab.asked()).messages.at(-1));
 }
 
-test("what the editor knows", () => at({ files: { "math.ts": CODE, "note.md": "# One\n" } }, async (lab) => {
+test("what the editor knows", () => at({ listening: true, files: { "math.ts": CODE, "note.md": "# One\n" } }, async (lab) => {
   const { page } = lab;
   await lab.openFile("math.ts");
   await lab.statusShows("agent");
@@ -61,6 +61,19 @@ test("what the editor knows", () => at({ files: { "math.ts": CODE, "note.md": "#
     await until("the new file", () => "", () => existsSync(join(lab.work, "sub/new.md")) && lab.read("sub/new.md") === "# New\n");
     await until("the saved text", () => lab.read("math.ts"), () => lab.read("math.ts").includes("right: number = 3"));
     await page.locator(".squiggly-error").first().waitFor({ state: "hidden" });
+    // As the editor does it, and the server counts on it: the new document is told before the answer, its text before the request
+    // to save it, and saving is what puts it on the disk.
+    const seen = (what: string, fits: (message: Message) => boolean) => {
+      const found = lab.wire().findIndex(({ message }) => fits(message));
+      assert.ok(found >= 0, what);
+      return found;
+    };
+    const about = (method: string) => (message: Message) => message.method === method && JSON.stringify(message.params).includes("/sub/new.md");
+    const order = [
+      seen("opened", about("textDocument/didOpen")), seen("answered", (message) => message.result?.applied === true),
+      seen("changed", about("textDocument/didChange")), seen("to be saved", about("countersign/save")),
+    ];
+    assert.deepEqual(order, [...order].sort((a, b) => a - b), "opened, answered, changed, saved");
   });
   lab.answer({ type: "text", text: "A string is no number." });
   await lab.toast("A string is no number").waitFor();

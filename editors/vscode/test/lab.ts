@@ -4,7 +4,7 @@
 // LAB_CODE (start script of code-server), LAB_CHROMIUM, LAB_EXTENSIONS (folder with the installed extension), LAB_SERVER (folder of the
 // countersign program), LAB_SHOTS (where pictures go).
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -19,6 +19,14 @@ function setting(name: string): string {
   return value;
 }
 
+/** Of the protocol; what is in it is for the tests to know. */
+export interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: any;
+  readonly result?: any;
+}
+
 export interface Options {
   readonly files: Readonly<Record<string, string>>;
   /** Settings of the user, beside those that keep the editor quiet. */
@@ -29,6 +37,12 @@ export interface Options {
   readonly config?: string;
   /** The program is not on PATH. */
   readonly withoutServer?: boolean;
+  /** The server says that it speaks this number of the protocol. */
+  readonly protocol?: number;
+  /** Messages between editor and server are kept, for `wire`. */
+  readonly listening?: boolean;
+  /** Further folders of the workspace, beside the project, with their files. */
+  readonly beside?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export class Lab {
@@ -47,24 +61,42 @@ export class Lab {
     for (const folder of [work, model, join(root, "config", "countersign"), join(root, "user", "User"), join(root, "user", "Machine")]) {
       mkdirSync(folder, { recursive: true });
     }
-    for (const [name, text] of Object.entries(options.files)) {
-      mkdirSync(join(work, name, ".."), { recursive: true });
-      writeFileSync(join(work, name), text);
+    const beside = Object.keys(options.beside ?? {});
+    for (const [folder, files] of [["project", options.files], ...Object.entries(options.beside ?? {})] as const) {
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(join(root, "home", folder, name, ".."), { recursive: true });
+        writeFileSync(join(root, "home", folder, name), text);
+      }
+    }
+    let program = setting("LAB_SERVER");
+    if (options.protocol !== undefined || options.listening) {
+      program = join(root, "bin");
+      mkdirSync(program);
+      const own = [process.execPath, join(import.meta.dirname, "proxy.mjs"), join(setting("LAB_SERVER"), "countersign")];
+      writeFileSync(join(program, "countersign"), `#!/bin/sh\nexec ${own.map((word) => `'${word}'`).join(" ")} "$@"\n`, { mode: 0o755 });
     }
     writeFileSync(join(root, "config", "countersign", "config.toml"), options.config ?? "");
     const environment = {
-      PATH: [...(options.withoutServer ? [] : [setting("LAB_SERVER")]), process.env["PATH"] ?? ""].join(delimiter),
+      PATH: [...(options.withoutServer ? [] : [program]), process.env["PATH"] ?? ""].join(delimiter),
       HOME: join(root, "home"), LC_ALL: "C.UTF-8", SHELL: "/bin/sh", TERM: "xterm-256color",
       XDG_CONFIG_HOME: join(root, "config"), XDG_STATE_HOME: join(root, "state"), XDG_CACHE_HOME: join(root, "cache"),
       XDG_DATA_HOME: join(root, "data"), XDG_RUNTIME_DIR: root,
+      ...(options.protocol === undefined ? {} : { LAB_PROTOCOL: String(options.protocol) }),
+      ...(options.listening ? { LAB_WIRE: join(root, "wire") } : {}),
     };
     // The editor takes its PATH from the user's login shell.
     writeFileSync(join(root, "home", ".profile"), `PATH='${environment.PATH}'\n`);
     writeFileSync(join(root, "home", ".gitconfig"), "[user]\n\tname = Tess Ter\n\temail = tess@example.org\n");
-    const git = (...words: string[]) => execFileSync("git", words, { cwd: work, env: environment, stdio: "pipe" });
-    git("init", "--quiet", "--initial-branch=work");
-    git("add", ".");
-    git("commit", "--quiet", "--message=start");
+    for (const folder of ["project", ...beside]) {
+      const git = (...words: string[]) => execFileSync("git", words, { cwd: join(root, "home", folder), env: environment, stdio: "pipe" });
+      git("init", "--quiet", "--initial-branch=work");
+      git("add", ".");
+      git("commit", "--quiet", "--message=start");
+    }
+    // One folder is opened as such, several as a workspace file.
+    const several = join(root, "home", "all.code-workspace");
+    if (beside.length > 0) writeFileSync(several, JSON.stringify({ folders: ["project", ...beside].map((path) => ({ path })) }));
+    const opened = beside.length > 0 ? several : work;
     const settings = {
       "files.autoSave": "off", "telemetry.telemetryLevel": "off", "chat.disableAIFeatures": true, "workbench.startupEditor": "none",
       "security.workspace.trust.enabled": options.untrusted === true, "security.workspace.trust.startupPrompt": "never",
@@ -73,7 +105,7 @@ export class Lab {
       "editor.minimap.enabled": false, "workbench.tips.enabled": false, "extensions.ignoreRecommendations": true,
       "window.autoDetectColorScheme": true, "workbench.preferredDarkColorTheme": "Default Dark Modern",
       "workbench.preferredLightColorTheme": "Default Light Modern", "window.restoreWindows": "none", "git.enabled": false,
-      "terminal.integrated.shellIntegration.enabled": false,
+      "terminal.integrated.shellIntegration.enabled": false, "terminal.integrated.gpuAcceleration": "off",
       "workbench.secondarySideBar.defaultVisibility": "hidden", "editor.occurrencesHighlight": "off", ...options.settings,
     };
     writeFileSync(join(root, "user", "User", "settings.json"), JSON.stringify(settings));
@@ -82,7 +114,7 @@ export class Lab {
     const words = [
       "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override",
       ...(options.untrusted ? [] : ["--disable-workspace-trust"]),
-      "--user-data-dir", join(root, "user"), "--extensions-dir", setting("LAB_EXTENSIONS"), "--config", join(root, "code.yaml"), work,
+      "--user-data-dir", join(root, "user"), "--extensions-dir", setting("LAB_EXTENSIONS"), "--config", join(root, "code.yaml"), opened,
     ];
     const code = spawn(setting("LAB_CODE"), words, { env: environment, stdio: "pipe", detached: true });
     let said = "";
@@ -99,7 +131,7 @@ export class Lab {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "dark", reducedMotion: "reduce" });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
-    await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(work)}`);
+    await page.goto(`http://127.0.0.1:${port}/?${opened === work ? "folder" : "workspace"}=${encodeURIComponent(opened)}`);
     const lab = new Lab({ root, work, model, page, code, browser });
     await page.locator(".monaco-workbench").waitFor();
     await page.locator(".explorer-folders-view, .welcome-view").first().waitFor();
@@ -256,6 +288,19 @@ export class Lab {
     return readdirSync(folder).filter((name) => name.endsWith(".jsonl")).map((name) => readFileSync(join(folder, name), "utf8")).join("");
   }
 
+  /** What editor and server said to each other, in order: `>` or `<` before each. */
+  wire(): { from: string; message: Message }[] {
+    const lines = readFileSync(join(this.root, "wire"), "utf8").split("\n").filter((line) => line !== "");
+    return lines.map((line) => ({ from: line.slice(0, 1), message: JSON.parse(line.slice(1)) }));
+  }
+
+  /** The extension's own log. */
+  log(): string {
+    const folder = join(this.root, "user", "logs");
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith("countersign.log")).sort();
+    return files.map((name) => readFileSync(join(folder, name), "utf8")).join("");
+  }
+
   /** The processes whose environment is this desk's and whose program has this name. */
   processes(name: string): number[] {
     return readdirSync("/proc").filter((entry) => /^\d+$/.test(entry)).filter((pid) => {
@@ -296,6 +341,7 @@ export async function at(options: Options, story: (lab: Lab) => Promise<void>): 
     await story(lab);
   } catch (error) {
     await lab.page.screenshot({ path: join(setting("LAB_SHOTS"), "failed.png") }).catch(() => undefined);
+    if (options.listening) copyFileSync(join(lab.root, "wire"), join(setting("LAB_SHOTS"), "failed.wire"));
     if (process.env["LAB_LOGS"]) execFileSync("cp", ["-r", join(lab.root, "user", "logs"), process.env["LAB_LOGS"]]);
     throw error;
   } finally {

@@ -9,18 +9,7 @@ use countersign::{
 };
 
 use super::*;
-
-/// A small generator of random numbers (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
-    }
-}
+use crate::dice::Dice;
 
 const PIECES: [&str; 8] = ["", "x", "é𝄞\n", "two\nlines\n", "\r\n", "}\n", "漢字\n漢字\n", "\n"];
 

@@ -43,9 +43,10 @@ local function kill()
   end)
 end
 local function back(hunks)
-  lab.client()
-  wait('what was pending', function()
-    return #lab.hunks() == hunks
+  local client = lab.client()
+  wait('what was pending, told by the new server', function()
+    local all = lab.hunks()
+    return #all == hunks and all[1].client == client.id
   end)
 end
 local function holders()

@@ -111,6 +111,24 @@ function lab.question(words)
   return question and question.text:find(words, 1, true) and question
 end
 
+--- Waits for a question with these words.
+function lab.asked(words)
+  return lab.wait('the question ' .. words, function()
+    return lab.question(words)
+  end)
+end
+
+--- Answers it with the choice of this title.
+function lab.decide(words, title)
+  local question = lab.asked(words)
+  for number, offered in ipairs(question.titles) do
+    if offered == title then
+      return vim.cmd('Countersign answer ' .. number)
+    end
+  end
+  error(title .. ' is not offered: ' .. vim.inspect(question))
+end
+
 function lab.attached()
   local client = vim.lsp.get_clients({ name = 'countersign', bufnr = 0 })[1]
   return client ~= nil and client.initialized == true

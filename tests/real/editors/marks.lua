@@ -127,9 +127,11 @@ equal(listed(), {
   'tabs.txt:3 -1 +1  ' .. vim.trim(('long '):rep(29)) .. ' short',
 }, 'the list')
 
--- It stays true; and a deletion is taken.
-vim.cmd('normal! 20G')
+-- In its window an entry counts as the change that it names; it stays true; and a deletion is taken.
+vim.cmd('Countersign hunks')
+vim.fn.cursor(5, 1)
 vim.cmd('Countersign accept')
+vim.cmd('cclose')
 wait('the lines are gone', function()
   return vim.fn.line('$') == 28
 end)
@@ -137,6 +139,12 @@ wait('the list has one less', function()
   return #vim.fn.getqflist() == 10
 end)
 equal(vim.fn.readfile('list.txt')[20], 'line 22', 'a clean file is saved')
+vim.fn.setqflist({}, ' ', { title = 'a list of the user', items = { { filename = 'list.txt', lnum = 5, text = 'a match' } } })
+vim.cmd('copen | Countersign accept')
+wait('the refusal', function()
+  return lab.said('no pending change of the agent stands here')
+end)
+vim.cmd('cclose')
 
 -- Tabs, words and long lines: shown as the window shows them.
 vim.cmd.edit('tabs.txt')

@@ -152,6 +152,25 @@ fn what_is_typed_while_the_server_is_away_reaches_the_next_one() {
 }
 
 #[test]
+fn with_two_servers_each_command_goes_to_the_one_that_is_meant() {
+    for version in [OLD, NEW] {
+        let run = json!({"type": "tool_use", "id": "r", "name": "run", "input": {"command": "echo begun; sleep 98764"}});
+        headless(
+            &Desk::scripted(&[json!({"content": [run]}), json!({"content": [{"type": "text", "text": "Over."}]})]),
+            version,
+            "two",
+        );
+    }
+}
+
+#[test]
+fn a_thousand_hunks_are_drawn_in_short_turns() {
+    for version in [OLD, NEW] {
+        headless(&Desk::scripted(&[]), version, "many");
+    }
+}
+
+#[test]
 fn the_editors_other_servers_answer_and_files_are_saved() {
     for version in [OLD, NEW] {
         headless(&Desk::scripted(&three_hunks()), version, "query");

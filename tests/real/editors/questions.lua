@@ -6,20 +6,7 @@ local here = vim.api.nvim_get_current_win()
 local function call(id, name, input)
   return { type = 'tool_use', id = id, name = name, input = input }
 end
-local function asked(words)
-  return wait('the question ' .. words, function()
-    return lab.question(words)
-  end)
-end
-local function decide(words, title)
-  local question = asked(words)
-  for number, offered in ipairs(question.titles) do
-    if offered == title then
-      return vim.cmd('Countersign answer ' .. number)
-    end
-  end
-  error(title .. ' is not offered: ' .. vim.inspect(question))
-end
+local asked, decide = lab.asked, lab.decide
 --- What the model was told as the result of a call.
 local function told(n, words)
   local path = vim.env.LAB_MODEL:match('^manual:(.*)') .. ('/%d.request.json'):format(n)

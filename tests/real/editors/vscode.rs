@@ -96,6 +96,21 @@ fn the_agent_learns_what_the_editors_other_servers_know() {
 }
 
 #[test]
+fn several_folders_are_asked_about_reviewed_and_changed_each_by_itself() {
+    story("folders");
+}
+
+#[test]
+fn a_program_of_another_protocol_is_told_and_served_as_a_plain_one() {
+    story("versions");
+}
+
+#[test]
+fn every_link_of_the_first_steps_and_every_key_does_what_it_says() {
+    story("steps");
+}
+
+#[test]
 fn the_extensions_types_and_plain_parts_are_sound() {
     node(&["node_modules/typescript/bin/tsc", "--noEmit"]);
     let said = node(&["--test", "test/unit/*.test.ts"]);

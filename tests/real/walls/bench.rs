@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
@@ -11,8 +11,11 @@ use std::{
 
 use countersign::{
     path::WsPath,
-    sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile},
+    sandbox::{LinuxSandbox, SandboxPaths, net::Network},
+    seams::{
+        Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
+        ShadowFile,
+    },
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +42,37 @@ pub const CREDENTIALS: &[&str] = &[
 ];
 pub const CANARY: &str = "canary-4711-do-not-leak";
 
+/// Variables of the server that hold a secret, name a socket, or make programs load and run something.
+const UNWANTED: &[&str] = &[
+    "API_KEY",
+    "GH_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "DB_PASSWORD",
+    "SSH_AUTH_SOCK",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DOCKER_HOST",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "BASH_ENV",
+    "ENV",
+    "BASH_FUNC_ls%%",
+    "PROMPT_COMMAND",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PERL5OPT",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "RUSTC_WRAPPER",
+    "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+    "GIT_CONFIG_COUNT",
+    "GIT_SSH_COMMAND",
+    "GIT_EXTERNAL_DIFF",
+    "EDITOR",
+];
+
 /// Folders of one test; gone when it ends.
 pub struct Bench {
     /// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`.
@@ -53,6 +87,8 @@ pub struct Bench {
 pub struct Ran {
     pub outcome: Outcome,
     pub output: String,
+    /// What became of its connections.
+    pub news: Vec<Connection>,
 }
 
 impl Ran {
@@ -63,7 +99,7 @@ impl Ran {
 
 /// All output.
 #[derive(Default)]
-pub struct Collect(Vec<u8>);
+pub struct Collect(Vec<u8>, pub Vec<Connection>);
 
 impl Collect {
     pub fn text(&self) -> String {
@@ -74,6 +110,10 @@ impl Collect {
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    fn connection(&mut self, news: &Connection) {
+        self.1.push(news.clone());
     }
 }
 
@@ -110,6 +150,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
         shadow_size: 4096 * MIB,
+        net: NetTerms::default(),
     }
 }
 
@@ -139,16 +180,32 @@ pub fn environment(home: &Path) -> BTreeMap<String, String> {
     variables.remove("CARGO_HOME");
     variables.insert("HOME".into(), home.display().to_string());
     variables.insert("ALLOWED".into(), "yes".into());
-    for name in
-        ["API_KEY", "GH_TOKEN", "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "RUSTC_WRAPPER", "PROMPT_COMMAND"]
-    {
-        variables.insert(name.into(), CANARY.into());
+    for name in UNWANTED {
+        variables.insert((*name).into(), CANARY.into());
     }
     variables
 }
 
 pub fn sandbox(root: &Path) -> LinuxSandbox {
     let paths = SandboxPaths { exe: exe(), cache: root.join("cache") };
+    LinuxSandbox::with_environment(paths, environment(&root.join("home")))
+}
+
+/// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
+pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+    let switch = match level {
+        Level::L2 => "max_net_namespaces",
+        _ => "max_user_namespaces",
+    };
+    // The user stays who they are; the rights over the switch go before the program starts.
+    let script = format!(
+        "#!/bin/sh\nexec unshare --user --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/{switch} && \
+         exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"\n",
+        exe().display()
+    );
+    put(root, "wrapper/countersign", &script);
+    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
 
@@ -183,13 +240,27 @@ impl Bench {
         Self::with(|_, _| {}).await
     }
 
+    /// A bench at a level that the kernel makes the highest.
+    pub async fn at(level: Level) -> Self {
+        let (root, out) = (folders(), visible());
+        put(out.path(), "file", "victim\n");
+        let session = sandbox_below(root.path(), level).open(spec(&root.path().join("w"))).await.unwrap();
+        assert_eq!(session.level(), level);
+        Bench { root, out, session }
+    }
+
     /// A bench whose folders and spec are changed first.
     pub async fn with(change: impl FnOnce(&Path, &mut SandboxSpec)) -> Self {
+        Self::reaching(Network::default(), change).await
+    }
+
+    /// The same with this way to the world for commands that have network.
+    pub async fn reaching(network: Network, change: impl FnOnce(&Path, &mut SandboxSpec)) -> Self {
         let (root, out) = (folders(), visible());
         put(out.path(), "file", "victim\n");
         let mut spec = spec(&root.path().join("w"));
         change(root.path(), &mut spec);
-        let session = sandbox(root.path()).open(spec).await.unwrap();
+        let session = sandbox(root.path()).reaching(network).open(spec).await.unwrap();
         Bench { root, out, session }
     }
 
@@ -235,10 +306,21 @@ impl Bench {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
+        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: Vec::new() };
+        self.run_command(command, shadow, cancel).await
+    }
+
+    /// Runs behind the walls, with a way out to these hosts.
+    pub async fn net(&self, text: &str, network: &[String]) -> Ran {
+        let timeout = Duration::from_secs(60);
+        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: network.to_vec() };
+        self.run_command(command, &Shadow::default(), &CancellationToken::new()).await.unwrap()
+    }
+
+    async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
         let mut sink = Collect::default();
-        let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout };
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: sink.text() })
+        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
@@ -247,7 +329,7 @@ impl Bench {
     }
 }
 
-/// Every entry below `folder` with kind, mode, owner, times, size and text.
+/// Every entry below `folder` with kind, mode, owner, times, links and text.
 pub fn picture(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut left = vec![folder.to_owned()];
@@ -255,7 +337,13 @@ pub fn picture(folder: &Path) -> Vec<String> {
         let about = fs::symlink_metadata(&path).unwrap();
         let text = if about.is_file() { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
         let (mode, uid, seconds, nanos) = (about.mode(), about.uid(), about.mtime(), about.mtime_nsec());
-        lines.push(format!("{} {mode:o} {uid} {seconds}.{nanos} {} {text}", path.display(), about.nlink()));
+        // A change of rights, owner or attributes shows in it.
+        let (changed, changed_nanos) = (about.ctime(), about.ctime_nsec());
+        lines.push(format!(
+            "{} {mode:o} {uid} {seconds}.{nanos} {changed}.{changed_nanos} {} {text}",
+            path.display(),
+            about.nlink()
+        ));
         if about.is_dir() {
             left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }
@@ -278,7 +366,8 @@ pub fn soon(so: impl Fn() -> bool) -> bool {
 
 /// Whether nothing is in a folder, before long.
 pub fn gets_empty(folder: &Path) -> bool {
-    soon(|| fs::read_dir(folder).unwrap().next().is_none())
+    // What was proved of the machine is remembered.
+    soon(|| fs::read_dir(folder).unwrap().all(|entry| entry.unwrap().file_name() == "level.json"))
 }
 
 /// The same text without walls: the positive control.

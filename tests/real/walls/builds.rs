@@ -88,6 +88,9 @@ async fn git_works_in_the_shadow_and_leaves_no_trace() {
     assert!(ran.ok(), "{ran:?}");
     assert!(ran.output.starts_with("?? d/\nd/\nsecond\nfirst\n"), "{}", ran.output);
     assert_eq!(ran.outcome.changed, ["a.txt", "c.txt"], "git's own folders are left out");
+    assert!(ran.outcome.git, "and their change is told");
+    assert!(!bench.sh("git status; git log; git diff; touch .git/index").await.outcome.git, "looking changes nothing");
+    assert!(bench.sh("git stash").await.outcome.git);
     assert_eq!(bench.world(), before);
     bench.must("mv .git .g2 && mkdir .git").await;
     assert_eq!(bench.world(), before);

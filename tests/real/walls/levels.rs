@@ -83,7 +83,12 @@ async fn walls_that_fail_although_they_were_proved_are_a_refusal_and_end_the_mem
     let broken = server(root.path(), &paths);
     assert_eq!(broken.level().await.0, Level::L3, "the forecast");
     let session = broken.open(spec(&root.path().join("w"))).await.unwrap();
-    let command = || Command { text: "echo ran".into(), cwd: WsPath::root(), timeout: std::time::Duration::from_secs(5) };
+    let command = || Command {
+        text: "echo ran".into(),
+        cwd: WsPath::root(),
+        timeout: std::time::Duration::from_secs(5),
+        network: Vec::new(),
+    };
     let mut output = Collect::default();
     let refused = session.run(command(), &Shadow::default(), &mut output, &CancellationToken::new()).await.unwrap_err();
     assert_eq!((refused.step.as_str(), output.text().as_str()), ("start", ""));

@@ -19,14 +19,14 @@ use countersign::{
 use super::bench::*;
 
 /// A task over the workspace of a bench.
-struct Task {
-    bench: Bench,
-    desk: Arc<LocalDesk>,
-    workspace: TaskWorkspace,
+pub struct Task {
+    pub bench: Bench,
+    pub desk: Arc<LocalDesk>,
+    pub workspace: TaskWorkspace,
 }
 
 impl Task {
-    async fn over(files: &[(&str, &str)]) -> Task {
+    pub async fn over(files: &[(&str, &str)]) -> Task {
         let bench = Bench::new().await;
         files.iter().for_each(|(path, text)| put(&bench.path("w"), path, text));
         let desk = Arc::new(LocalDesk::default());
@@ -39,7 +39,7 @@ impl Task {
     }
 
     /// Runs a command and compares; `meanwhile` happens before the comparison.
-    async fn changes(&self, text: &str, meanwhile: impl FnOnce(&Task)) -> (Ran, Merges) {
+    pub async fn changes(&self, text: &str, meanwhile: impl FnOnce(&Task)) -> (Ran, Merges) {
         let began = self.workspace.moment().await.unwrap();
         let ran = self.bench.with_shadow(text, &self.workspace.shadow().await.unwrap()).await;
         meanwhile(self);

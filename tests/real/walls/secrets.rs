@@ -40,7 +40,7 @@ async fn cargos_folder_is_private_wherever_it_is() {
         "cat $CARGO_HOME/registry/index; echo x > $CARGO_HOME/.package-cache; cat {}/*/credentials.toml",
         place.path().display()
     );
-    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20) };
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(20), network: Vec::new() };
     let mut said = Collect::default();
     let outcome = session.run(command, &Shadow::default(), &mut said, &CancellationToken::new()).await.unwrap();
     assert_ne!(outcome.exit, Some(0));
@@ -73,6 +73,7 @@ async fn the_environment_is_built_from_nothing() {
     let known = [
         "ALLOWED",
         "CARGO_HOME",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
         "GIT_PAGER",
         "GIT_TERMINAL_PROMPT",
         "HOME",

@@ -1,11 +1,15 @@
 //! Folders that come and go, in the editor and on disk, while tasks run and hunks wait.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, sync::mpsc};
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::lab::{Case, Lab, ask, edit, judge, proposal, turns};
-use crate::support::model_double::{ModelDouble, Turn};
+use crate::{
+    lsp::PATIENCE,
+    support::model_double::{ModelDouble, Turn},
+};
 
 fn lab() -> Lab {
     Lab::with(&[("api/a.txt", "alpha\n"), ("web/b.txt", "beta\n"), ("third/t.txt", "third\n")])
@@ -19,15 +23,21 @@ fn then(turn: Turn, act: impl FnOnce() + Send + 'static) -> Turn {
     }))
 }
 
+/// A pause in a turn: resolves when it is reached, and ends when the test sends or drops the second.
+fn pause() -> (oneshot::Receiver<()>, mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
+    let (reach, reached) = oneshot::channel();
+    let (go, going) = mpsc::channel();
+    let waiting = move || {
+        let _ = reach.send(());
+        let _ = going.recv_timeout(PATIENCE);
+    };
+    (reached, go, waiting)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_folder_goes_away_ends_in_words_and_its_hunks_stay() {
     let lab = lab();
-    let (closing, closed) = tokio::sync::oneshot::channel();
-    let (go, going) = std::sync::mpsc::channel::<()>();
-    let waiting = move || {
-        let _ = closing.send(());
-        let _ = going.recv_timeout(std::time::Duration::from_secs(20));
-    };
+    let (closed, go, waiting) = pause();
     let double = ModelDouble::start([
         Turn::call("c0", "edit_file", edit("web/b.txt", "beta", "BETA")),
         then(Turn::call("c1", "read_file", json!({"path": "web/b.txt"})), waiting),
@@ -57,12 +67,7 @@ async fn a_task_whose_folder_goes_away_ends_in_words_and_its_hunks_stay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_folder_that_goes_away_is_closed_at_once_and_keeps_its_hunks() {
     let lab = lab();
-    let (closing, closed) = tokio::sync::oneshot::channel();
-    let (go, going) = std::sync::mpsc::channel::<()>();
-    let waiting = move || {
-        let _ = closing.send(());
-        let _ = going.recv_timeout(std::time::Duration::from_secs(20));
-    };
+    let (closed, go, waiting) = pause();
     let before: Vec<Case> = vec![
         ("edit_file", edit("web/b.txt", "beta", "BETA"), Ok("h1")),
         ("edit_file", edit("api/a.txt", "alpha", "ALPHA"), Ok("h1")),
@@ -105,9 +110,9 @@ async fn another_folder_that_goes_away_is_closed_at_once_and_keeps_its_hunks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queued_ask_of_a_folder_that_goes_away_never_starts() {
     let lab = lab();
-    let (go, going) = std::sync::mpsc::channel::<()>();
+    let (go, going) = mpsc::channel::<()>();
     let waiting = move || {
-        let _ = going.recv_timeout(std::time::Duration::from_secs(20));
+        let _ = going.recv_timeout(PATIENCE);
     };
     let double = ModelDouble::start([then(Turn::say("First."), waiting)]);
     let editor = lab.rich(&double, &["api", "web"]).await;

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use super::lab::{Lab, ask, hunks};
 use crate::{
     lsp::{Editor, Habit},
-    support::model_double::{ModelDouble, Turn},
+    support::{
+        dice::Dice,
+        model_double::{ModelDouble, Turn},
+    },
 };
 
 fn lines(n: usize) -> String {
@@ -194,18 +197,6 @@ async fn two_proposals_on_one_file_do_not_harm_each_other() {
     let _ = editor.command("reject", second).await;
     same_text(&double, &editor).await;
     end(lab, double, editor).await;
-}
-
-/// A small generator of numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,28 +1,15 @@
 //! From the first ask to the pushed commit, every entry of the menu at least once.
 
-use std::{fs, process::Command, sync::mpsc, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use serde_json::json;
 
 use super::desk::{Desk, FILE, TEXT, read, send, tick};
-use crate::{
-    lsp::PATIENCE,
-    support::model_double::{ModelDouble, Turn},
-};
+use crate::support::model_double::{ModelDouble, Turn};
 
 fn edits() -> Turn {
     let edits = json!([{"old": "two\n", "new": "TWO\n"}, {"old": "six\n", "new": "SIX\n"}]);
     Turn::call("e", "edit_file", json!({"path": FILE, "edits": edits}))
-}
-
-/// Lets a test decide when the model answers.
-fn held(turn: Turn) -> (Turn, mpsc::Sender<()>) {
-    let (go, wait) = mpsc::channel();
-    let held = Turn::with(move |_| {
-        wait.recv_timeout(PATIENCE).expect("the test lets the model answer");
-        turn
-    });
-    (held, go)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +89,7 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_steer_queue_and_go_on() {
     let desk = Desk::trusted();
-    let (first, go) = held(Turn::call("a", "read_file", json!({"path": FILE})));
+    let (first, go) = Turn::held(Turn::call("a", "read_file", json!({"path": FILE})));
     let double = ModelDouble::start([
         first,
         Turn::call("b", "run", json!({"command": "sleep 60"})),

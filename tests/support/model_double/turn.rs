@@ -1,8 +1,11 @@
 //! One scripted turn of the model double: what it answers, and how it misbehaves on the wire.
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use serde_json::{Value, json};
+
+/// A test that holds a turn for longer hangs.
+const HELD: Duration = Duration::from_secs(60);
 
 /// An answer to one request.
 pub enum Turn {
@@ -85,6 +88,16 @@ impl Turn {
     /// A turn that depends on the request.
     pub fn with(decide: impl FnOnce(&Value) -> Turn + Send + 'static) -> Self {
         Turn::With(Box::new(decide))
+    }
+
+    /// A turn that is served when the test says so, by sending or by dropping the sender.
+    pub fn held(turn: Turn) -> (Self, mpsc::Sender<()>) {
+        let (go, wait) = mpsc::channel();
+        let held = Turn::with(move |_| {
+            assert_ne!(wait.recv_timeout(HELD), Err(mpsc::RecvTimeoutError::Timeout), "the test lets the model answer");
+            turn
+        });
+        (held, go)
     }
 
     pub fn text(self, text: &str) -> Self {

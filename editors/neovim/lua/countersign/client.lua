@@ -11,7 +11,7 @@ local function configuration()
 end
 
 --- Whether a buffer shows a file of the disk.
-local function is_file(buffer)
+function M.is_file(buffer)
   local name = vim.api.nvim_buf_get_name(buffer)
   return vim.bo[buffer].buftype == '' and name ~= '' and not name:match('^%a[%w+.-]*://')
 end
@@ -71,7 +71,7 @@ end
 --- It is told once that the program is missing.
 local missing_said = false
 
---- client -> its root and the buffers that were attached to it
+--- client -> its root, the buffers that were attached to it, and whether another one is started in its place
 local attached = {}
 
 --- Starts the server for a buffer, or attaches it to the one of its root.
@@ -107,12 +107,15 @@ function M.missing(program)
   return program .. ' is not on PATH: install it with `cargo install --path .` in its repository, or name it in vim.g.countersign.cmd'
 end
 
---- The buffers and the root of a client that has ended; once.
----@return integer[] buffers, string? root
+--- The buffers and the root of a client that has ended, and whether another one is started in its place by the user's wish; once.
+---@return integer[] buffers, string? root, boolean? returns
 function M.left(id)
   local mine = attached[id]
   attached[id] = nil
-  return mine and vim.tbl_keys(mine.buffers) or {}, mine and mine.root
+  if mine then
+    return vim.tbl_keys(mine.buffers), mine.root, mine.returns
+  end
+  return {}
 end
 
 --- Attaches buffers to the server of a root.
@@ -130,6 +133,7 @@ function M.restart()
   for _, client in ipairs(vim.lsp.get_clients({ name = 'countersign' })) do
     local mine = attached[client.id]
     if mine then
+      mine.returns = true
       table.insert(all, { buffers = vim.tbl_keys(mine.buffers), root = mine.root, client = client })
     end
   end
@@ -185,7 +189,7 @@ end
 
 --- Attaches a file inside a workspace root. Does nothing elsewhere, or when the user wants to start by hand.
 function M.attach(buffer)
-  if not vim.api.nvim_buf_is_valid(buffer) or not is_file(buffer) or not require('countersign.config').get().autostart then
+  if not vim.api.nvim_buf_is_valid(buffer) or not M.is_file(buffer) or not require('countersign.config').get().autostart then
     return
   elseif not only_proposed(buffer) then
     later[buffer] = nil
@@ -209,19 +213,36 @@ function M.attach_now(buffer)
   end
 end
 
---- The client of a buffer; else any; else one is started.
+--- The client of a buffer; else one whose agent works; else any; else one is started.
 ---@return vim.lsp.Client?
 function M.find(buffer)
   if not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_get_current_buf()
   end
-  local running = vim.lsp.get_clients({ name = 'countersign', bufnr = buffer, _uninitialized = true })[1]
-    or vim.lsp.get_clients({ name = 'countersign', _uninitialized = true })[1]
-  if running then
-    return running
+  local own = vim.lsp.get_clients({ name = 'countersign', bufnr = buffer, _uninitialized = true })[1]
+  if own then
+    return own
+  end
+  local all = vim.lsp.get_clients({ name = 'countersign', _uninitialized = true })
+  for _, one in ipairs(all) do
+    if require('countersign.state').is_busy(one.id) then
+      return one
+    end
+  end
+  if all[1] then
+    return all[1]
   end
   local started = start(buffer) or start(buffer, vim.fn.getcwd())
   return started and vim.lsp.get_client_by_id(started)
+end
+
+--- Sends a request of any client, in the words of each Neovim.
+---@return boolean sent
+function M.send(client, method, params, handler, buffer)
+  if vim.fn.has('nvim-0.11') == 1 then
+    return (client:request(method, params, handler, buffer))
+  end
+  return (client.request(method, params, handler, buffer))
 end
 
 --- Longest wait for a server that was just started, ms, and how often it is looked at.
@@ -249,11 +270,7 @@ function M.request(buffer, method, params, done, waited, id)
       done(result)
     end
   end
-  if vim.fn.has('nvim-0.11') == 1 then
-    client:request(method, params, handler, buffer)
-  else
-    client.request(method, params, handler, buffer)
-  end
+  M.send(client, method, params, handler, buffer)
 end
 
 --- Runs `countersign.NAME` with one object as its argument.

@@ -1,23 +1,15 @@
 --- The colours of the review. All are defaults: a colour scheme or the user may set them.
 local M = {}
 
-local dark = {
-  CountersignAdd = { bg = '#1b3a2a', ctermbg = 22 },
-  CountersignAddWord = { bg = '#2f6f4a', ctermbg = 28 },
-  CountersignDelete = { bg = '#4a2228', ctermbg = 52 },
-  CountersignDeleteWord = { bg = '#86323c', ctermbg = 88 },
-  CountersignStale = { bg = '#3a3320', ctermbg = 58 },
-  CountersignLabel = { fg = '#8b95a7', italic = true, ctermfg = 245 },
-  CountersignSteering = { fg = '#e5c07b', bold = true, ctermfg = 180 },
-}
-local light = {
-  CountersignAdd = { bg = '#d6f2de', ctermbg = 194 },
-  CountersignAddWord = { bg = '#9adfb0', ctermbg = 157 },
-  CountersignDelete = { bg = '#fbdfe1', ctermbg = 224 },
-  CountersignDeleteWord = { bg = '#f3aab0', ctermbg = 217 },
-  CountersignStale = { bg = '#f3ecd2', ctermbg = 230 },
-  CountersignLabel = { fg = '#667085', italic = true, ctermfg = 243 },
-  CountersignSteering = { fg = '#8a5a00', bold = true, ctermfg = 94 },
+--- Each with its colour on a dark and on a light ground: for screens with all colours, and for those with 256.
+local grounds = {
+  CountersignAdd = { bg = { '#1b3a2a', '#d6f2de' }, ctermbg = { 22, 194 } },
+  CountersignAddWord = { bg = { '#2f6f4a', '#9adfb0' }, ctermbg = { 28, 157 } },
+  CountersignDelete = { bg = { '#4a2228', '#fbdfe1' }, ctermbg = { 52, 224 } },
+  CountersignDeleteWord = { bg = { '#86323c', '#f3aab0' }, ctermbg = { 88, 217 } },
+  CountersignStale = { bg = { '#3a3320', '#f3ecd2' }, ctermbg = { 58, 230 } },
+  CountersignLabel = { fg = { '#8b95a7', '#667085' }, ctermfg = { 245, 243 }, italic = true },
+  CountersignSteering = { fg = { '#e5c07b', '#8a5a00' }, ctermfg = { 180, 94 }, bold = true },
 }
 local links = {
   CountersignTask = 'Title',
@@ -33,7 +25,12 @@ local links = {
 local ours = {}
 
 local function set()
-  local all = vim.deepcopy(vim.o.background == 'light' and light or dark)
+  local all, ground = {}, vim.o.background == 'light' and 2 or 1
+  for name, look in pairs(grounds) do
+    all[name] = vim.tbl_map(function(value)
+      return type(value) == 'table' and value[ground] or value
+    end, look)
+  end
   for name, link in pairs(links) do
     all[name] = { link = link }
   end

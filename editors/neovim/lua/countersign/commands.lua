@@ -17,6 +17,8 @@ local client, review, show, question = lazy('client'), lazy('review'), lazy('sho
 ---@field ranged boolean whether the user gave a range
 ---@field bang boolean
 ---@field text? string what stands behind the sub-command
+---@field client? integer the server that is meant where the buffer has none of its own: in the log, that of the lines at the cursor
+---@field task? string the task there
 
 local function warn(text)
   show.tell(text, vim.log.levels.WARN)
@@ -40,31 +42,41 @@ local function about(call)
   return argument
 end
 
+--- Sends a command to the server that is meant.
+local function send(call, name, argument, done)
+  client.command(name, argument, done, call.buffer, call.client)
+end
+
 local function ask(mode)
   return function(call)
     local argument = about(call)
     argument.mode = mode
-    local function send(prompt)
+    local function with(prompt)
       if prompt and prompt:match('%S') then
         argument.prompt = prompt
-        client.command('ask', argument, nil, call.buffer)
+        send(call, 'ask', argument)
       end
     end
     if call.text then
-      send(call.text)
+      with(call.text)
     elseif call.bang or require('countersign.config').get().input == 'document' then
-      client.command('ask', argument, nil, call.buffer)
+      send(call, 'ask', argument)
     else
-      vim.ui.input({ prompt = mode and ('Agent, ' .. mode .. ': ') or 'Ask the agent: ' }, send)
+      vim.ui.input({ prompt = mode and ('Agent, ' .. mode .. ': ') or 'Ask the agent: ' }, with)
     end
   end
 end
 
---- Runs `done` with the newest task that `fits`.
+--- Runs `done` with the task at the cursor of the log, else with the newest, that `fits`.
 local function with_task(call, fits, done)
-  client.command('status', {}, function(status)
+  send(call, 'status', {}, function(status)
     if type(status) ~= 'table' then
       return
+    end
+    for _, task in ipairs(status.tasks) do
+      if task.task == call.task and fits(task.state) then
+        return done(task)
+      end
     end
     for index = #status.tasks, 1, -1 do
       if fits(status.tasks[index].state) then
@@ -72,7 +84,7 @@ local function with_task(call, fits, done)
       end
     end
     warn('there is no such task of the agent')
-  end, call.buffer)
+  end)
 end
 
 local function any()
@@ -89,20 +101,20 @@ end
 
 --- Takes back the newest task of which something stands accepted.
 local function undo(call)
-  client.command('status', {}, function(status)
+  send(call, 'status', {}, function(status)
     for index = #status.tasks, 1, -1 do
       local task = status.tasks[index]
       if task.accepted then
-        return client.command('undo', { task = task.task }, function(result)
+        return send(call, 'undo', { task = task.task }, function(result)
           local count = type(result) == 'table' and #(result.undone or {}) or 0
           if count > 0 then
             show.tell(('taken back: %d %s of "%s"'):format(count, count == 1 and 'change' or 'changes', task.title))
           end
-        end, call.buffer)
+        end)
       end
     end
     warn('nothing of the agent stands accepted, so there is nothing to undo')
-  end, call.buffer)
+  end)
 end
 
 --- What the user says to the agent, when it is not said in the command.
@@ -126,13 +138,13 @@ local function of_task(name, fits, extra)
       return warn(missing)
     end
     with_task(call, fits, function(task)
-      client.command(name, vim.tbl_extend('force', { task = task.task }, more), function(result)
+      send(call, name, vim.tbl_extend('force', { task = task.task }, more), function(result)
         if more.message then
           local of = type(result) == 'table' and result.task or task.task
           require('countersign.run').said(of, more.message, name)
           show.tell(name == 'steer' and 'queued for the next iteration' or 'queued behind this task')
         end
-      end, call.buffer)
+      end)
     end)
   end
 end
@@ -145,7 +157,7 @@ end
 
 local function plain(name, field)
   return function(call)
-    client.command(name, field and call.text and { [field] = call.text } or {}, nil, call.buffer)
+    send(call, name, field and call.text and { [field] = call.text } or {})
   end
 end
 
@@ -176,7 +188,7 @@ local function said(failure)
 end
 
 local function status(call)
-  client.command('status', {}, function(result)
+  send(call, 'status', {}, function(result)
     local lines = {
       ('model %s · walls %s · %d queued'):format(
         type(result.model) == 'string' and result.model or 'not chosen yet',
@@ -189,7 +201,7 @@ local function status(call)
       table.insert(lines, ('%s  %s  %d/%d  %s%s'):format(task.task, task.state, task.iteration, task.iterations, task.title, waits))
     end
     show.scratch('status', lines)
-  end, call.buffer)
+  end)
 end
 
 --- Every sub-command.
@@ -199,7 +211,7 @@ M.all = {
   explain = ask('explain'),
   plan = ask('plan'),
   tasks = function(call)
-    client.command('runTask', vim.tbl_extend('force', about(call), { name = call.text or 'more' }), nil, call.buffer)
+    send(call, 'runTask', vim.tbl_extend('force', about(call), { name = call.text or 'more' }))
   end,
   accept = here('accept'),
   reject = here('reject'),
@@ -210,7 +222,7 @@ M.all = {
   reject_all = many('reject', 'all'),
   diff = many('showDiff', 'all'),
   stop = function(call)
-    client.command('stop', {}, nil, call.buffer)
+    send(call, 'stop', {})
   end,
   steer = of_task('steer', active, needs('message', 'say what the agent should know: :Countersign steer TEXT')),
   queue = of_task('queue', any, needs('message', 'say what comes next: :Countersign queue TEXT')),
@@ -225,11 +237,11 @@ M.all = {
   transcript = of_task('transcript', any),
   status = status,
   approvals = function(call)
-    client.command('approvals', {}, function(open)
+    send(call, 'approvals', {}, function(open)
       if type(open) == 'table' and #open == 0 then
         show.tell('no question is open; :Countersign commit and :Countersign push raise theirs anew')
       end
-    end, call.buffer)
+    end)
   end,
   answer = function(call)
     said(question.answer(call.text))
@@ -284,8 +296,12 @@ function M.run(call)
     table.sort(names)
     return warn(('there is no :Countersign %s; there are %s'):format(name, table.concat(names, ', ')))
   end
+  local buffer = vim.api.nvim_get_current_buf()
+  local owner = package.loaded['countersign.run'] and require('countersign.run').owner(buffer) or {}
   command({
-    buffer = vim.api.nvim_get_current_buf(),
+    buffer = buffer,
+    client = owner.client,
+    task = owner.task,
     first = call.line1,
     last = call.line2,
     ranged = call.range > 0,

@@ -68,6 +68,9 @@ function M.client()
     ['countersign/proposal'] = function(_, params, context)
       M.safely('proposal', params, context)
     end,
+    ['countersign/restored'] = function(_, params, context)
+      M.safely('restored', params, context)
+    end,
     ['countersign/update'] = function(_, params, context)
       M.safely('update', params, context)
     end,

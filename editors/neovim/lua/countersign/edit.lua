@@ -5,23 +5,11 @@
 --- compared afterwards.
 local M = {}
 
+local columns = require('countersign.columns')
+
 --- The text of a buffer as the server knows it: every line ends in a line break.
 local function lines_of(buffer)
   return vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
-end
-
---- Byte column of an LSP position in a line.
-local function column(line, character, encoding)
-  if encoding == 'utf-8' then
-    return math.min(character, #line)
-  end
-  local ok, at
-  if vim.fn.has('nvim-0.11') == 1 then
-    ok, at = pcall(vim.str_byteindex, line, encoding, character, false)
-  else
-    ok, at = pcall(vim.str_byteindex, line, character, encoding == 'utf-16')
-  end
-  return ok and at or #line
 end
 
 --- An edit as rows and byte columns of these lines, or what is wrong with it. The end of the text is the start of the line
@@ -32,7 +20,7 @@ local function located(lines, edit, encoding)
     if row >= #lines then
       return #lines, 0
     end
-    return row, column(lines[row + 1], position.character, encoding)
+    return row, columns.bytes(lines[row + 1], position.character, encoding)
   end
   local from_row, from_column = place(edit.range.start)
   local to_row, to_column = place(edit.range['end'])

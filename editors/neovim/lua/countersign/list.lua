@@ -30,7 +30,7 @@ local function entries()
       filename = item.name,
       lnum = now or item.hunk.range.start.line + 1,
       text = text_of(item),
-      user_data = { proposal = item.proposal.proposal, hunk = item.hunk.id },
+      user_data = { proposal = item.proposal.proposal, hunk = item.hunk.id, client = item.client, state = item.hunk.state },
     })
   end
   return all
@@ -45,6 +45,33 @@ function M.fill()
   vim.fn.setqflist({}, ' ', { title = title, items = all })
   list = vim.fn.getqflist({ id = 0 }).id
   return #all
+end
+
+--- The changes of a quickfix window's lines, as if its lines were theirs; nil for every other buffer.
+---@return table[]? places as of `hunks.places`, with the file's path as `name`
+function M.places(buffer)
+  if vim.bo[buffer].buftype ~= 'quickfix' then
+    return nil
+  end
+  local all, shown = {}, vim.fn.getqflist({ items = 0, title = 0, qfbufnr = 0 })
+  if shown.qfbufnr ~= buffer or shown.title ~= title then
+    return all
+  end
+  for row, item in ipairs(shown.items) do
+    local of = item.user_data
+    if type(of) == 'table' and of.hunk then
+      table.insert(all, {
+        lnum = row - 1,
+        end_lnum = row,
+        id = of.hunk,
+        proposal = of.proposal,
+        client = of.client,
+        state = of.state,
+        name = vim.api.nvim_buf_get_name(item.bufnr),
+      })
+    end
+  end
+  return all
 end
 
 --- Keeps the list true, if it is still there. The place in it stays.

@@ -2,39 +2,13 @@
 --- countersign itself. Runs in a coroutine, as Neovim runs all requests of a server.
 local M = {}
 
+local clients, columns = require('countersign.client'), require('countersign.columns')
+
 --- Most diagnostics and locations in one answer.
 local most = 500
 
 local function failed(message)
   return nil, { code = -32803, message = message }
-end
-
---- A column in bytes as the column of this encoding, and back.
-local function encoded(line, byte, encoding)
-  byte = math.min(byte, #line)
-  if encoding == 'utf-8' then
-    return byte
-  end
-  local ok, at
-  if vim.fn.has('nvim-0.11') == 1 then
-    ok, at = pcall(vim.str_utfindex, line, encoding, byte, false)
-    return ok and at or byte
-  end
-  local utf32, utf16 = vim.str_utfindex(line, byte)
-  return encoding == 'utf-16' and utf16 or utf32
-end
-
-local function decoded(line, character, encoding)
-  if encoding == 'utf-8' then
-    return math.min(character, #line)
-  end
-  local ok, at
-  if vim.fn.has('nvim-0.11') == 1 then
-    ok, at = pcall(vim.str_byteindex, line, encoding, character, false)
-  else
-    ok, at = pcall(vim.str_byteindex, line, character, encoding == 'utf-16')
-  end
-  return ok and at or #line
 end
 
 local function buffer_of(uri)
@@ -64,7 +38,7 @@ local function converted(read, uri, position, from, to)
     return position
   end
   local line = read(uri, position.line)
-  return { line = position.line, character = encoded(line, decoded(line, position.character, from), to) }
+  return { line = position.line, character = columns.units(line, columns.bytes(line, position.character, from), to) }
 end
 
 local function range_in(read, uri, range, from, to)
@@ -93,13 +67,7 @@ local function ask(client, method, params, buffer)
       coroutine.resume(waiting, error, result)
     end)
   end
-  local sent
-  if vim.fn.has('nvim-0.11') == 1 then
-    sent = client:request(method, params, handler, buffer)
-  else
-    sent = client.request(method, params, handler, buffer)
-  end
-  if not sent then
+  if not clients.send(client, method, params, handler, buffer) then
     return { message = 'the language server is gone' }
   end
   return coroutine.yield()
@@ -163,7 +131,7 @@ function kinds.diagnostics(params, mine)
     if fits and name ~= '' and not own[diagnostic.namespace] and diagnostic.source ~= 'countersign' and #all < most then
       local uri = vim.uri_from_bufnr(diagnostic.bufnr)
       local function point(row, column)
-        return { line = row, character = encoded(read(uri, row), column, mine) }
+        return { line = row, character = columns.units(read(uri, row), column, mine) }
       end
       table.insert(all, {
         uri = uri,
@@ -228,16 +196,11 @@ function kinds.hover(params, mine)
   return { contents = table.concat(lines, '\n') }
 end
 
---- Whether a buffer shows a file of the disk.
-local function is_file(buffer)
-  return vim.bo[buffer].buftype == '' and vim.api.nvim_buf_get_name(buffer):sub(1, 1) == '/'
-end
-
 --- The window of the file that the user works on: the current one, else the last before it.
 local function working_window()
   local windows = { vim.api.nvim_get_current_win(), vim.fn.win_getid(vim.fn.winnr('#')) }
   for _, window in ipairs(windows) do
-    if window ~= 0 and vim.api.nvim_win_is_valid(window) and is_file(vim.api.nvim_win_get_buf(window)) then
+    if window ~= 0 and vim.api.nvim_win_is_valid(window) and clients.is_file(vim.api.nvim_win_get_buf(window)) then
       return window
     end
   end
@@ -248,7 +211,7 @@ function kinds.openBuffers()
   local active = working and vim.api.nvim_win_get_buf(working)
   local all = {}
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buflisted and is_file(buffer) then
+    if vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buflisted and clients.is_file(buffer) then
       table.insert(all, {
         uri = vim.uri_from_bufnr(buffer),
         dirty = vim.bo[buffer].modified,
@@ -268,7 +231,7 @@ function kinds.selection(_, mine)
   local buffer = vim.api.nvim_win_get_buf(window)
   local uri, read = vim.uri_from_bufnr(buffer), reader()
   local function point(row, column)
-    return { line = row, character = encoded(read(uri, row), column, mine) }
+    return { line = row, character = columns.units(read(uri, row), column, mine) }
   end
   local mode = vim.api.nvim_get_mode().mode
   local row, column = unpack(vim.api.nvim_win_get_cursor(window))

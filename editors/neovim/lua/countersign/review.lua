@@ -4,11 +4,13 @@ local M = {}
 local client = require('countersign.client')
 local show = require('countersign.show')
 
---- The pending changes of a buffer: what is drawn for a rich client, else what the diagnostics say.
----@return {lnum: integer, end_lnum: integer, id: string, proposal: string, state: string}[]
+--- The pending changes of a buffer: what is drawn for a rich client, else what the diagnostics say. In the quickfix window its
+--- entries count as the changes that they name.
+---@return {lnum: integer, end_lnum: integer, id: string, proposal: string, state: string, client?: integer, name?: string}[]
 function M.places(buffer)
-  local all = require('countersign.hunks').places(buffer)
-  if #all > 0 then
+  local listed = require('countersign.list').places(buffer)
+  local all = listed or require('countersign.hunks').places(buffer)
+  if listed or #all > 0 then
     return all
   end
   for _, diagnostic in ipairs(vim.diagnostic.get(buffer)) do
@@ -47,16 +49,18 @@ local function on_lines(buffer, first, last, fits)
   return found
 end
 
---- The proposal of the buffer's change that is nearest to the line, and its client.
+--- The proposal of the buffer's change that is nearest to the line, its client and, in the quickfix window, its file.
 local function nearest(buffer, line)
-  local best, client_id, away
+  local best, away
   for _, place in ipairs(M.places(buffer)) do
     local distance = math.abs(place.lnum + 1 - line)
     if not away or distance < away then
-      best, client_id, away = place.proposal, place.client, distance
+      best, away = place, distance
     end
   end
-  return best, client_id
+  if best then
+    return best.proposal, best.client, best.name
+  end
 end
 
 --- The proposal that this place is about, and its client: of this buffer, else of any file of the buffer's own server; of
@@ -81,6 +85,8 @@ local function proposal_here(buffer, line)
   end
 end
 
+local nothing_here = 'no pending change of the agent stands here'
+
 --- Asks the server what stands here: for a client that is not rich, a change reaches further than the line of its diagnostic.
 local function asked(buffer, first, last, title, done)
   local lines = vim.api.nvim_buf_get_lines(buffer, last - 1, last, false)
@@ -95,7 +101,7 @@ local function asked(buffer, first, last, title, done)
         return done(action.command.arguments[1])
       end
     end
-    show.tell('no pending change of the agent stands here', vim.log.levels.WARN)
+    show.tell(nothing_here, vim.log.levels.WARN)
   end)
 end
 
@@ -122,8 +128,10 @@ function M.here(verb, buffer, first, last, reason)
     for proposal, mine in pairs(found) do
       decide({ proposal = proposal, hunks = mine.hunks }, mine.client)
     end
-  else
+  elseif client.is_file(buffer) then
     asked(buffer, first, last, titles[verb], decide)
+  else
+    show.tell(nothing_here, vim.log.levels.WARN)
   end
 end
 
@@ -132,13 +140,13 @@ end
 ---@param whole 'file'|'all'
 function M.many(verb, buffer, line, whole, reason)
   local of = whole == 'file' and nearest or proposal_here
-  local proposal, id = of(buffer, line)
+  local proposal, id, name = of(buffer, line)
   if not proposal then
     return show.tell('no change of the agent is pending ' .. (whole == 'file' and 'in this file' or 'here'), vim.log.levels.WARN)
   end
   local argument = { proposal = proposal, reason = verb == 'reject' and reason or nil }
   if whole == 'file' then
-    argument.uri = vim.uri_from_bufnr(buffer)
+    argument.uri = name and vim.uri_from_fname(name) or vim.uri_from_bufnr(buffer)
   end
   client.command(verb, argument, refusals, buffer, id)
 end

@@ -3,8 +3,8 @@ local M = {}
 
 local state = require('countersign.state')
 
-function M.proposal(params, context)
-  state.proposed(context.client_id, params)
+--- Shows what has changed about proposals.
+local function changed()
   require('countersign.hunks').refresh()
   require('countersign.progress').refresh()
   vim.schedule(function()
@@ -13,13 +13,23 @@ function M.proposal(params, context)
   end)
 end
 
+function M.proposal(params, context)
+  state.proposed(context.client_id, params)
+  changed()
+end
+
+function M.restored(params, context)
+  state.restored(context.client_id, params.proposals)
+  changed()
+end
+
 function M.update(params, context)
   if type(params.task) ~= 'string' then
     -- The user's own question (commit, push, trust): it belongs to no task.
     return require('countersign.progress').refresh()
   end
   local task = state.updated(context.client_id, params)
-  require('countersign.run').update(params, task)
+  require('countersign.run').update(params, task, context.client_id)
   require('countersign.question').update(params, context.client_id)
   if params.kind ~= 'text' and params.kind ~= 'thinking' and params.kind ~= 'tool_output' then
     require('countersign.progress').refresh()
@@ -42,8 +52,12 @@ end
 function M.started(client)
   -- Follows its progress from its first task on.
   require('countersign.progress')
+  state.began(client.id, client.config.root_dir)
   local said = M.mismatch(vim.tbl_get(client.server_capabilities, 'experimental', 'countersign'))
   if said then
+    -- It is served as plain LSP, and tells no proposals.
+    state.give_up(client.config.root_dir)
+    changed()
     require('countersign.show').tell(said, vim.log.levels.WARN)
   end
 end
@@ -70,6 +84,8 @@ local function again(root, buffers)
   end
   restarts[root] = recent
   if #recent >= most then
+    state.give_up(root)
+    changed()
     return show.tell(
       ('countersign ended %d times in %d minutes and is not started again; :Countersign restart, :checkhealth countersign'):format(
         most + 1,
@@ -90,17 +106,21 @@ end
 --- The server has ended, however.
 function M.ended(code, signal, id)
   vim.schedule(function()
-    local buffers, root = require('countersign.client').left(id)
-    state.forget(id)
+    local buffers, root, returns = require('countersign.client').left(id)
+    -- 15 is how Neovim ends a server by force.
+    local crashed = root and not returns and (code ~= 0 or (signal ~= 0 and signal ~= 15))
+    if (crashed or returns) and not leaving then
+      state.lost(id)
+    else
+      state.forget(id)
+    end
     require('countersign.question').forget(id)
     require('countersign.progress').forget(id)
     if leaving then
       return
     end
-    require('countersign.hunks').refresh()
-    require('countersign.list').refresh()
-    -- 15 is how Neovim ends a server by force.
-    if root and (code ~= 0 or (signal ~= 0 and signal ~= 15)) then
+    changed()
+    if crashed then
       again(root, buffers)
     end
   end)

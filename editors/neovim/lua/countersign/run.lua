@@ -17,10 +17,23 @@ local shown_result = 8
 ---@field group? string
 ---@field new? boolean begins a line of its own
 ---@field said? countersign.Said what the user said, marked as queued until the agent has seen it
+---@field of? countersign.Owner whose part it is
 
 ---@class countersign.Said
 ---@field mark? integer extmark of its line
 ---@field state string
+
+---@class countersign.Owner
+---@field client integer
+---@field task string
+
+--- Who speaks from a line of the log on: extmark -> owner. Several servers write into the one log.
+---@type table<integer, countersign.Owner>
+local owners = {}
+local owner_space = vim.api.nvim_create_namespace('countersign-run-owners')
+--- The owner of what comes now, and of the last line.
+---@type countersign.Owner?
+local speaking, spoke
 
 ---@type countersign.Part[]
 local waiting = {}
@@ -81,7 +94,7 @@ local function flush()
   local first = count - 1
   local last = vim.api.nvim_buf_get_lines(buffer, first, count, false)[1]
   local lines = { last }
-  local colours, saids = {}, {}
+  local colours, saids, spoken = {}, {}, {}
   for _, part in ipairs(parts) do
     if part.new and not (#lines == 1 and lines[1] == '' and (empty or first == 0)) then
       table.insert(lines, '')
@@ -90,6 +103,10 @@ local function flush()
     local added = vim.split(part.text, '\n', { plain = true })
     lines[#lines] = lines[#lines] .. added[1]
     vim.list_extend(lines, added, 2)
+    if part.of and not vim.deep_equal(part.of, spoke) then
+      spoke = part.of
+      table.insert(spoken, { part.of, first + from - 1 })
+    end
     if part.group then
       table.insert(colours, { first + from - 1, first + #lines - 1, part.group })
     end
@@ -108,6 +125,9 @@ local function flush()
   for _, said in ipairs(saids) do
     mark(said[1], said[2])
   end
+  for _, one in ipairs(spoken) do
+    owners[vim.api.nvim_buf_set_extmark(buffer, owner_space, one[2], 0, {})] = one[1]
+  end
   local total = vim.api.nvim_buf_line_count(buffer)
   if total > most then
     vim.api.nvim_buf_set_lines(buffer, 0, math.floor(most / 4), false, { '(earlier lines are in :Countersign transcript)' })
@@ -122,6 +142,7 @@ end
 local function add(part)
   -- Control characters would move what the user reads; a tab is one that may stay.
   part.text = part.text:gsub('\r\n?', '\n'):gsub('[%z\1-\8\11-\31\127]', '')
+  part.of = speaking
   table.insert(waiting, part)
   if not due then
     due = true
@@ -185,8 +206,25 @@ local function seen(task, how, over)
   end
 end
 
+--- Whose lines the cursor stands in, where this buffer is the log.
+---@return countersign.Owner?
+function M.owner(of)
+  if of ~= buffer or not buffer or not vim.api.nvim_buf_is_valid(buffer) then
+    return nil
+  end
+  local window = vim.fn.bufwinid(buffer)
+  local row = window ~= -1 and vim.api.nvim_win_get_cursor(window)[1] or vim.api.nvim_buf_line_count(buffer)
+  local marks = vim.api.nvim_buf_get_extmarks(buffer, owner_space, { row - 1, -1 }, 0, { limit = 1 })
+  return marks[1] and owners[marks[1][1]]
+end
+
 --- Takes a `countersign/update`.
-function M.update(params, task)
+---@param client integer
+function M.update(params, task, client)
+  if not speaking or speaking.client ~= client or speaking.task ~= params.task then
+    -- What two tasks say at the same time does not run into one line.
+    speaking, last_kind = { client = client, task = params.task }, nil
+  end
   require('countersign.colors').set()
   local kind = params.kind
   if kind == 'text' then

@@ -39,22 +39,71 @@ local M = {}
 ---@field waiting? boolean a question of it is open
 ---@field begun? boolean its title stands in the log
 
----@type table<integer, {proposals: table<string, countersign.Proposal>, tasks: table<string, countersign.Task>, order: string[]}>
+---@class countersign.Server
+---@field seat integer the same for a server and for the one that is started in its place
+---@field root? string
+---@field gone? boolean it has ended; what it proposed is shown until the next one says what is left of it
+---@field proposals table<string, countersign.Proposal>
+---@field tasks table<string, countersign.Task>
+---@field order string[]
+
+---@type table<integer, countersign.Server>
 local clients = {}
-local arrivals = 0
+local arrivals, seats = 0, 0
 --- Tasks that are remembered for each server.
 local most = 100
 
 local function of(client)
-  clients[client] = clients[client] or { proposals = {}, tasks = {}, order = {} }
+  if not clients[client] then
+    seats = seats + 1
+    clients[client] = { seat = seats, proposals = {}, tasks = {}, order = {} }
+  end
   return clients[client]
+end
+
+--- The server that ended at this root, if what it proposed is still shown.
+local function before(root)
+  for client, mine in pairs(clients) do
+    if root and mine.gone and mine.root == root then
+      return mine, client
+    end
+  end
 end
 
 --- Takes a `countersign/proposal`.
 function M.proposed(client, params)
   arrivals = arrivals + 1
   params.arrived = arrivals
-  of(client).proposals[params.proposal] = params
+  local mine = of(client)
+  mine.proposals[params.proposal] = params
+  local gone, at = before(mine.root)
+  if gone then
+    gone.proposals[params.proposal] = nil
+    clients[at] = next(gone.proposals) and gone or nil
+  end
+end
+
+--- A server has answered for this root: what is drawn for the one before it is drawn for this one.
+function M.began(client, root)
+  local gone = before(root)
+  local mine = of(client)
+  mine.root, mine.seat = root, gone and gone.seat or mine.seat
+end
+
+--- It has these proposals and tells them anew; what else the one before it proposed is gone for good.
+---@param ids string[]
+function M.restored(client, ids)
+  local gone, at = before(of(client).root)
+  if gone then
+    for id in pairs(gone.proposals) do
+      if not vim.tbl_contains(ids, id) then
+        gone.proposals[id] = nil
+      end
+    end
+    if not next(gone.proposals) then
+      clients[at] = nil
+    end
+  end
 end
 
 local over = { ended = true, cancelled = true, failed = true }
@@ -97,9 +146,31 @@ function M.updated(client, params)
   return task
 end
 
---- A server is gone.
+--- A server has ended and another one comes in its place.
+function M.lost(client)
+  local mine = clients[client]
+  if mine then
+    local older, at = before(mine.root)
+    if older then
+      -- It ended before it had told what is left of the one before it.
+      mine.proposals = vim.tbl_extend('keep', mine.proposals, older.proposals)
+      clients[at] = nil
+    end
+    mine.gone, mine.tasks, mine.order = true, {}, {}
+  end
+end
+
+--- A server is gone, with everything that it told.
 function M.forget(client)
   clients[client] = nil
+end
+
+--- No other server comes for this root.
+function M.give_up(root)
+  local _, client = before(root)
+  if client then
+    clients[client] = nil
+  end
 end
 
 --- A task that was told of.
@@ -110,6 +181,16 @@ function M.find(task)
       return mine.tasks[task]
     end
   end
+end
+
+--- Whether a server has a task that is not over.
+function M.is_busy(client)
+  for _, task in pairs(clients[client] and clients[client].tasks or {}) do
+    if not M.is_over(task.state) then
+      return true
+    end
+  end
+  return false
 end
 
 --- The tasks that are not over, oldest first.
@@ -148,8 +229,25 @@ function M.whole(item)
   return file.binary and ('%s (%s)'):format(words, file.binary.words) or words
 end
 
+--- How many hunks wait, by path.
+---@return table<string, integer> counts, integer all
+function M.names()
+  local counts, all = {}, 0
+  for _, mine in pairs(clients) do
+    for _, proposal in pairs(mine.proposals) do
+      for _, file in ipairs(proposal.files or {}) do
+        local path = vim.uri_to_fname(file.uri)
+        counts[path] = (counts[path] or 0) + #file.hunks
+        all = all + #file.hunks
+      end
+    end
+  end
+  return counts, all
+end
+
 ---@class countersign.Item
 ---@field client integer
+---@field gone? boolean the server has ended, and the next one has not told of it yet
 ---@field proposal countersign.Proposal
 ---@field file countersign.File
 ---@field hunk countersign.Hunk
@@ -167,8 +265,8 @@ function M.items(name)
         local path = vim.uri_to_fname(file.uri)
         if not name or path == name then
           for _, hunk in ipairs(file.hunks) do
-            local key = ('%d:%s:%s'):format(client, id, hunk.id)
-            table.insert(all, { client = client, proposal = proposal, file = file, hunk = hunk, name = path, key = key })
+            local key = ('%d:%s:%s'):format(mine.seat, id, hunk.id)
+            table.insert(all, { client = client, gone = mine.gone, proposal = proposal, file = file, hunk = hunk, name = path, key = key })
           end
         end
       end

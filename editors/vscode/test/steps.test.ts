@@ -1,0 +1,97 @@
+// The first steps: every link of the walkthrough leads somewhere, and every key of its last page does what it says.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { at, step, until, type Lab } from "./lab.ts";
+
+const TEXT = Array.from({ length: 30 }, (_, index) => `line ${index + 1}\n`).join("");
+
+/** Opens a step of the walkthrough and presses one of its buttons. */
+async function press(lab: Lab, title: string, button: string): Promise<void> {
+  await lab.command("countersign: First Steps", lab.page.locator(".gettingStartedContainer").filter({ hasText: title }));
+  const row = lab.page.locator(".getting-started-step").filter({ hasText: title });
+  if ((await row.getAttribute("class"))?.includes("expanded") !== true) await row.locator(".step-title").first().click();
+  await row.locator(".button-container .monaco-button").filter({ hasText: button }).click();
+}
+
+async function terminal(lab: Lab, name: string, words: RegExp): Promise<void> {
+  await lab.page.locator(".terminal-outer-container, .terminal-wrapper").first().waitFor();
+  const rows = lab.page.locator(".terminal-wrapper.active .xterm-rows");
+  await rows.filter({ hasText: words }).waitFor();
+  await lab.command("Terminal: Kill the Active Terminal Instance");
+  await until(`the end of ${name}`, () => "", () => lab.processes(`countersign ${name}`).length === 0);
+}
+
+test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
+  const { page } = lab;
+  await lab.openFile("list.txt");
+  await lab.statusShows("agent");
+
+  await step("the program", async () => {
+    await press(lab, "The program", "Get the Program");
+    await lab.toast("countersign is here: ").waitFor();
+    await page.locator(".getting-started-step").filter({ hasText: "The program" }).locator(".codicon-getting-started-step-checked").waitFor();
+    await lab.clearToasts();
+  });
+  await step("the demo, the set-up and the doctor run in a terminal", async () => {
+    await press(lab, "See it without a key", "Play the Demo");
+    await terminal(lab, "demo", /accept this change/);
+    await press(lab, "Model and key", "Set Up Model and Key");
+    await terminal(lab, "init", /anthropic/i);
+    await press(lab, "How high the walls are here", "Check This Machine");
+    await terminal(lab, "doctor", /every chain holds/);
+  });
+  await step("the settings and the editor's own trust", async () => {
+    await press(lab, "Model and key", "Choose the Model in the Settings");
+    await page.locator(".settings-editor .setting-item").filter({ hasText: "Countersign: Model" }).waitFor();
+    await press(lab, "Trust the folder", "Manage Trust");
+    await page.locator(".workspace-trust-editor, .notifications-toasts").first().waitFor();
+  });
+  await step("ask", async () => {
+    await lab.openFile("list.txt");
+    await press(lab, "Select some lines and ask", "Ask Agent...");
+    await page.locator(".quick-input-widget").filter({ hasText: "Ask agent: may propose changes" }).waitFor();
+    await page.keyboard.press("Escape");
+  });
+
+  await step("ask, by its key", async () => {
+    await lab.openFile("list.txt");
+    await page.keyboard.press("Control+Alt+A");
+    await page.locator(".quick-input-widget input").fill("Mark three lines.");
+    await page.keyboard.press("Enter");
+    await lab.asked();
+    const edits = [3, 15, 27].map((line) => ({ old: `line ${line}\n`, new: `line ${line}, marked\n` }));
+    lab.answer({ type: "tool_use", id: "e", name: "edit_file", input: { path: "list.txt", edits } });
+    await lab.asked();
+    await lab.lens("Accept −1 +1").first().waitFor();
+  });
+  const cursor = (line: number) => page.locator(".statusbar-item").filter({ hasText: `Ln ${line}, Col 1` }).waitFor();
+  await step("next and previous, round the end", async () => {
+    await lab.go(1);
+    for (const [key, line] of [["J", 3], ["J", 15], ["K", 3], ["K", 27], ["J", 3]] as const) {
+      await page.keyboard.press(`Control+Alt+${key}`);
+      await cursor(line);
+    }
+  });
+  await step("accept, reject", async () => {
+    await page.keyboard.press("Control+Alt+Enter");
+    await until("the accepted line", () => lab.read("list.txt"), () => lab.read("list.txt").includes("line 3, marked\n"));
+    await page.keyboard.press("Control+Alt+J");
+    await cursor(15);
+    await page.keyboard.press("Control+Alt+Backspace");
+    await until("the rejection", () => lab.journal(), () => lab.journal().includes('"kind":"hunk.rejected"'));
+    assert.equal(lab.read("list.txt"), TEXT.replace("line 3\n", "line 3, marked\n"));
+    // Where no change stands, the keys change nothing.
+    await lab.go(20);
+    await page.keyboard.press("Control+Alt+Enter");
+    await lab.toast("no change is pending here").waitFor();
+    await lab.clearToasts();
+  });
+  await step("what can be done now, and stop", async () => {
+    await page.keyboard.press("Control+Alt+M");
+    await page.locator(".quick-input-list .monaco-list-row").filter({ hasText: "Stop: Mark three lines." }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Control+Alt+.");
+    await until("the end", () => lab.journal(), () => /"kind":"task.end"[^\n]*"cancelled"/.test(lab.journal()));
+    await lab.statusShows("1 change");
+  });
+}));
