@@ -33,6 +33,11 @@ test("an untrusted folder", () => at({
     assert.ok(!existsSync(join(lab.model, "1.request.json")));
   });
 
+  await step("the first steps lead to the editor's own trust", async () => {
+    await lab.firstStep("Trust the folder", "Manage Trust");
+    await page.locator(".workspace-trust-editor").waitFor();
+  });
+
   await step("with trust the agent works, and the folder's settings count for nothing", async () => {
     await lab.toast("Restricted Mode").locator(".monaco-button").filter({ hasText: "Manage Trust" }).click();
     await page.locator(".workspace-trust-editor .monaco-button").filter({ hasText: "Trust" }).first().click();
