@@ -18,9 +18,13 @@ mod git;
 mod hints;
 mod keeper;
 mod level;
+mod managers;
 pub mod net;
+mod packages;
+mod parts;
 mod plan;
 mod proof;
+mod registries;
 mod removals;
 mod running;
 mod session;
@@ -42,7 +46,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, NetTerms, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -105,10 +109,15 @@ impl LinuxSandbox {
 
     /// The image of the wall process and its arguments.
     fn wall(&self) -> (PathBuf, Vec<&'static str>) {
-        match self.paths.exe.parent().map(|folder| folder.join("countersign-wall")) {
-            Some(small) if small.is_file() => (small, vec![wall::KEEPER]),
-            _ => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
+        match self.small_wall() {
+            Some(small) => (small, vec![wall::KEEPER]),
+            None => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
         }
+    }
+
+    /// The small program that serves as the wall process, if it stands beside the main binary.
+    pub fn small_wall(&self) -> Option<PathBuf> {
+        self.paths.exe.parent().map(|folder| folder.join("countersign-wall")).filter(|small| small.is_file())
     }
 
     /// The level as [`Sandbox::level`] has it, but proved now, whatever was proved before.
@@ -125,7 +134,9 @@ impl LinuxSandbox {
     async fn found(&self) -> &Proof {
         let find = async {
             match self.memory().and_then(|memory| memory.recall()) {
-                Some((level, detail)) => Proof { level, detail: format!("{detail} (earlier)"), refusal: None },
+                Some((level, detail)) => {
+                    Proof { level, detail: detail.replacen("running a command", "running a command earlier", 1), refusal: None }
+                }
                 None => self.find_out().await,
             }
         };
@@ -161,8 +172,9 @@ impl LinuxSandbox {
         self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
         let env = environment::of_commands(&self.variables, &self.home, &spec);
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
-        let (cache, home, wall, network) = (self.paths.cache.clone(), self.home.clone(), self.wall(), self.network.clone());
-        let parts = session::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
+        let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
+        let network = self.network.clone();
+        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
@@ -185,6 +197,16 @@ impl Sandbox for LinuxSandbox {
     async fn level(&self) -> (Level, String) {
         let found = self.found().await;
         (found.level, found.detail.clone())
+    }
+
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let place = registries::Registries {
+            home: self.home.clone(),
+            variables: self.variables.clone(),
+            folder: folder.to_owned(),
+            cache: self.paths.cache.clone(),
+        };
+        place.told(name.to_owned()).await
     }
 
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
@@ -211,6 +233,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }

@@ -1,12 +1,8 @@
 //! One task's commands: each gets fresh walls over the same shadow, so that what a command changed is there for the next.
-//!
-//! It looks at the workspace folder, hence the lifted bans.
-#![allow(clippy::disallowed_methods)]
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,67 +10,20 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    copied::{CopiedShadow, Reach},
-    filter, git,
+    copied::{CopiedShadow, Reach, Synced},
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
-    net::{Network, Proxy, variables},
-    plan::{Ground, Limits, Plan, Report, frame},
+    net::{Proxy, variables},
+    parts::{COPY, Parts},
+    plan::{Ground, Report, frame},
     running::{Ended, attend},
-    shadow::{PROOF, ShadowFolders},
-    view::{self, View},
+    shadow::ShadowFolders,
 };
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
+    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, Shadow, Stopped, Written},
 };
-
-/// What a session is made of; the same for all of its commands.
-pub(super) struct Parts {
-    pub level: Level,
-    /// Image and arguments of the wall process.
-    pub wall: (PathBuf, Vec<&'static str>),
-    /// Where a proof of these walls may be remembered.
-    pub cache: PathBuf,
-    pub home: PathBuf,
-    pub spec: SandboxSpec,
-    pub view: View,
-    pub shell: PathBuf,
-    pub shell_args: &'static [&'static str],
-    pub env: Vec<(String, String)>,
-    /// For commands that have network: the way out, and whom TLS may trust.
-    pub network: Network,
-    pub trust: Vec<(String, String)>,
-}
-
-impl Parts {
-    /// What every form of shadow has in the ground.
-    fn ground(&self, shadow: &Path) -> Ground {
-        let spec = &self.spec;
-        Ground {
-            level: self.level,
-            shadow: shadow.to_owned(),
-            limits: Limits {
-                memory: spec.memory,
-                processes: spec.processes,
-                file_size: spec.file_size,
-                tmp_size: spec.tmp_size,
-                shadow_size: spec.shadow_size,
-            },
-            filter: filter::program(self.level),
-            ..Ground::default()
-        }
-    }
-
-    /// What every command has in its plan, `folder` being where it sees the workspace.
-    fn plan(&self, command: &Command, folder: &Path) -> Plan {
-        let mut args: Vec<String> = self.shell_args.iter().map(ToString::to_string).collect();
-        args.push(command.text.clone());
-        let cwd = below(folder, command.cwd.as_str());
-        Plan { cwd, shell: self.shell.clone(), args, env: self.env.clone(), ..Plan::default() }
-    }
-}
 
 /// A session at one level, from its first command to its last.
 pub struct LinuxSession {
@@ -128,11 +77,14 @@ impl LinuxSession {
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
     pub(super) fn overlaid(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
+        // A process 1 that waits has taken note of it.
+        shadow.mirror_root(&spec.folder).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let ground = Ground {
             folder: spec.folder.clone(),
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
+            packages: spec.packages.clone().unwrap_or_else(|| shadow.root().to_owned()),
             home: home.clone(),
             covered: view.covered.clone(),
             shown: view.shown.clone(),
@@ -168,13 +120,28 @@ impl LinuxSession {
         }
     }
 
+    /// Orders the next process 1, to be made while the model thinks. A command that has begun meanwhile sees to that itself.
+    async fn make_ready(&self) {
+        let Ok(mut warm) = self.warm.try_lock() else { return };
+        if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
+            // Where that fails, the next command finds out.
+            *waiting = keeper.order(&self.ground).await.ok();
+        }
+    }
+
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+    fn prepare(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        synced: Synced,
+        proxy: Option<&Proxy>,
+    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
         let proved = state.proved;
         let (mut plan, hidden) = match &mut state.shadow {
-            OnDisk::Overlay(overlay) => self.in_overlay(command, shadow, overlay, proved)?,
-            OnDisk::Copy(copy, reach) => self.in_copy(command, shadow, copy, reach)?,
+            OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay, proved)?,
+            OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
         if let Some(proxy) = proxy {
             plan.env.extend(self.parts.trust.iter().cloned());
@@ -183,54 +150,18 @@ impl LinuxSession {
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
     }
 
-    /// The plan of a command in the overlay.
-    fn in_overlay(
-        &self,
-        command: &Command,
-        shadow: &Shadow,
-        overlay: &mut ShadowFolders,
-        proved: bool,
-    ) -> Result<(Plan, Vec<String>), SandboxError> {
-        let Parts { spec, view, .. } = &self.parts;
-        let armed = if proved { Ok(()) } else { overlay.arm() };
-        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
-        let hidden = overlay
-            .sync(&spec.folder, shadow, &git::configs(&spec.folder))
-            .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
-        let about =
-            fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
-        let mut masked = view.masked.clone();
-        masked.extend(view::sockets(view, &spec.folder));
-        let plan = Plan {
-            proof: (!proved).then(|| PROOF.to_owned()),
-            folder: (about.dev(), about.ino()),
-            replaced: view.replaced.clone(),
-            masked,
-            ..self.parts.plan(command, &spec.folder)
+    /// Brings a copy up to date, off the runtime's threads: the first time it may take seconds. Nothing for an overlay.
+    async fn synced(&self, shadow: &Shadow) -> Result<Synced, SandboxError> {
+        if self.parts.level >= Level::L2 {
+            return Ok(Synced::default());
+        }
+        let (state, shadow) = (self.state.clone(), shadow.clone());
+        let sync = move || match &mut state.lock().unwrap_or_else(PoisonError::into_inner).shadow {
+            OnDisk::Overlay(_) => Ok(Synced::default()),
+            OnDisk::Copy(copy, _) => copy.sync(&shadow),
         };
-        Ok((plan, hidden))
-    }
-
-    /// The plan of a command in the copy.
-    fn in_copy(
-        &self,
-        command: &Command,
-        shadow: &Shadow,
-        copy: &mut CopiedShadow,
-        reach: &Reach,
-    ) -> Result<(Plan, Vec<String>), SandboxError> {
-        let failed = |e: io::Error| refusal("copy of the workspace", &e.to_string());
-        let synced = copy.sync(shadow).map_err(failed)?;
-        reach.furnish(copy).map_err(failed)?;
-        let plan = self.parts.plan(command, copy.copy());
-        let plan = Plan {
-            readable: reach.readable(&synced),
-            writable: vec![copy.copy().to_owned(), copy.home(), copy.temporary()],
-            begun: copy.takes(),
-            env: reach.environment(plan.env, copy),
-            ..plan
-        };
-        Ok((plan, synced.hidden))
+        let synced = tokio::task::spawn_blocking(sync).await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        synced.map_err(|e| refusal(COPY, &e.to_string()))
     }
 
     /// A proxy on the loopback of a process 1, for a command that may reach something.
@@ -239,7 +170,7 @@ impl LinuxSession {
             return Ok(None);
         }
         if self.parts.level < Level::L3 {
-            let why = format!("commands reach the network at level L3 only, and this machine's is {}", self.parts.level);
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
             let hint = "`countersign doctor` says what raises the level.".into();
             return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
         }
@@ -267,7 +198,8 @@ impl LinuxSession {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
                         Ok(proxy) => {
-                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let synced = self.synced(shadow).await?;
+                            let (plan, hidden) = self.prepare(command, shadow, synced, proxy.as_ref())?;
                             let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
                             attended.map(|ended| (ended, hidden))
                         }
@@ -276,10 +208,7 @@ impl LinuxSession {
                 }
                 Err(unrun) => Err(unrun),
             };
-            if tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
-                // While the model thinks.
-                warm.make_ready(&self.ground).await;
-            } else {
+            if !tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
                 *warm = Warm::default();
             }
             match tried {
@@ -310,7 +239,7 @@ impl LinuxSession {
                     }
                     overlay.changed()?
                 }
-                OnDisk::Copy(copy, _) => (copy.changed()?, 0),
+                OnDisk::Copy(copy, _) => copy.changed()?,
             };
             state.proved = true;
             let before = std::mem::replace(&mut state.git, git);
@@ -365,7 +294,15 @@ impl SandboxSession for LinuxSession {
             _ => outcome.signal = Some(9),
         }
         (outcome.changed, outcome.git) = self.changed().await?;
+        self.make_ready().await;
         Ok(outcome)
+    }
+
+    fn packages(&self) -> Option<PathBuf> {
+        match &self.state().shadow {
+            OnDisk::Overlay(overlay) => overlay.has_packages().then(|| overlay.root().to_owned()),
+            OnDisk::Copy(..) => None,
+        }
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
@@ -401,16 +338,4 @@ impl Warm {
         };
         Ok((keeper, waiting))
     }
-
-    /// Orders the next process 1 ahead. Where that fails, the next command finds out.
-    async fn make_ready(&mut self, ground: &[u8]) {
-        if let Some(keeper) = &mut self.keeper {
-            self.waiting = keeper.order(ground).await.ok();
-        }
-    }
-}
-
-/// `folder/path`, and `folder` itself for the root, without a trailing slash.
-fn below(folder: &Path, path: &str) -> PathBuf {
-    if path.is_empty() { folder.to_owned() } else { folder.join(path) }
 }
