@@ -151,6 +151,8 @@ fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
 pub(super) struct Linked {
     /// The repository's folder, to be seen read-only.
     pub common: PathBuf,
+    /// What of it is this work tree's alone, in a folder below.
+    pub own: PathBuf,
     /// Configuration files in it, rebuilt.
     pub configs: Vec<(PathBuf, String)>,
 }
@@ -167,5 +169,5 @@ pub(super) fn linked(folder: &Path) -> Option<Linked> {
     }
     let common = own.join(fs::read_to_string(own.join("commondir")).ok()?.trim()).canonicalize().ok()?;
     let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
-    is_repository.then(|| Linked { configs: rebuilt_below(&common), common })
+    is_repository.then(|| Linked { configs: rebuilt_below(&common), common, own })
 }
