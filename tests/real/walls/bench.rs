@@ -330,15 +330,25 @@ impl Bench {
     }
 
     async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
-        let mut sink = Collect::default();
-        let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
+        run_on(&*self.session, command, shadow, cancel).await
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
     pub fn world(&self) -> Vec<String> {
         ["w", "home"].iter().flat_map(|name| picture(&self.path(name))).chain(picture(self.out.path())).collect()
     }
+}
+
+/// Runs a command of a session and collects what it says.
+pub async fn run_on(
+    session: &dyn SandboxSession,
+    command: Command,
+    shadow: &Shadow,
+    cancel: &CancellationToken,
+) -> Result<Ran, SandboxError> {
+    let mut sink = Collect::default();
+    let outcome = session.run(command, shadow, &mut sink, cancel).await?;
+    Ok(Ran { outcome, output: sink.text(), news: sink.1 })
 }
 
 /// Every entry below `folder` with kind, mode, owner, times, links and text.
