@@ -2,7 +2,8 @@
 //!
 //! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
 //! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall processes
-//! (`wall/`) put the walls up from inside and report over sockets. Only level L3 is built: everything less is a refusal.
+//! (`wall/`) put the walls up from inside and report over sockets. `net/` is the way out of commands that have one. Only level
+//! L3 is built: everything less is a refusal.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]

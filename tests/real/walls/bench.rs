@@ -87,8 +87,6 @@ pub struct Bench {
 pub struct Ran {
     pub outcome: Outcome,
     pub output: String,
-    /// What became of its connections.
-    pub news: Vec<Connection>,
 }
 
 impl Ran {
@@ -97,7 +95,21 @@ impl Ran {
     }
 }
 
-/// All output.
+/// The same of a command that had network, with what became of its connections.
+#[derive(Debug)]
+pub struct Reached {
+    pub outcome: Outcome,
+    pub output: String,
+    pub news: Vec<Connection>,
+}
+
+impl Reached {
+    pub fn ok(&self) -> bool {
+        self.outcome.exit == Some(0)
+    }
+}
+
+/// All output, and news of connections.
 #[derive(Default)]
 pub struct Collect(Vec<u8>, pub Vec<Connection>);
 
@@ -280,20 +292,27 @@ impl Bench {
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: Vec::new() };
-        self.run_command(command, shadow, cancel).await
+        Ok(self.run_command(command, shadow, cancel).await?.0)
     }
 
     /// Runs behind the walls, with a way out to these hosts.
-    pub async fn net(&self, text: &str, network: &[String]) -> Ran {
+    pub async fn net(&self, text: &str, network: &[String]) -> Reached {
         let timeout = Duration::from_secs(60);
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: network.to_vec() };
-        self.run_command(command, &Shadow::default(), &CancellationToken::new()).await.unwrap()
+        let (Ran { outcome, output }, news) =
+            self.run_command(command, &Shadow::default(), &CancellationToken::new()).await.unwrap();
+        Reached { outcome, output, news }
     }
 
-    async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
+    async fn run_command(
+        &self,
+        command: Command,
+        shadow: &Shadow,
+        cancel: &CancellationToken,
+    ) -> Result<(Ran, Vec<Connection>), SandboxError> {
         let mut sink = Collect::default();
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
+        Ok((Ran { outcome, output: sink.text() }, sink.1))
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
