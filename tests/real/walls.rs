@@ -36,3 +36,5 @@ mod secrets;
 mod shadows;
 #[path = "walls/users.rs"]
 mod users;
+#[path = "walls/weak.rs"]
+mod weak;
