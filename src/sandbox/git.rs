@@ -103,7 +103,7 @@ fn harmless(value: &str) -> Option<String> {
 }
 
 /// `scheme://user:token@host/path?query` becomes `scheme://host/path`; anything else stays.
-fn without_userinfo(value: &str) -> String {
+pub(super) fn without_userinfo(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));

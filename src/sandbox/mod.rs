@@ -19,10 +19,13 @@ mod git;
 mod hints;
 mod keeper;
 mod level;
+mod managers;
 pub mod net;
+mod packages;
 mod parts;
 mod plan;
 mod proof;
+mod registries;
 mod removals;
 mod running;
 mod session;
@@ -44,7 +47,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, NetTerms, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -197,6 +200,16 @@ impl Sandbox for LinuxSandbox {
         (found.level, found.detail.clone())
     }
 
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let place = registries::Registries {
+            home: self.home.clone(),
+            variables: self.variables.clone(),
+            folder: folder.to_owned(),
+            cache: self.paths.cache.clone(),
+        };
+        place.told(name.to_owned()).await
+    }
+
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
         let found = self.found().await;
         if let Some(refusal) = &found.refusal {
@@ -221,6 +234,7 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }

@@ -14,7 +14,7 @@ use super::{
     filter, git,
     hints::refusal,
     net::Network,
-    plan::{Ground, Limits, Plan},
+    plan::{Ground, Limits, Packages, Plan},
     shadow::{PROOF, ShadowFolders},
     view::{self, View},
 };
@@ -84,6 +84,13 @@ impl Parts {
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
         let about =
             fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        let fetches = !command.network.is_empty() && spec.packages.is_none();
+        if fetches {
+            let made = overlay.make_packages(view.caches.len());
+            made.map_err(|e| refusal("shadow folders", &format!("no room for packages: {e}")))?;
+        }
+        let fetched = fetches || spec.packages.is_some() || overlay.has_packages();
+        let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
         let plan = Plan {
@@ -91,6 +98,7 @@ impl Parts {
             folder: (about.dev(), about.ino()),
             replaced: view.replaced.clone(),
             masked,
+            packages,
             ..self.plan(command, &spec.folder)
         };
         Ok((plan, hidden))

@@ -31,6 +31,8 @@ pub(super) struct Ground {
     pub upper: PathBuf,
     /// The overlay's own work folder, beside `upper`.
     pub work: PathBuf,
+    /// Holds the folder of what commands with network fetched: the session's own shadow, or another's.
+    pub packages: PathBuf,
     /// The user's home: private and empty but for `shown` and `copies`.
     pub home: PathBuf,
     /// Folders that become empty and private, parents before children.
@@ -60,12 +62,23 @@ pub(super) struct Plan {
     pub readable: Vec<PathBuf>,
     pub writable: Vec<PathBuf>,
     pub begun: u64,
+    /// Caches of package managers with what was fetched; none where nothing was.
+    pub packages: Option<Packages>,
     /// Where to start, absolute, below the workspace folder.
     pub cwd: PathBuf,
     pub shell: PathBuf,
     /// Arguments of the shell; the last is the command's text.
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
+}
+
+/// Caches of package managers, as layers over the user's own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Packages {
+    /// Where commands find them, in the order of the numbered layers.
+    pub caches: Vec<PathBuf>,
+    /// The command may fetch.
+    pub writable: bool,
 }
 
 /// Bounds of one command; 0 is no limit of ours. Bytes where nothing else is said.

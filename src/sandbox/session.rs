@@ -84,6 +84,7 @@ impl LinuxSession {
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
+            packages: spec.packages.clone().unwrap_or_else(|| shadow.root().to_owned()),
             home: home.clone(),
             covered: view.covered.clone(),
             shown: view.shown.clone(),
@@ -295,6 +296,13 @@ impl SandboxSession for LinuxSession {
         (outcome.changed, outcome.git) = self.changed().await?;
         self.make_ready().await;
         Ok(outcome)
+    }
+
+    fn packages(&self) -> Option<PathBuf> {
+        match &self.state().shadow {
+            OnDisk::Overlay(overlay) => overlay.has_packages().then(|| overlay.root().to_owned()),
+            OnDisk::Copy(..) => None,
+        }
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {

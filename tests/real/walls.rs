@@ -10,18 +10,24 @@ mod builds;
 mod cases;
 #[path = "walls/ends.rs"]
 mod ends;
+#[path = "walls/fetching.rs"]
+mod fetching;
 #[path = "walls/files.rs"]
 mod files;
 #[path = "walls/keeper.rs"]
 mod keeper;
 #[path = "walls/levels.rs"]
 mod levels;
+#[path = "walls/managers.rs"]
+mod managers;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]
 mod network;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/projects.rs"]
+mod projects;
 #[path = "walls/proxy.rs"]
 mod proxy;
 #[path = "walls/proxy_caps.rs"]
@@ -34,6 +40,8 @@ mod refusals;
 mod secrets;
 #[path = "walls/shadows.rs"]
 mod shadows;
+#[path = "walls/stock.rs"]
+mod stock;
 #[path = "walls/users.rs"]
 mod users;
 #[path = "walls/weak.rs"]

@@ -23,6 +23,7 @@ mod landlock;
 mod loopback;
 mod mounts;
 mod overlay;
+mod packages;
 mod private;
 mod privileges;
 mod process_1;

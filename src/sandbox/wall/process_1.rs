@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     fs,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command, Stdio},
 };
 
@@ -18,6 +18,7 @@ use super::{
     landlock::{self, Rights},
     mounts,
     overlay::Layers,
+    packages::Packages,
     private, privileges, reaper, send,
     tree::Tree,
 };
@@ -31,6 +32,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let Some(ground) = read_frame::<Ground>(&mut server).step("plan")? else { process::exit(0) };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let layers = Layers::open(&ground)?;
+    let packages = Packages::open(&ground)?;
     let covers = private::raise(&ground)?;
     privileges::limit(&ground.limits, ground.level)?;
     private::seal_proc()?;
@@ -40,10 +42,12 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     covers.still_stand()?;
     let shadow = overlay.mount(&plan)?;
     mounts::attach(&shadow, &ground.folder, "shadow of the workspace")?;
+    let (caches, fetched) = packages.mount(&plan)?;
     hidden::hide(&plan)?;
     privileges::drop_all(ground.level)?;
     let mut writable: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm", "/dev/pts"].map(Path::new).to_vec();
     writable.extend([ground.home.as_path(), ground.folder.as_path()]);
+    writable.extend(caches.iter().map(PathBuf::as_path));
     writable.retain(|path| path.is_dir());
     // The mounts decide what there is to be read.
     let rights = Rights { readable: &["/".into()], writable: &writable, devices: &private::devices() };
@@ -51,7 +55,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(overlay.into_upper(), ground.limits.shadow_size);
+    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
     reaper::listen_to(&server, &ground.limits, disk, Tree::Namespace)?;
     // Not waited for by handle: process 1 reaps whatever ends.
     let command = command(&plan)?.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();

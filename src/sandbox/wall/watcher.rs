@@ -29,7 +29,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
         0 => ground.limits,
         most => crate::sandbox::plan::Limits { shadow_size: most.saturating_add(plan.begun), ..ground.limits },
     };
-    let disk = Disk::new(shadow, limits.shadow_size);
+    let disk = Disk::new(shadow, None, limits.shadow_size);
     reaper::listen_to(&server, &limits, disk, tree)?;
     let command = start(&ground, &plan)?;
     send(&mut server, &Report::Started).step("start")?;

@@ -162,6 +162,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
         shadow_size: 4096 * MIB,
+        packages: None,
         net: NetTerms::default(),
     }
 }
