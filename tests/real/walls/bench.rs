@@ -87,23 +87,11 @@ pub struct Bench {
 pub struct Ran {
     pub outcome: Outcome,
     pub output: String,
-}
-
-impl Ran {
-    pub fn ok(&self) -> bool {
-        self.outcome.exit == Some(0)
-    }
-}
-
-/// The same of a command that had network, with what became of its connections.
-#[derive(Debug)]
-pub struct Reached {
-    pub outcome: Outcome,
-    pub output: String,
+    /// What became of its connections.
     pub news: Vec<Connection>,
 }
 
-impl Reached {
+impl Ran {
     pub fn ok(&self) -> bool {
         self.outcome.exit == Some(0)
     }
@@ -320,27 +308,20 @@ impl Bench {
         cancel: &CancellationToken,
     ) -> Result<Ran, SandboxError> {
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: Vec::new() };
-        Ok(self.run_command(command, shadow, cancel).await?.0)
+        self.run_command(command, shadow, cancel).await
     }
 
     /// Runs behind the walls, with a way out to these hosts.
-    pub async fn net(&self, text: &str, network: &[String]) -> Reached {
+    pub async fn net(&self, text: &str, network: &[String]) -> Ran {
         let timeout = Duration::from_secs(60);
         let command = Command { text: self.filled(text), cwd: WsPath::root(), timeout, network: network.to_vec() };
-        let (Ran { outcome, output }, news) =
-            self.run_command(command, &Shadow::default(), &CancellationToken::new()).await.unwrap();
-        Reached { outcome, output, news }
+        self.run_command(command, &Shadow::default(), &CancellationToken::new()).await.unwrap()
     }
 
-    async fn run_command(
-        &self,
-        command: Command,
-        shadow: &Shadow,
-        cancel: &CancellationToken,
-    ) -> Result<(Ran, Vec<Connection>), SandboxError> {
+    async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
         let mut sink = Collect::default();
         let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok((Ran { outcome, output: sink.text() }, sink.1))
+        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.

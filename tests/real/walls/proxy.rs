@@ -126,7 +126,7 @@ sys.stdout.write(answer.decode('latin-1').replace('\r', ''))
 "#;
 
 /// The answer of the proxy to these bytes.
-pub async fn speak(bench: &Bench, bytes: &str, network: &[String]) -> Reached {
+pub async fn speak(bench: &Bench, bytes: &str, network: &[String]) -> Ran {
     put(&bench.path("w"), "speak.py", SPEAK);
     bench.net(&format!("/usr/bin/python3 -I speak.py '{bytes}'"), network).await
 }
