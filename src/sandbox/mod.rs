@@ -3,7 +3,8 @@
 //! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
 //! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`, or where no namespaces are
 //! `copied/`); the wall processes (`wall/`) put the walls up from inside and report over sockets. `proof.rs` finds out which
-//! level of them this machine can have; a session has it from its first command to its last.
+//! level of them this machine can have; a session has it from its first command to its last. `net/` is the way out of commands
+//! that have one.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]

@@ -191,11 +191,6 @@ impl LinuxSession {
         if command.network.is_empty() {
             return Ok(None);
         }
-        if self.parts.level < Level::L3 {
-            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
-            let hint = "`countersign doctor` says what raises the level.".into();
-            return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
-        }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
         let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
@@ -285,6 +280,11 @@ impl SandboxSession for LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
+        if self.parts.level < Level::L3 && !command.network.is_empty() {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(SandboxError { step: "network".into(), why, hint });
+        }
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
         let facts = match command.network.is_empty() {

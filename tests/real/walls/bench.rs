@@ -97,7 +97,7 @@ impl Ran {
     }
 }
 
-/// All output.
+/// All output, and news of connections.
 #[derive(Default)]
 pub struct Collect(Vec<u8>, pub Vec<Connection>);
 
