@@ -43,6 +43,7 @@ pub fn spec(folder: PathBuf) -> SandboxSpec {
         file_size: 1 << 30,
         tmp_size: 1 << 28,
         shadow_size: 1 << 32,
+        packages: None,
         net: Default::default(),
     }
 }
