@@ -83,6 +83,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let policy = policy(&folders);
     checks.push(walls_check(policy.as_ref().ok(), context)?);
     let listed = policy.as_ref().ok().map(|policy| registries(policy, context)).transpose()?.flatten();
+    checks.push(wall_process(context)?);
     checks.push(match policy {
         Ok(policy) => match policy.notes().first() {
             None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
@@ -181,6 +182,18 @@ fn registries(policy: &Policy, context: &Context) -> Result<Option<Check>, CliEr
     }
     let advice = format!("{}; add hosts that are missing to [run] registries as host:port", missing.join("; "));
     Ok(Some(Check::weak("registries", found, advice)))
+}
+
+/// Nothing is less safe without the small program; every command starts later.
+fn wall_process(context: &Context) -> Result<Check, CliError> {
+    Ok(match walls::sandbox(context)?.small_wall() {
+        Some(small) => Check::ok("wall process", small.display().to_string()),
+        None => Check::weak(
+            "wall process",
+            "countersign-wall is not beside this program, which serves in its place: the walls of each command take longer",
+            "install countersign-wall of the same version into the same folder",
+        ),
+    })
 }
 
 fn git(environment: &Environment) -> Check {

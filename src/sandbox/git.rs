@@ -145,6 +145,8 @@ pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
 pub(super) struct Linked {
     /// The repository's folder, to be seen read-only.
     pub common: PathBuf,
+    /// What of it is this work tree's alone, in a folder below.
+    pub own: PathBuf,
     /// Configuration files in it, rebuilt.
     pub configs: Vec<(PathBuf, String)>,
 }
@@ -163,5 +165,5 @@ pub(super) fn linked(folder: &Path) -> Option<Linked> {
     let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
     let configs = [common.join("config"), own.join("config.worktree")];
     let configs = configs.into_iter().filter_map(|path| Some((path.clone(), rebuilt(&fs::read_to_string(path).ok()?)))).collect();
-    is_repository.then_some(Linked { common, configs })
+    is_repository.then_some(Linked { common, own, configs })
 }

@@ -1,54 +1,31 @@
 //! One task's commands: each gets fresh walls over the same shadow, so that what a command changed is there for the next.
-//!
-//! It looks at the workspace folder, hence the lifted bans.
-#![allow(clippy::disallowed_methods)]
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    filter, git,
+    copied::{CopiedShadow, Reach, Synced},
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
-    net::{Network, Proxy, variables},
-    plan::{Ground, Limits, Packages, Plan, Report, frame},
+    net::{Proxy, variables},
+    parts::{COPY, Parts},
+    plan::{Ground, Report, frame},
     running::{Ended, attend},
-    shadow::{PROOF, ShadowFolders},
-    view::{self, View},
+    shadow::ShadowFolders,
 };
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
+    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, Shadow, Stopped, Written},
 };
 
-static FILTER: LazyLock<Vec<filter::Instruction>> = LazyLock::new(filter::program);
-
-/// What a session is made of; the same for all of its commands.
-pub(super) struct Parts {
-    /// Image and arguments of the wall process.
-    pub wall: (PathBuf, Vec<&'static str>),
-    /// Where a proof of these walls may be remembered.
-    pub cache: PathBuf,
-    pub home: PathBuf,
-    pub spec: SandboxSpec,
-    pub view: View,
-    pub shell: PathBuf,
-    pub shell_args: &'static [&'static str],
-    pub env: Vec<(String, String)>,
-    /// For commands that have network: the way out, and whom TLS may trust.
-    pub network: Network,
-    pub trust: Vec<(String, String)>,
-}
-
-/// A session at level L3.
+/// A session at one level, from its first command to its last.
 pub struct LinuxSession {
     parts: Parts,
     /// A frame of the [`Ground`].
@@ -65,8 +42,30 @@ struct Warm {
     keeper: Option<Keeper>,
 }
 
+/// The two forms of a shadow.
+enum OnDisk {
+    Overlay(ShadowFolders),
+    Copy(CopiedShadow, Box<Reach>),
+}
+
+impl OnDisk {
+    fn written(&self, paths: &[String], most: u64) -> Vec<Written> {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.written(paths, most),
+            OnDisk::Copy(copy, _) => copy.written(paths, most),
+        }
+    }
+
+    fn take(&mut self, paths: &[WsPath]) -> io::Result<()> {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.take(paths),
+            OnDisk::Copy(copy, _) => copy.take(paths),
+        }
+    }
+}
+
 struct State {
-    shadow: ShadowFolders,
+    shadow: OnDisk,
     /// The first mount has been proved.
     proved: bool,
     /// What stood in git's own folders when the last command had ended.
@@ -76,11 +75,12 @@ struct State {
 impl LinuxSession {
     /// # Errors
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
-    pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
+    pub(super) fn overlaid(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
+        // A process 1 that waits has taken note of it.
+        shadow.mirror_root(&spec.folder).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let ground = Ground {
             folder: spec.folder.clone(),
-            shadow: shadow.root().to_owned(),
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
@@ -89,16 +89,21 @@ impl LinuxSession {
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
-            limits: Limits {
-                memory: spec.memory,
-                processes: spec.processes,
-                file_size: spec.file_size,
-                tmp_size: spec.tmp_size,
-                shadow_size: spec.shadow_size,
-            },
-            filter: FILTER.clone(),
+            ..parts.ground(shadow.root())
         };
-        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        Self::on(parts, &ground, OnDisk::Overlay(shadow))
+    }
+
+    /// The same over a copy of the workspace, where no namespaces are.
+    pub(super) fn copied(parts: Parts, shadow: CopiedShadow, cargo: PathBuf) -> Result<Self, SandboxError> {
+        let Parts { spec, view, home, .. } = &parts;
+        let reach = Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
+        let ground = Ground { folder: shadow.copy().to_owned(), home: shadow.home(), ..parts.ground(shadow.root()) };
+        Self::on(parts, &ground, OnDisk::Copy(shadow, Box::new(reach)))
+    }
+
+    fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
+        let ground = frame(ground).map_err(|e| refusal("plan", &e.to_string()))?;
         let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
         Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
     }
@@ -115,52 +120,59 @@ impl LinuxSession {
         }
     }
 
+    /// Orders the next process 1, to be made while the model thinks. A command that has begun meanwhile sees to that itself.
+    async fn make_ready(&self) {
+        let Ok(mut warm) = self.warm.try_lock() else { return };
+        if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
+            // Where that fails, the next command finds out.
+            *waiting = keeper.order(&self.ground).await.ok();
+        }
+    }
+
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
-        let Parts { spec, view, shell, shell_args, env, trust, .. } = &self.parts;
+    fn prepare(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        synced: Synced,
+        proxy: Option<&Proxy>,
+    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
-        let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
-        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
-        let hidden = state
-            .shadow
-            .sync(&spec.folder, shadow, &git::configs(&spec.folder))
-            .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
-        let about =
-            fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
-        let fetches = !command.network.is_empty() && spec.packages.is_none();
-        if fetches {
-            let made = state.shadow.make_packages(view.caches.len());
-            made.map_err(|e| refusal("shadow folders", &format!("no room for packages: {e}")))?;
-        }
-        let fetched = fetches || spec.packages.is_some() || state.shadow.has_packages();
-        let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
-        let mut masked = view.masked.clone();
-        masked.extend(view::sockets(view, &spec.folder));
-        let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
-        args.push(command.text.clone());
-        let mut env = env.clone();
-        if let Some(proxy) = proxy {
-            env.extend(trust.iter().cloned());
-            env.extend(variables::of_proxy(proxy.port(), &command.network));
-        }
-        let plan = Plan {
-            proof: (!state.proved).then(|| PROOF.to_owned()),
-            folder: (about.dev(), about.ino()),
-            replaced: view.replaced.clone(),
-            masked,
-            packages,
-            cwd: below(&spec.folder, command.cwd.as_str()),
-            shell: shell.clone(),
-            args,
-            env,
+        let proved = state.proved;
+        let (mut plan, hidden) = match &mut state.shadow {
+            OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay, proved)?,
+            OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
+        if let Some(proxy) = proxy {
+            plan.env.extend(self.parts.trust.iter().cloned());
+            plan.env.extend(variables::of_proxy(proxy.port(), &command.network));
+        }
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+    }
+
+    /// Brings a copy up to date, off the runtime's threads: the first time it may take seconds. Nothing for an overlay.
+    async fn synced(&self, shadow: &Shadow) -> Result<Synced, SandboxError> {
+        if self.parts.level >= Level::L2 {
+            return Ok(Synced::default());
+        }
+        let (state, shadow) = (self.state.clone(), shadow.clone());
+        let sync = move || match &mut state.lock().unwrap_or_else(PoisonError::into_inner).shadow {
+            OnDisk::Overlay(_) => Ok(Synced::default()),
+            OnDisk::Copy(copy, _) => copy.sync(&shadow),
+        };
+        let synced = tokio::task::spawn_blocking(sync).await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        synced.map_err(|e| refusal(COPY, &e.to_string()))
     }
 
     /// A proxy on the loopback of a process 1, for a command that may reach something.
     async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
         if command.network.is_empty() {
             return Ok(None);
+        }
+        if self.parts.level < Level::L3 {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
         }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
@@ -186,7 +198,8 @@ impl LinuxSession {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
                         Ok(proxy) => {
-                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let synced = self.synced(shadow).await?;
+                            let (plan, hidden) = self.prepare(command, shadow, synced, proxy.as_ref())?;
                             let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
                             attended.map(|ended| (ended, hidden))
                         }
@@ -195,10 +208,7 @@ impl LinuxSession {
                 }
                 Err(unrun) => Err(unrun),
             };
-            if tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
-                // While the model thinks.
-                warm.make_ready(&self.ground).await;
-            } else {
+            if !tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
                 *warm = Warm::default();
             }
             match tried {
@@ -221,11 +231,17 @@ impl LinuxSession {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            if !state.proved {
-                state.shadow.proved()?;
-                state.proved = true;
-            }
-            let (paths, git) = state.shadow.changed()?;
+            let proved = state.proved;
+            let (paths, git) = match &state.shadow {
+                OnDisk::Overlay(overlay) => {
+                    if !proved {
+                        overlay.proved()?;
+                    }
+                    overlay.changed()?
+                }
+                OnDisk::Copy(copy, _) => copy.changed()?,
+            };
+            state.proved = true;
             let before = std::mem::replace(&mut state.git, git);
             Ok((paths, git != 0 && git != before))
         };
@@ -237,7 +253,7 @@ impl LinuxSession {
 #[async_trait::async_trait]
 impl SandboxSession for LinuxSession {
     fn level(&self) -> Level {
-        Level::L3
+        self.parts.level
     }
 
     async fn run(
@@ -278,12 +294,15 @@ impl SandboxSession for LinuxSession {
             _ => outcome.signal = Some(9),
         }
         (outcome.changed, outcome.git) = self.changed().await?;
+        self.make_ready().await;
         Ok(outcome)
     }
 
     fn packages(&self) -> Option<PathBuf> {
-        let state = self.state();
-        state.shadow.has_packages().then(|| state.shadow.root().to_owned())
+        match &self.state().shadow {
+            OnDisk::Overlay(overlay) => overlay.has_packages().then(|| overlay.root().to_owned()),
+            OnDisk::Copy(..) => None,
+        }
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
@@ -319,16 +338,4 @@ impl Warm {
         };
         Ok((keeper, waiting))
     }
-
-    /// Orders the next process 1 ahead. Where that fails, the next command finds out.
-    async fn make_ready(&mut self, ground: &[u8]) {
-        if let Some(keeper) = &mut self.keeper {
-            self.waiting = keeper.order(ground).await.ok();
-        }
-    }
-}
-
-/// `folder/path`, and `folder` itself for the root, without a trailing slash.
-fn below(folder: &Path, path: &str) -> PathBuf {
-    if path.is_empty() { folder.to_owned() } else { folder.join(path) }
 }

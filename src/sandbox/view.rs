@@ -9,6 +9,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Component, Path, PathBuf},
 };
 
@@ -64,6 +65,8 @@ const SYSTEM_SECRETS: [&str; 9] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub covered: Vec<PathBuf>,
+    /// Toolchains, caches and what the policy lets be read, covered or not.
+    pub tools: Vec<PathBuf>,
     pub shown: Vec<PathBuf>,
     pub copies: Vec<(PathBuf, String)>,
     pub replaced: Vec<(PathBuf, String)>,
@@ -108,7 +111,9 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.extend(spec.home_read.iter().filter_map(|path| below(home, path)));
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
-    shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
+    shown.retain(|path| path.exists() && !too_wide(path));
+    let tools = outermost(shown.clone());
+    shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
     replaced.extend(managers::replaced(&programs, home));
     replaced.extend(git::configs_above(&spec.folder));
@@ -124,6 +129,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         copies: copies(home, &cargo).into_iter().filter(|(path, _)| is_covered(path)).collect(),
         replaced,
         covered,
+        tools,
         shown,
         masked,
     })
@@ -132,7 +138,9 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
 /// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.
 /// Those below covered folders are gone anyway, and those in the workspace are not reachable through an overlay.
 pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/net/unix").unwrap_or_default();
+    // Of no known size; to read it in small pieces costs more than what is read.
+    let mut table = String::with_capacity(64 << 10);
+    let _ = fs::File::open("/proc/self/net/unix").and_then(|mut file| file.read_to_string(&mut table));
     let mut found: Vec<PathBuf> = table
         .lines()
         .filter_map(|line| line.split_once(" /").map(|(_, path)| PathBuf::from(format!("/{path}"))))

@@ -44,3 +44,5 @@ mod shadows;
 mod stock;
 #[path = "walls/users.rs"]
 mod users;
+#[path = "walls/weak.rs"]
+mod weak;

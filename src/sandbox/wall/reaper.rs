@@ -15,11 +15,15 @@ use rustix::{
     process::{WaitOptions, wait},
 };
 
-use super::{Failure, Step, disk::Disk, send};
+use super::{Failure, Step, disk::Disk, send, tree::Tree};
 use crate::sandbox::plan::{Limits, Report};
 
 /// Between two looks at the memory; also the least time that strays get to finish after the command's end.
 const TICK: Duration = Duration::from_millis(40);
+/// Where all processes of the machine must be looked through, memory is looked at so many ticks apart.
+const SELDOM: u32 = 5;
+/// Ticks of an end that was made: no later word changes it.
+const FINAL: u32 = u32::MAX;
 
 /// How the command itself ended, and since how many ticks.
 type Ended = Mutex<Option<(Report, u32)>>;
@@ -27,11 +31,11 @@ type Ended = Mutex<Option<(Report, u32)>>;
 static ENDED: Ended = Mutex::new(None);
 
 /// Starts the thread that listens to the server; before the command, so that a failure still means that nothing ran.
-pub(super) fn listen_to(server: &UnixStream, limits: &Limits, disk: Disk) -> Result<(), Failure> {
+pub(super) fn listen_to(server: &UnixStream, limits: &Limits, disk: Disk, tree: Tree) -> Result<(), Failure> {
     let listener = server.try_clone().step("start")?;
     listener.set_read_timeout(Some(TICK)).step("start")?;
     let limits = *limits;
-    thread::Builder::new().spawn(move || listen(listener, &ENDED, &limits, disk)).step("start")?;
+    thread::Builder::new().spawn(move || listen(listener, &ENDED, &limits, disk, tree)).step("start")?;
     Ok(())
 }
 
@@ -45,7 +49,9 @@ pub(super) fn watch(server: UnixStream, command: u32) -> ! {
                     (Some(code), _) => Report::Exited(code),
                     (_, signal) => Report::Signalled(signal.unwrap_or(0)),
                 };
-                if let Ok(mut ended) = ended.lock() {
+                if let Ok(mut ended) = ended.lock()
+                    && !ended.as_ref().is_some_and(|(_, ticks)| *ticks == FINAL)
+                {
                     *ended = Some((report, 0));
                 }
             }
@@ -56,13 +62,19 @@ pub(super) fn watch(server: UnixStream, command: u32) -> ! {
 }
 
 /// Runs beside the reaper: the end of the server's side, memory, and strays that outlive the command.
-fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits, mut disk: Disk) {
-    let mut byte = [0u8; 1];
+fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits, mut disk: Disk, tree: Tree) {
+    let (mut byte, mut tick) = ([0u8; 1], 0u32);
+    let parent = rustix::process::getppid();
     loop {
+        tick = tick.wrapping_add(1);
         match server.read(&mut byte) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             // Cancelled, timed out, or the server is gone.
-            Ok(_) | Err(_) => process::exit(1),
+            Ok(_) | Err(_) => end(server, None, tree),
+        }
+        // A process 1 would have died with it.
+        if rustix::process::getppid() != parent {
+            end(server, None, tree);
         }
         if let Ok(mut now) = ended.lock()
             && let Some((report, ticks)) = now.as_mut()
@@ -70,14 +82,31 @@ fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits, mut disk: Disk
             // A whole tick for pipes to drain (`exec > >(tee log)`), then daemons go.
             *ticks += 1;
             if *ticks > 1 {
-                let _ = send(&mut server, report);
-                process::exit(0);
+                let report = report.clone();
+                drop(now);
+                end(server, Some(report), tree);
             }
         }
-        if let Some(report) = over(limits).or_else(|| disk.over()) {
-            let _ = send(&mut server, &report);
-            process::exit(0);
+        let look = tree == Tree::Namespace || tick.is_multiple_of(SELDOM);
+        if let Some(report) = look.then(|| over(limits, tree)).flatten().or_else(|| disk.over()) {
+            end(server, Some(report), tree);
         }
+    }
+}
+
+/// Ends everything, and this process: at once where that is the end of the namespace, else when the reaper has seen the last.
+fn end(mut server: UnixStream, report: Option<Report>, tree: Tree) -> ! {
+    if tree == Tree::Namespace {
+        let code = i32::from(report.is_none());
+        let _ = report.map(|report| send(&mut server, &report));
+        process::exit(code);
+    }
+    if let Ok(mut now) = ENDED.lock() {
+        *now = report.map(|report| (report, FINAL));
+    }
+    loop {
+        tree.kill();
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -87,17 +116,19 @@ fn finish(mut server: UnixStream, ended: &Ended) -> ! {
     {
         let _ = send(&mut server, report);
     }
+    // It has no child, so there is no process but this one; and now nobody who could write.
+    for output in [1, 2] {
+        let _ = nix::unistd::close(output);
+    }
+    let _ = send(&mut server, &Report::Empty);
     process::exit(0)
 }
 
-/// Whether the processes of this namespace together are over a limit.
-fn over(limits: &Limits) -> Option<Report> {
+/// Whether the processes together are over a limit.
+fn over(limits: &Limits, tree: Tree) -> Option<Report> {
     let (mut private, mut shared, mut processes) = (0u64, 0u64, 0u64);
-    for entry in fs::read_dir("/proc").ok()?.flatten() {
-        if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
-            continue;
-        }
-        let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
+    for folder in tree.folders() {
+        let Ok(status) = fs::read_to_string(folder.join("status")) else { continue };
         private += number(&status, "RssAnon:");
         // Shared memory that many processes map counts once: as often as not it is the same.
         shared = shared.max(number(&status, "RssShmem:"));
