@@ -106,10 +106,15 @@ impl LinuxSandbox {
 
     /// The image of the wall process and its arguments.
     fn wall(&self) -> (PathBuf, Vec<&'static str>) {
-        match self.paths.exe.parent().map(|folder| folder.join("countersign-wall")) {
-            Some(small) if small.is_file() => (small, vec![wall::KEEPER]),
-            _ => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
+        match self.small_wall() {
+            Some(small) => (small, vec![wall::KEEPER]),
+            None => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
         }
+    }
+
+    /// The small program that serves as the wall process, if it stands beside the main binary.
+    pub fn small_wall(&self) -> Option<PathBuf> {
+        self.paths.exe.parent().map(|folder| folder.join("countersign-wall")).filter(|small| small.is_file())
     }
 
     /// The level as [`Sandbox::level`] has it, but proved now, whatever was proved before.

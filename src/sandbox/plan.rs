@@ -103,6 +103,8 @@ pub(super) enum Report {
     Shadow,
     /// Ended since the file system of the shadow is nearly full.
     Disk,
+    /// The last word of a process 1 that has reaped all that lived under it: nobody need wait for its own end.
+    Empty,
     /// From the keeper: this process 1, and all that lived under it, is gone or could not be made.
     Gone {
         number: u32,

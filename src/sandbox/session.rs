@@ -77,6 +77,8 @@ impl LinuxSession {
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
     pub(super) fn overlaid(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
+        // A process 1 that waits has taken note of it.
+        shadow.mirror_root(&spec.folder).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let ground = Ground {
             folder: spec.folder.clone(),
             layer: shadow.layer(),
@@ -114,6 +116,15 @@ impl LinuxSession {
         let mut warm = self.warm.lock().await;
         if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground).await {
             warm.waiting = Some(waiting);
+        }
+    }
+
+    /// Orders the next process 1, to be made while the model thinks. A command that has begun meanwhile sees to that itself.
+    async fn make_ready(&self) {
+        let Ok(mut warm) = self.warm.try_lock() else { return };
+        if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
+            // Where that fails, the next command finds out.
+            *waiting = keeper.order(&self.ground).await.ok();
         }
     }
 
@@ -157,10 +168,6 @@ impl LinuxSession {
         if command.network.is_empty() {
             return Ok(None);
         }
-        if self.parts.level < Level::L3 {
-            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
-            return Err(Unrun::Refused(refusal("network", &why)));
-        }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
         let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
@@ -175,6 +182,11 @@ impl LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<(Ended, Vec<String>), SandboxError> {
+        let level = self.parts.level;
+        if !command.network.is_empty() && level < Level::L3 {
+            let why = format!("at level {level} a network cannot be kept to the hosts that were approved");
+            return Err(refusal("network", &why));
+        }
         let mut warm = self.warm.lock().await;
         let mut replaced = false;
         loop {
@@ -195,10 +207,7 @@ impl LinuxSession {
                 }
                 Err(unrun) => Err(unrun),
             };
-            if tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
-                // While the model thinks.
-                warm.make_ready(&self.ground).await;
-            } else {
+            if !tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
                 *warm = Warm::default();
             }
             match tried {
@@ -284,6 +293,7 @@ impl SandboxSession for LinuxSession {
             _ => outcome.signal = Some(9),
         }
         (outcome.changed, outcome.git) = self.changed().await?;
+        self.make_ready().await;
         Ok(outcome)
     }
 
@@ -319,12 +329,5 @@ impl Warm {
             None => keeper.order(ground).await?,
         };
         Ok((keeper, waiting))
-    }
-
-    /// Orders the next process 1 ahead. Where that fails, the next command finds out.
-    async fn make_ready(&mut self, ground: &[u8]) {
-        if let Some(keeper) = &mut self.keeper {
-            self.waiting = keeper.order(ground).await.ok();
-        }
     }
 }

@@ -9,6 +9,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Component, Path, PathBuf},
 };
 
@@ -132,7 +133,9 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
 /// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.
 /// Those below covered folders are gone anyway, and those in the workspace are not reachable through an overlay.
 pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/net/unix").unwrap_or_default();
+    // Of no known size; to read it in small pieces costs more than what is read.
+    let mut table = String::with_capacity(64 << 10);
+    let _ = fs::File::open("/proc/self/net/unix").and_then(|mut file| file.read_to_string(&mut table));
     let mut found: Vec<PathBuf> = table
         .lines()
         .filter_map(|line| line.split_once(" /").map(|(_, path)| PathBuf::from(format!("/{path}"))))

@@ -34,10 +34,11 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let covers = private::raise(&ground)?;
     privileges::limit(&ground.limits, ground.level)?;
     private::seal_proc()?;
+    let overlay = layers.make()?;
 
     let Some(plan) = read_frame::<Plan>(&mut server).step("plan")? else { process::exit(0) };
     covers.still_stand()?;
-    let shadow = layers.mount(&plan)?;
+    let shadow = overlay.mount(&plan)?;
     mounts::attach(&shadow, &ground.folder, "shadow of the workspace")?;
     hidden::hide(&plan)?;
     privileges::drop_all(ground.level)?;
@@ -50,7 +51,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(layers.into_upper(), ground.limits.shadow_size);
+    let disk = Disk::new(overlay.into_upper(), ground.limits.shadow_size);
     reaper::listen_to(&server, &ground.limits, disk, Tree::Namespace)?;
     // Not waited for by handle: process 1 reaps whatever ends.
     let command = command(&plan)?.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();

@@ -116,6 +116,11 @@ fn finish(mut server: UnixStream, ended: &Ended) -> ! {
     {
         let _ = send(&mut server, report);
     }
+    // It has no child, so there is no process but this one; and now nobody who could write.
+    for output in [1, 2] {
+        let _ = nix::unistd::close(output);
+    }
+    let _ = send(&mut server, &Report::Empty);
     process::exit(0)
 }
 

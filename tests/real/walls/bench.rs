@@ -249,6 +249,21 @@ impl Bench {
         Bench { root, out, session }
     }
 
+    /// A bench at a level that is weaker than what the machine has.
+    pub async fn forced(level: Level) -> Self {
+        Self::with_limits(level, |_| {}).await
+    }
+
+    /// The same with other limits.
+    pub async fn with_limits(level: Level, change: impl FnOnce(&mut SandboxSpec)) -> Self {
+        let (root, out) = (folders(), visible());
+        put(out.path(), "file", "victim\n");
+        let mut spec = spec(&root.path().join("w"));
+        change(&mut spec);
+        let session = Box::new(sandbox(root.path()).open_at(&spec, level).unwrap());
+        Bench { root, out, session }
+    }
+
     /// A bench whose folders and spec are changed first.
     pub async fn with(change: impl FnOnce(&Path, &mut SandboxSpec)) -> Self {
         Self::reaching(Network::default(), change).await
