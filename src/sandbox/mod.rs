@@ -22,6 +22,7 @@ pub mod net;
 mod parts;
 mod plan;
 mod proof;
+mod raise;
 mod removals;
 mod running;
 mod session;

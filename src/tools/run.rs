@@ -97,7 +97,10 @@ impl Tool for Run {
             _ => merge::propose(cx, began, outcome.changed.clone()).await,
         };
         let piped = ends_in_pipe(&self.command);
-        let text = report(&outcome, &changes, piped, timeout, collector, cx);
+        let mut text = report(&outcome, &changes, piped, timeout, collector, cx);
+        if let Some(words) = cx.shell.untold_differences().await {
+            let _ = write!(text, "\n[{words}]");
+        }
         let status = match outcome.stopped {
             Some(Stopped::Cancelled) => ToolCallStatus::Cancelled,
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,

@@ -10,6 +10,8 @@ mod builds;
 mod cases;
 #[path = "walls/ends.rs"]
 mod ends;
+#[path = "walls/faults.rs"]
+mod faults;
 #[path = "walls/files.rs"]
 mod files;
 #[path = "walls/keeper.rs"]
