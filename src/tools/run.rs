@@ -39,7 +39,7 @@ pub(super) struct Run {
     #[serde(default, alias = "timeout", deserialize_with = "lenient::number")]
     timeout_s: Option<u64>,
     #[serde(default, deserialize_with = "lenient::sentences")]
-    #[schemars(description = "host:port each; asks the user")]
+    #[schemars(description = "host:port, or a name of [run] registries; asks the user")]
     network: Vec<String>,
 }
 
