@@ -40,11 +40,11 @@ pub fn spec(folder: PathBuf) -> SandboxSpec {
         home_read: Vec::new(),
         memory: 1 << 30,
         processes: 512,
+        cpu: 600,
         file_size: 1 << 30,
         tmp_size: 1 << 28,
         shadow_size: 1 << 32,
-        packages: None,
-        net: Default::default(),
+        ..SandboxSpec::default()
     }
 }
 

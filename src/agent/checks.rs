@@ -18,7 +18,7 @@ use crate::{
     policy::Action,
     proposal::{self, Receipt},
     seams::{Command, Outcome, OutputSink, SandboxSpec, Shadow, Stopped, UpdateKind},
-    tools::{Effect, Mode, Shell, ToolResult, terminal},
+    tools::{Effect, Mode, Shell, ToolResult, denial, terminal},
 };
 
 /// How often failing checks send the model back to work.
@@ -140,12 +140,15 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout, network: Vec::new() };
     let walls = Shell::new(task.seams.sandbox.clone(), spec);
     let ran = walls.run(run, shadow, &mut end, &task.cancel).await;
-    let output = terminal::clean(&end.0);
+    let mut output = terminal::clean(&end.0);
     let cancelled = task.cancel.is_cancelled();
     match ran {
         Ok(outcome) => {
             receipt.ms = outcome.duration.as_millis() as u64;
             (receipt.exit, receipt.summary) = result(&outcome, &output, timeout);
+            if let Some(reasons) = walls.explained(&receipt.command, &output, &outcome).await {
+                output = format!("{}\n[refused by the walls]\n{reasons}", output.trim_end());
+            }
         }
         Err(error) => receipt.summary = proposal::shortened(&format!("not run: {error}")),
     }
@@ -159,8 +162,8 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
 fn result(outcome: &Outcome, output: &str, timeout: Duration) -> (Option<i32>, String) {
     match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Timeout), ..) => (Some(124), format!("ended by the time limit of {} s", timeout.as_secs())),
-        (Some(Stopped::Memory), ..) => (Some(137), "ended by the memory limit".to_owned()),
         (Some(Stopped::Cancelled), ..) => (None, "stopped by the user".to_owned()),
+        (Some(_), ..) => (Some(137), denial::ended(outcome).unwrap_or_default()),
         (None, Some(code), _) => (Some(code), proposal::result_line(output)),
         (None, None, Some(signal)) => (Some(128 + signal), format!("ended by signal {signal}")),
         (None, None, None) => (None, "ended without an exit code".to_owned()),

@@ -25,6 +25,8 @@ pub struct RunSettings {
     pub timeout_s: u64,
     /// Most seconds that it may ask for.
     pub max_timeout_s: u64,
+    /// Seconds of processor time that a command gets, all of its processes together; 0 is no limit of ours.
+    pub cpu_s: u64,
     /// Most commands in one text, counted at every depth.
     pub max_commands: usize,
     /// Most bytes of one text.
@@ -113,6 +115,7 @@ impl Settings {
                 env_allow: Vec::new(),
                 timeout_s: 120,
                 max_timeout_s: 600,
+                cpu_s: 3600,
                 max_commands: 64,
                 max_bytes: 16_384,
                 memory_mb: 4096,
@@ -172,6 +175,7 @@ impl Merge {
         least.at_most("run.max_timeout_s", &mut run.max_timeout_s, table.max_timeout_s);
         least.at_most("run.max_commands", &mut run.max_commands, table.max_commands);
         least.at_most("run.max_bytes", &mut run.max_bytes, table.max_bytes);
+        least.limit("run.cpu_s", &mut run.cpu_s, table.cpu_s);
         least.limit("run.memory_mb", &mut run.memory_mb, table.memory_mb);
         least.limit("run.processes", &mut run.processes, table.processes);
         least.limit("run.file_mb", &mut run.file_mb, table.file_mb);

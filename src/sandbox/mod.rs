@@ -16,6 +16,7 @@ mod entry;
 mod environment;
 mod filter;
 mod git;
+mod group;
 mod hints;
 mod keeper;
 mod level;
@@ -30,7 +31,9 @@ mod removals;
 mod running;
 mod session;
 mod shadow;
+mod spills;
 mod taken;
+mod unseen;
 mod view;
 mod wall;
 
@@ -127,6 +130,11 @@ impl LinuxSandbox {
         (proof.level, proof.detail)
     }
 
+    /// Who sees to the memory limit, in words: found out by trying.
+    pub fn memory_limit() -> &'static str {
+        if group::works() { "memory limited by the kernel (control group)" } else { "memory sampled 25 times a second" }
+    }
+
     fn memory(&self) -> Option<level::Memory> {
         level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
     }
@@ -175,7 +183,8 @@ impl LinuxSandbox {
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
         let network = self.network.clone();
-        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
+        let variables = self.variables.clone();
+        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, variables, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
@@ -231,6 +240,7 @@ impl SandboxSpec {
             home_read: Vec::new(),
             memory: 1024 * MIB,
             processes: 512,
+            cpu: 600,
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     copied::{CopiedShadow, Reach, Synced},
+    environment::Variables,
     filter, git,
     hints::refusal,
     net::Network,
@@ -36,6 +37,8 @@ pub(super) struct Parts {
     pub shell: PathBuf,
     pub shell_args: &'static [&'static str],
     pub env: Vec<(String, String)>,
+    /// The server's own variables.
+    pub variables: Variables,
     /// For commands that have network: the way out, and whom TLS may trust.
     pub network: Network,
     pub trust: Vec<(String, String)>,
@@ -51,6 +54,7 @@ impl Parts {
             limits: Limits {
                 memory: spec.memory,
                 processes: spec.processes,
+                cpu: spec.cpu,
                 file_size: spec.file_size,
                 tmp_size: spec.tmp_size,
                 shadow_size: spec.shadow_size,

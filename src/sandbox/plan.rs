@@ -42,6 +42,8 @@ pub(super) struct Ground {
     /// Small private files below covered folders: rebuilt configuration.
     pub copies: Vec<(PathBuf, String)>,
     pub limits: Limits,
+    /// The control group in which the session's processes live, if any.
+    pub group: Option<PathBuf>,
     /// The system-call filter: one `(code, jump if true, jump if false, operand)` an instruction.
     pub filter: Vec<(u16, u8, u8, u32)>,
 }
@@ -87,6 +89,8 @@ pub(super) struct Limits {
     pub memory: u64,
     /// Processes and threads.
     pub processes: u64,
+    /// Seconds of processor time, all processes together.
+    pub cpu: u64,
     pub file_size: u64,
     pub tmp_size: u64,
     /// What may lie in `upper`.
@@ -110,6 +114,10 @@ pub(super) enum Report {
     Signalled(i32),
     /// Ended at the memory limit.
     Memory,
+    /// Ended at the limit of processor time.
+    Cpu,
+    /// A bound was met; the command goes on.
+    Reached(Met),
     /// Ended at the limit of processes.
     Processes,
     /// Ended at the limit of the shadow.
@@ -123,6 +131,16 @@ pub(super) enum Report {
         number: u32,
         failed: Option<(String, String)>,
     },
+}
+
+/// A bound that does not end a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Met {
+    /// This private folder is full.
+    Full(PathBuf),
+    /// No further process could be started.
+    Processes,
 }
 
 /// A length (4 bytes, little end first), then JSON.

@@ -17,7 +17,7 @@ use super::{
     environment::{self, Variables},
     git, managers, packages,
 };
-use crate::seams::{SandboxError, SandboxSpec};
+use crate::seams::{Facts, Reach, SandboxError, SandboxSpec};
 
 /// Toolchains, package caches and their like below the home. Never a folder that also holds credentials: of cargo, npm and
 /// maven only the parts.
@@ -73,6 +73,17 @@ pub(super) struct View {
     pub masked: Vec<PathBuf>,
     /// Caches of package managers, there or not: what commands fetch lies over them.
     pub caches: Vec<PathBuf>,
+}
+
+impl View {
+    /// What there is to know about these walls. Sockets that other programs make later are not in it.
+    pub(super) fn facts(&self, spec: SandboxSpec, home: PathBuf) -> Facts {
+        let rebuilt = self.copies.iter().chain(&self.replaced).map(|(path, _)| path.clone()).collect();
+        let mut masked = self.masked.clone();
+        masked.extend(sockets(self, &spec.folder));
+        let (covered, shown) = (self.covered.clone(), self.shown.clone());
+        Facts { spec, home, covered, shown, rebuilt, masked, reach: Reach::Loopback }
+    }
 }
 
 /// Computes the view. `hidden` are the server's own folders (shadows, journal, policy).

@@ -2,17 +2,19 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
 
+use super::{Facts, NoSpills, Reached, Spills};
 use crate::{path::WsPath, policy::RunSettings};
 
 pub use crate::policy::{Level, NetTerms};
 
 /// What a session of commands may have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SandboxSpec {
     /// The workspace folder, canonical. Commands see a shadow of it at this very path.
     pub folder: PathBuf,
@@ -22,7 +24,10 @@ pub struct SandboxSpec {
     pub home_read: Vec<String>,
     /// Bytes; 0 is no limit of ours.
     pub memory: u64,
+    /// Processes and threads of one command.
     pub processes: u64,
+    /// Processor time of one command, all of its processes together, seconds.
+    pub cpu: u64,
     /// Largest file a command may write, bytes.
     pub file_size: u64,
     /// Size of the private `/tmp`, bytes.
@@ -45,6 +50,7 @@ impl SandboxSpec {
             home_read: run.home_read.clone(),
             memory: run.memory_mb * MIB,
             processes: run.processes,
+            cpu: run.cpu_s,
             file_size: run.file_mb * MIB,
             tmp_size: run.tmp_mb * MIB,
             shadow_size: run.shadow_mb * MIB,
@@ -117,10 +123,21 @@ pub enum ConnectionNews {
 /// Why a command was ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
+    /// Its time.
     Timeout,
+    /// Its processor time.
+    Cpu,
     Cancelled,
     /// The memory limit.
     Memory,
+    /// The limit of processes and threads.
+    Processes,
+    /// The limit of what commands may leave in the shadow.
+    Shadow,
+    /// The disk that holds the shadow is nearly full.
+    Disk,
+    /// The process that keeps its walls was ended from outside.
+    Walls,
 }
 
 /// What became of a command.
@@ -138,6 +155,10 @@ pub struct Outcome {
     pub git: bool,
     /// Secret files that were hidden while it ran.
     pub hidden: Vec<String>,
+    /// What its walls are.
+    pub facts: Arc<Facts>,
+    /// Bounds that it came to, and that did not end it.
+    pub reached: Vec<Reached>,
 }
 
 /// What commands left at a path of [`Outcome::changed`].
@@ -247,4 +268,14 @@ pub trait SandboxSession: Send + Sync {
     /// # Errors
     /// [`SandboxError`] when the shadow's folders cannot be written; later commands may see the changes twice.
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError>;
+
+    /// Where a program that the shell did not find stands on the machine, when it is the walls that keep it from being found.
+    async fn unseen(&self, _program: &str) -> Option<String> {
+        None
+    }
+
+    /// Room for long outputs of this session's commands.
+    fn spills(&self) -> Arc<dyn Spills> {
+        Arc::new(NoSpills)
+    }
 }

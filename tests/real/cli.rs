@@ -206,6 +206,27 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn doctor_shows_what_listed_package_managers_stand_for() {
+    let user = User::new();
+    let report = |user: &User| {
+        let report = user.run(["doctor", "--offline", "--json"]).json().remove(0);
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "registries").cloned()
+    };
+    assert_eq!(report(&user), None, "nothing is asked that the policy does not list");
+    let policy = countersign::policy::DEFAULT.replace("\n[run]\n", "\n[run]\nregistries = [\"npm\", \"cargo\"]\n");
+    user.write(".config/countersign/policy.toml", &policy);
+    user.write(".npmrc", "registry=https://npm.example/\n//npm.example/:_authToken=canary\n");
+    user.write(
+        ".cargo/config.toml",
+        "[source.crates-io]\nreplace-with = \"m\"\n[source.m]\nregistry = \"sparse+https://m.example/\"\n",
+    );
+    let check = report(&user).unwrap();
+    assert_eq!((&check["state"], &check["found"]), (&json!("weak"), &json!("cargo: m.example:443; npm: npm.example:443")));
+    assert!(check["advice"].as_str().unwrap().contains("m.example was not used here yet"), "{check}");
+    assert!(!check.to_string().contains("canary"), "{check}");
+}
+
+#[test]
 fn doctor_tries_the_endpoint_and_shows_no_key() {
     let user = User::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

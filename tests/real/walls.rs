@@ -8,6 +8,8 @@ mod bench;
 mod builds;
 #[path = "walls/cases.rs"]
 mod cases;
+#[path = "walls/denials.rs"]
+mod denials;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/fetching.rs"]
@@ -18,12 +20,16 @@ mod files;
 mod keeper;
 #[path = "walls/levels.rs"]
 mod levels;
+#[path = "walls/limits.rs"]
+mod limits;
 #[path = "walls/managers.rs"]
 mod managers;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]
 mod network;
+#[path = "walls/output.rs"]
+mod output;
 #[path = "walls/processes.rs"]
 mod processes;
 #[path = "walls/projects.rs"]
@@ -42,6 +48,8 @@ mod secrets;
 mod shadows;
 #[path = "walls/stock.rs"]
 mod stock;
+#[path = "walls/survival.rs"]
+mod survival;
 #[path = "walls/users.rs"]
 mod users;
 #[path = "walls/weak.rs"]

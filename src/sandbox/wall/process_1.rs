@@ -12,7 +12,9 @@ use std::{
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 
 use super::{
-    Failure, Step, channel,
+    Failure, Step,
+    bounds::Bounds,
+    channel,
     disk::Disk,
     hidden,
     landlock::{self, Rights},
@@ -21,6 +23,7 @@ use super::{
     packages::Packages,
     private, privileges, reaper, send,
     tree::Tree,
+    usage::Usage,
 };
 use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 
@@ -35,6 +38,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let packages = Packages::open(&ground)?;
     let covers = private::raise(&ground)?;
     privileges::limit(&ground.limits, ground.level)?;
+    privileges::offer_to_memory_killer();
     private::seal_proc()?;
     let overlay = layers.make()?;
 
@@ -56,11 +60,12 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
     let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
-    reaper::listen_to(&server, &ground.limits, disk, Tree::Namespace)?;
+    let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, Tree::Namespace));
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     // Not waited for by handle: process 1 reaps whatever ends.
     let command = command(&plan)?.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     send(&mut server, &Report::Started).step("start")?;
-    reaper::watch(server, command)
+    reaper::watch(server, command, &usage, bounds)
 }
 
 /// What follows would take the machine apart if root started this stage by hand: it must be process 1, in a user namespace

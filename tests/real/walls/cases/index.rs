@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, process::Command};
 const ELSEWHERE: &[(&str, &str)] = &[
     ("A15", "cases::odd::folders_of_the_policy_that_are_missing_or_forbidden_open_nothing"),
     ("B04", "secrets::the_environment_is_built_from_nothing"),
+    ("B05", "secrets::what_the_policy_calls_secret_is_hidden_from_commands"),
     ("B05", "secrets::masked_files_are_empty_and_unreadable_wherever_they_go"),
     ("B11", "processes::commands_inherit_three_open_files"),
     ("B13", "cases::rights::the_servers_journal_and_policy_can_be_neither_read_nor_written"),
