@@ -24,6 +24,9 @@ const LOCK: &str = "lock";
 /// How long the end of the sandbox waits for removals under way: enough for a small shadow, not felt by anyone.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a killed process 1 may take to be gone.
+const LINGERING: Duration = Duration::from_secs(5);
+
 /// The lock file of a shadow.
 pub(super) fn lock_of(root: &Path) -> PathBuf {
     root.with_extension(LOCK)
@@ -38,6 +41,18 @@ pub(super) fn lock(root: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
+/// Removes a shadow whose process 1 may be at its last breath, still making folders in it. `false` leaves it to the next sweep.
+fn removed(root: &Path) -> bool {
+    let deadline = Instant::now() + LINGERING;
+    while remove(root).is_err() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
 /// Removals under way.
 #[derive(Debug, Default)]
 pub(super) struct Removals(Mutex<Vec<JoinHandle<()>>>);
@@ -46,8 +61,9 @@ impl Removals {
     /// Removes a shadow; its lock file goes last.
     pub(super) fn start(&self, root: PathBuf, lock: Option<File>) {
         self.run(move || {
-            let _ = remove(&root);
-            let _ = fs::remove_file(lock_of(&root));
+            if removed(&root) {
+                let _ = fs::remove_file(lock_of(&root));
+            }
             drop(lock);
         });
     }
