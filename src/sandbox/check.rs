@@ -93,6 +93,7 @@ struct Check {
 }
 
 const ALL: &[Level] = &[Level::L3, Level::L2, Level::L1, Level::L1Weak];
+const SPACES: &[Level] = &[Level::L3, Level::L2];
 
 const CHECKS: &[Check] = &[
     Check {
@@ -145,7 +146,15 @@ const CHECKS: &[Check] = &[
         allow: "exec 3<>/dev/udp/127.0.0.1/9",
     },
     Check {
-        levels: &[Level::L3],
+        levels: &[Level::L2, Level::L1, Level::L1Weak],
+        wall: "network",
+        denial: "connect to a program of this machine, where the network is shared",
+        deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
+        control: "be told that it is the walls that refuse",
+        allow: "LC_ALL=C; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>&1 | grep -q 'not permitted'",
+    },
+    Check {
+        levels: ALL,
         wall: "network",
         denial: "look a name up",
         deny: "getent hosts example.com",
@@ -153,15 +162,7 @@ const CHECKS: &[Check] = &[
         allow: "getent hosts localhost",
     },
     Check {
-        levels: &[Level::L2, Level::L1, Level::L1Weak],
-        wall: "network",
-        denial: "connect to a program of this machine",
-        deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
-        control: "be told that it is the walls that refuse",
-        allow: "LC_ALL=C; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>&1 | grep -q 'not permitted'",
-    },
-    Check {
-        levels: &[Level::L3, Level::L2],
+        levels: SPACES,
         wall: "processes",
         denial: "see the server",
         deny: "test -e /proc/{server}",
@@ -233,7 +234,7 @@ const CHECKS: &[Check] = &[
         allow: "head -c 1M /dev/zero > small",
     },
     Check {
-        levels: &[Level::L3, Level::L2],
+        levels: SPACES,
         wall: "/tmp size",
         denial: "fill the private /tmp",
         deny: "head -c 5M /dev/zero > /tmp/one && head -c 5M /dev/zero > /tmp/two",
@@ -265,8 +266,8 @@ async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<Chec
 /// Whether a program with these arguments runs on this machine.
 fn runs(arguments: &[&str]) -> bool {
     let line: String = arguments.iter().map(|argument| format!("{argument}\0")).collect();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.into_iter().any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
+    let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
 /// A workspace with a secret, and a victim outside of it. Gone when dropped.

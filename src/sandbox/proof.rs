@@ -75,8 +75,8 @@ impl LinuxSandbox {
         let lock = removals::lock(&folder).ok();
         let proved = async {
             let session = self.open_at(&SandboxSpec::bare(folder.clone()), level)?;
-            let command =
-                Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
+            let timeout = Duration::from_secs(10);
+            let command = Command { text: "exit 42".into(), cwd: WsPath::root(), timeout, network: Vec::new() };
             session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
         };
         let outcome = proved.await;

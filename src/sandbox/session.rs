@@ -1,11 +1,7 @@
 //! One task's commands: each gets fresh walls over the same shadow, so that what a command changed is there for the next.
-//!
-//! It looks at the workspace folder, hence the lifted bans.
-#![allow(clippy::disallowed_methods)]
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,73 +10,33 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    copied::{CopiedShadow, Reach},
-    filter, git,
+    copied::{self, CopiedShadow, Synced},
+    group,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
-    net::{Network, Proxy, variables},
-    plan::{Ground, Limits, Plan, Report, frame},
+    net::{Proxy, variables},
+    parts::{COPY, Parts},
+    plan::{Ground, Report, frame},
+    removals,
     running::{Ended, attend},
-    shadow::{PROOF, ShadowFolders},
-    view::{self, View},
+    shadow::ShadowFolders,
+    spills::Unnamed,
+    unseen,
 };
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped, Written},
+    seams::{Command, Facts, Level, Outcome, OutputSink, Reach, SandboxError, SandboxSession, Shadow, Spills, Stopped, Written},
 };
-
-/// What a session is made of; the same for all of its commands.
-pub(super) struct Parts {
-    pub level: Level,
-    /// Image and arguments of the wall process.
-    pub wall: (PathBuf, Vec<&'static str>),
-    /// Where a proof of these walls may be remembered.
-    pub cache: PathBuf,
-    pub home: PathBuf,
-    pub spec: SandboxSpec,
-    pub view: View,
-    pub shell: PathBuf,
-    pub shell_args: &'static [&'static str],
-    pub env: Vec<(String, String)>,
-    /// For commands that have network: the way out, and whom TLS may trust.
-    pub network: Network,
-    pub trust: Vec<(String, String)>,
-}
-
-impl Parts {
-    /// What every form of shadow has in the ground.
-    fn ground(&self, shadow: &Path) -> Ground {
-        let spec = &self.spec;
-        Ground {
-            level: self.level,
-            shadow: shadow.to_owned(),
-            limits: Limits {
-                memory: spec.memory,
-                processes: spec.processes,
-                file_size: spec.file_size,
-                tmp_size: spec.tmp_size,
-                shadow_size: spec.shadow_size,
-            },
-            filter: filter::program(self.level),
-            ..Ground::default()
-        }
-    }
-
-    /// What every command has in its plan, `folder` being where it sees the workspace.
-    fn plan(&self, command: &Command, folder: &Path) -> Plan {
-        let mut args: Vec<String> = self.shell_args.iter().map(ToString::to_string).collect();
-        args.push(command.text.clone());
-        let cwd = below(folder, command.cwd.as_str());
-        Plan { cwd, shell: self.shell.clone(), args, env: self.env.clone(), ..Plan::default() }
-    }
-}
 
 /// A session at one level, from its first command to its last.
 pub struct LinuxSession {
     parts: Parts,
     /// A frame of the [`Ground`].
     ground: Vec<u8>,
+    /// See [`Ground::group`].
+    group: Option<PathBuf>,
+    facts: Arc<Facts>,
     /// Also the lock that lets one command run at a time.
     warm: tokio::sync::Mutex<Warm>,
     state: Arc<Mutex<State>>,
@@ -96,10 +52,17 @@ struct Warm {
 /// The two forms of a shadow.
 enum OnDisk {
     Overlay(ShadowFolders),
-    Copy(CopiedShadow, Box<Reach>),
+    Copy(CopiedShadow, Box<copied::Reach>),
 }
 
 impl OnDisk {
+    fn root(&self) -> &Path {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.root(),
+            OnDisk::Copy(copy, _) => copy.root(),
+        }
+    }
+
     fn written(&self, paths: &[String], most: u64) -> Vec<Written> {
         match self {
             OnDisk::Overlay(overlay) => overlay.written(paths, most),
@@ -135,27 +98,36 @@ impl LinuxSession {
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
+            packages: spec.packages.clone().unwrap_or_else(|| shadow.root().to_owned()),
             home: home.clone(),
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
             ..parts.ground(shadow.root())
         };
-        Self::on(parts, &ground, OnDisk::Overlay(shadow))
+        Self::on(parts, ground, OnDisk::Overlay(shadow))
     }
 
     /// The same over a copy of the workspace, where no namespaces are.
     pub(super) fn copied(parts: Parts, shadow: CopiedShadow, cargo: PathBuf) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
-        let reach = Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
+        let reach = copied::Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
         let ground = Ground { folder: shadow.copy().to_owned(), home: shadow.home(), ..parts.ground(shadow.root()) };
-        Self::on(parts, &ground, OnDisk::Copy(shadow, Box::new(reach)))
+        Self::on(parts, ground, OnDisk::Copy(shadow, Box::new(reach)))
     }
 
-    fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
-        let ground = frame(ground).map_err(|e| refusal("plan", &e.to_string()))?;
+    fn on(parts: Parts, mut ground: Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
+        let group = group::create(&ground.limits);
+        if let Some(group) = &group {
+            removals::note_group(shadow.root(), group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
+        }
+        ground.group.clone_from(&group);
+        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        let facts = parts.view.facts(parts.spec.clone(), parts.home.clone());
+        let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
+        let facts = Arc::new(Facts { reach, ..facts });
         let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
-        Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
+        Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -165,7 +137,7 @@ impl LinuxSession {
     /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
     pub(super) async fn stand_ready(&self) {
         let mut warm = self.warm.lock().await;
-        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground).await {
+        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
             warm.waiting = Some(waiting);
         }
     }
@@ -180,12 +152,18 @@ impl LinuxSession {
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+    fn prepare(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        synced: Synced,
+        proxy: Option<&Proxy>,
+    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
         let proved = state.proved;
         let (mut plan, hidden) = match &mut state.shadow {
-            OnDisk::Overlay(overlay) => self.in_overlay(command, shadow, overlay, proved)?,
-            OnDisk::Copy(copy, reach) => self.in_copy(command, shadow, copy, reach)?,
+            OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay, proved)?,
+            OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
         if let Some(proxy) = proxy {
             plan.env.extend(self.parts.trust.iter().cloned());
@@ -194,65 +172,24 @@ impl LinuxSession {
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
     }
 
-    /// The plan of a command in the overlay.
-    fn in_overlay(
-        &self,
-        command: &Command,
-        shadow: &Shadow,
-        overlay: &mut ShadowFolders,
-        proved: bool,
-    ) -> Result<(Plan, Vec<String>), SandboxError> {
-        let Parts { spec, view, .. } = &self.parts;
-        let armed = if proved { Ok(()) } else { overlay.arm() };
-        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
-        let hidden = overlay
-            .sync(&spec.folder, shadow, &git::configs(&spec.folder))
-            .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
-        let about =
-            fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
-        let mut masked = view.masked.clone();
-        masked.extend(view::sockets(view, &spec.folder));
-        let plan = Plan {
-            proof: (!proved).then(|| PROOF.to_owned()),
-            folder: (about.dev(), about.ino()),
-            replaced: view.replaced.clone(),
-            masked,
-            ..self.parts.plan(command, &spec.folder)
+    /// Brings a copy up to date, off the runtime's threads: the first time it may take seconds. Nothing for an overlay.
+    async fn synced(&self, shadow: &Shadow) -> Result<Synced, SandboxError> {
+        if self.parts.level >= Level::L2 {
+            return Ok(Synced::default());
+        }
+        let (state, shadow) = (self.state.clone(), shadow.clone());
+        let sync = move || match &mut state.lock().unwrap_or_else(PoisonError::into_inner).shadow {
+            OnDisk::Overlay(_) => Ok(Synced::default()),
+            OnDisk::Copy(copy, _) => copy.sync(&shadow),
         };
-        Ok((plan, hidden))
-    }
-
-    /// The plan of a command in the copy.
-    fn in_copy(
-        &self,
-        command: &Command,
-        shadow: &Shadow,
-        copy: &mut CopiedShadow,
-        reach: &Reach,
-    ) -> Result<(Plan, Vec<String>), SandboxError> {
-        let failed = |e: io::Error| refusal("copy of the workspace", &e.to_string());
-        let synced = copy.sync(shadow).map_err(failed)?;
-        reach.furnish(copy).map_err(failed)?;
-        let plan = self.parts.plan(command, copy.copy());
-        let plan = Plan {
-            readable: reach.readable(&synced),
-            writable: vec![copy.copy().to_owned(), copy.home(), copy.temporary()],
-            begun: copy.takes(),
-            env: reach.environment(plan.env, copy),
-            ..plan
-        };
-        Ok((plan, synced.hidden))
+        let synced = tokio::task::spawn_blocking(sync).await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        synced.map_err(|e| refusal(COPY, &e.to_string()))
     }
 
     /// A proxy on the loopback of a process 1, for a command that may reach something.
     async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
         if command.network.is_empty() {
             return Ok(None);
-        }
-        if self.parts.level < Level::L3 {
-            let why = format!("commands reach the network at level L3 only, and this machine's is {}", self.parts.level);
-            let hint = "`countersign doctor` says what raises the level.".into();
-            return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
         }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
@@ -273,12 +210,13 @@ impl LinuxSession {
         loop {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
-            let tried = match warm.ready(&self.parts.wall, &self.ground).await {
+            let tried = match warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
                 Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
                         Ok(proxy) => {
-                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let synced = self.synced(shadow).await?;
+                            let (plan, hidden) = self.prepare(command, shadow, synced, proxy.as_ref())?;
                             let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
                             attended.map(|ended| (ended, hidden))
                         }
@@ -318,7 +256,7 @@ impl LinuxSession {
                     }
                     overlay.changed()?
                 }
-                OnDisk::Copy(copy, _) => (copy.changed()?, 0),
+                OnDisk::Copy(copy, _) => copy.changed()?,
             };
             state.proved = true;
             let before = std::mem::replace(&mut state.git, git);
@@ -342,45 +280,55 @@ impl SandboxSession for LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
+        if self.parts.level < Level::L3 && !command.network.is_empty() {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(SandboxError { step: "network".into(), why, hint });
+        }
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
-        let mut outcome = Outcome { duration: begun.elapsed(), hidden, stopped: ended.stopped, ..Outcome::default() };
-        match ended.report {
-            Some(Report::Exited(code)) if ended.stopped.is_none() => outcome.exit = Some(code),
-            Some(Report::Signalled(signal)) if ended.stopped.is_none() => outcome.signal = Some(signal),
-            Some(Report::Processes) => {
-                outcome.signal = Some(9);
-                let most = self.parts.spec.processes;
-                sink.output(format!("\n[ended: more than {most} processes and threads]\n").as_bytes());
-            }
-            Some(Report::Shadow) => {
-                outcome.signal = Some(9);
-                let most = self.parts.spec.shadow_size >> 20;
-                sink.output(format!("\n[ended: commands left more than {most} MiB in the shadow]\n").as_bytes());
-            }
-            Some(Report::Disk) => {
-                outcome.signal = Some(9);
-                sink.output(b"\n[ended: the disk that holds the shadow is nearly full]\n");
-            }
-            Some(Report::Memory) => {
-                outcome.signal = Some(9);
-                outcome.stopped = Some(Stopped::Memory);
-            }
-            None if ended.lost && ended.stopped.is_none() => {
-                outcome.signal = Some(9);
-                sink.output(b"\n[ended: the process that keeps its walls was ended from outside]\n");
-            }
-            _ => outcome.signal = Some(9),
-        }
+        let facts = match command.network.is_empty() {
+            true => self.facts.clone(),
+            false => Arc::new(Facts { reach: Reach::Hosts, ..Facts::clone(&self.facts) }),
+        };
+        let mut outcome = Outcome { duration: begun.elapsed(), hidden, facts, reached: ended.reached, ..Outcome::default() };
+        let own = |stopped: Stopped| (None, Some(9), Some(stopped));
+        (outcome.exit, outcome.signal, outcome.stopped) = match (ended.stopped, ended.report) {
+            (Some(stopped), _) => own(stopped),
+            (None, Some(Report::Exited(code))) => (Some(code), None, None),
+            (None, Some(Report::Signalled(signal))) => (None, Some(signal), None),
+            (None, Some(Report::Memory)) => own(Stopped::Memory),
+            (None, Some(Report::Cpu)) => own(Stopped::Cpu),
+            (None, Some(Report::Processes)) => own(Stopped::Processes),
+            (None, Some(Report::Shadow)) => own(Stopped::Shadow),
+            (None, Some(Report::Disk)) => own(Stopped::Disk),
+            (None, _) => own(Stopped::Walls),
+        };
         (outcome.changed, outcome.git) = self.changed().await?;
         self.make_ready().await;
         Ok(outcome)
+    }
+
+    fn packages(&self) -> Option<PathBuf> {
+        match &self.state().shadow {
+            OnDisk::Overlay(overlay) => overlay.has_packages().then(|| overlay.root().to_owned()),
+            OnDisk::Copy(..) => None,
+        }
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
         let state = self.state.clone();
         let look = move || state.lock().unwrap_or_else(PoisonError::into_inner).shadow.written(&paths, most);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    async fn unseen(&self, program: &str) -> Option<String> {
+        let Parts { variables, view, spec, .. } = &self.parts;
+        unseen::program(program, variables, view, &spec.folder).map(|path| path.display().to_string())
+    }
+
+    fn spills(&self) -> Arc<dyn Spills> {
+        Arc::new(Unnamed(self.state().shadow.root().to_owned()))
     }
 
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
@@ -393,7 +341,12 @@ impl SandboxSession for LinuxSession {
 
 impl Warm {
     /// A keeper and a process 1 that waits for its plan, made now where none does.
-    async fn ready(&mut self, wall: &(PathBuf, Vec<&'static str>), ground: &[u8]) -> Result<(&mut Keeper, Waiting), Unrun> {
+    async fn ready(
+        &mut self,
+        wall: &(PathBuf, Vec<&'static str>),
+        ground: &[u8],
+        group: Option<&Path>,
+    ) -> Result<(&mut Keeper, Waiting), Unrun> {
         if self.waiting.is_none()
             && let Some(keeper) = &mut self.keeper
             && !keeper.settle().await
@@ -402,7 +355,7 @@ impl Warm {
         }
         let keeper = match &mut self.keeper {
             Some(keeper) => keeper,
-            none => none.insert(Keeper::start(wall, ground).await?),
+            none => none.insert(Keeper::start(wall, ground, group).await?),
         };
         let waiting = match self.waiting.take() {
             Some(waiting) => waiting,
@@ -410,9 +363,4 @@ impl Warm {
         };
         Ok((keeper, waiting))
     }
-}
-
-/// `folder/path`, and `folder` itself for the root, without a trailing slash.
-fn below(folder: &Path, path: &str) -> PathBuf {
-    if path.is_empty() { folder.to_owned() } else { folder.join(path) }
 }

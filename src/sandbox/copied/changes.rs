@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// See [`CopiedShadow::changed`].
-pub(super) fn of(shadow: &CopiedShadow) -> io::Result<Vec<String>> {
-    let (mut changed, mut seen) = (Vec::new(), BTreeSet::new());
+pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
+    let (mut changed, mut seen, mut git) = (Vec::new(), BTreeSet::new(), Vec::new());
     let mut folders = VecDeque::from([OsString::new()]);
     while let Some(folder) = folders.pop_front() {
         let entries = match fs::read_dir(at(&shadow.copy, &folder)) {
@@ -31,10 +31,11 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<Vec<String>> {
         for entry in entries {
             let (entry, full) = (entry?, changed.len() >= MOST);
             let name = entry.file_name();
+            let path = join(&folder, &name);
             if name == ".git" {
+                git.push(path);
                 continue;
             }
-            let path = join(&folder, &name);
             let Ok(about) = entry.metadata() else { continue };
             let known = shadow.known.get(&path);
             seen.insert(path.clone());
@@ -71,7 +72,31 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<Vec<String>> {
     changed.extend(gone.into_iter().filter(is_file).take(room));
     let mut changed: Vec<String> = changed.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
     changed.sort();
-    Ok(changed)
+    Ok((changed, in_git(shadow, git)))
+}
+
+/// A number for the files in git's folders that are not as they were put there, whatever the order in which they are read; up to
+/// [`MOST`] are looked at. Reading commands refresh the index.
+fn in_git(shadow: &CopiedShadow, mut left: Vec<OsString>) -> u64 {
+    let (mut sum, mut looked) = (0u64, 0);
+    while let Some(path) = left.pop() {
+        let there = at(&shadow.copy, &path);
+        let Ok(about) = there.symlink_metadata() else { continue };
+        if about.is_dir() {
+            left.extend(fs::read_dir(&there).into_iter().flatten().flatten().map(|entry| join(&path, &entry.file_name())));
+            continue;
+        }
+        let is_index = Path::new(&path).file_name().is_some_and(|name| name == "index" || name == "index.lock");
+        let as_put = shadow.known.get(&path).is_some_and(|known| known.copy == Some(Mark::of(&about)));
+        looked += 1;
+        if looked > MOST {
+            break;
+        }
+        if !is_index && !as_put {
+            sum = sum.wrapping_add(taken::stamp(&about));
+        }
+    }
+    sum
 }
 
 /// See [`CopiedShadow::written`].

@@ -165,8 +165,9 @@ impl CopiedShadow {
         Ok(synced)
     }
 
-    /// What commands changed, in name order; where there are more than the session lists, those nearest to the root.
-    pub(super) fn changed(&self) -> io::Result<Vec<String>> {
+    /// What commands changed, in name order; where there are more than the session lists, those nearest to the root. And a number
+    /// for what they wrote to git's own folders, but for the index; 0 when nothing.
+    pub(super) fn changed(&self) -> io::Result<(Vec<String>, u64)> {
         changes::of(self)
     }
 

@@ -7,7 +7,7 @@ use super::bench::{PLACE, visible};
 /// An id that no account needs to have.
 const ORDINARY: u32 = 65534;
 
-const SUITES: [&str; 12] = [
+const SUITES: [&str; 13] = [
     "walls::builds",
     "walls::cases",
     "walls::ends",
@@ -17,6 +17,7 @@ const SUITES: [&str; 12] = [
     "walls::merging",
     "walls::network",
     "walls::processes",
+    "walls::proxy",
     "walls::refusals",
     "walls::secrets",
     "walls::shadows",
