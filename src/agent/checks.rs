@@ -18,7 +18,7 @@ use crate::{
     policy::Action,
     proposal::{self, Receipt},
     seams::{Command, Outcome, OutputSink, SandboxSpec, Shadow, Stopped, UpdateKind},
-    tools::{Effect, Mode, Shell, ToolResult, terminal},
+    tools::{Effect, Mode, Shell, ToolResult, denial, terminal},
 };
 
 /// How often failing checks send the model back to work.
@@ -114,7 +114,7 @@ fn conclude(task: &mut Task, finish: &mut Settled, all: &[Checked]) {
 
 /// One check: policy, intent on disk, walls, outcome.
 async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow, text: &str) -> Result<Checked, Ending> {
-    let mut receipt = Receipt { command, exit: None, ms: 0, digest: text.to_owned(), summary: String::new() };
+    let mut receipt = Receipt { command, exit: None, ms: 0, digest: text.to_owned(), summary: String::new(), fetched: false };
     let action = Action::Run { command: receipt.command.clone(), cwd: WsPath::root() };
     let scope = task.scope(Some(call));
     match task.gate.permit(&scope, &[action], Effect::Runs, &mut task.budget, &task.cancel).await? {
@@ -130,18 +130,25 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let (effect, sha) = ("check".to_owned(), digest(&detail));
     let start = Event::EffectStart { effect: effect.clone(), digest: sha.clone(), detail };
     task.record_durable(Actor::Server, Some(call), start).await?;
-    let spec = SandboxSpec::under(task.spec.folder.clone(), task.policy().run());
+    // A changed lockfile can only be tried with the packages that it names: so the check finds what commands with network put
+    // into the package caches, and the receipt says that it did.
+    let packages = task.shell.packages().await;
+    receipt.fetched = packages.is_some();
+    let spec = SandboxSpec { packages, ..SandboxSpec::under(task.spec.folder.clone(), task.policy().run()) };
     let timeout = Duration::from_secs(task.policy().run().max_timeout_s);
     let mut end = End::default();
     let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout, network: Vec::new() };
     let walls = Shell::new(task.seams.sandbox.clone(), spec);
     let ran = walls.run(run, shadow, &mut end, &task.cancel).await;
-    let output = terminal::clean(&end.0);
+    let mut output = terminal::clean(&end.0);
     let cancelled = task.cancel.is_cancelled();
     match ran {
         Ok(outcome) => {
             receipt.ms = outcome.duration.as_millis() as u64;
             (receipt.exit, receipt.summary) = result(&outcome, &output, timeout);
+            if let Some(reasons) = walls.explained(&receipt.command, &output, &outcome).await {
+                output = format!("{}\n[refused by the walls]\n{reasons}", output.trim_end());
+            }
         }
         Err(error) => receipt.summary = proposal::shortened(&format!("not run: {error}")),
     }
@@ -155,8 +162,8 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
 fn result(outcome: &Outcome, output: &str, timeout: Duration) -> (Option<i32>, String) {
     match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Timeout), ..) => (Some(124), format!("ended by the time limit of {} s", timeout.as_secs())),
-        (Some(Stopped::Memory), ..) => (Some(137), "ended by the memory limit".to_owned()),
         (Some(Stopped::Cancelled), ..) => (None, "stopped by the user".to_owned()),
+        (Some(_), ..) => (Some(137), denial::ended(outcome).unwrap_or_default()),
         (None, Some(code), _) => (Some(code), proposal::result_line(output)),
         (None, None, Some(signal)) => (Some(128 + signal), format!("ended by signal {signal}")),
         (None, None, None) => (None, "ended without an exit code".to_owned()),

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -20,12 +20,13 @@ use crate::{
     config::{TrustStore, policy as files},
     event::TaskId,
     path::WsPath,
-    policy::{Policy, host_and_port},
+    policy::{Policy, REGISTRIES, host_and_port},
     sandbox::check::{self, CheckResult},
     seams::{
-        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec,
-        Stopped, Workspace,
+        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError,
+        SandboxSpec, Stopped, Workspace,
     },
+    tools::{denial, terminal::clean},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
 };
 
@@ -58,9 +59,10 @@ struct Run {
     /// Seconds until it is ended; the policy's longest time when not given
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
-    /// A way out to this host, through the proxy; may be given several times. An address that stands here is your own word for
+    /// A way out to this host, through the proxy; may be given several times. cargo, npm, pip and go stand for the hosts of their
+    /// own configuration. An address that stands here is your own word for
     /// it, private or not; a name never leads to a private address unless your policy names that
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT|NAME")]
     net: Vec<String>,
     /// Write the changes as a patch for `git apply`
     #[arg(long, value_name = "OUT")]
@@ -133,13 +135,13 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         text: command_text(&run.command),
         cwd: WsPath::root(),
         timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
-        network: hosts(&run.net)?,
+        network: hosts(&run.net, &sandbox, world.disk().root(), context)?,
     };
     context.out.finish()?;
     let mut terms = policy.net_terms();
     terms.private.extend(line.network.iter().filter(|host| is_address(host)).cloned());
     let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run()).on_terms(terms);
-    let (outcome, merges) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
+    let (outcome, merges, reasons) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
     match &run.patch {
         Some(file) => {
             let failed = |why: String| CliError::new(Code::Failed, why);
@@ -153,7 +155,7 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         }
         None => thrown_away(&outcome, context),
     }
-    report(&outcome, context)
+    report(&outcome, reasons.as_deref(), context)
 }
 
 /// Opens a session, runs the command, and ends it when the person at the terminal says so.
@@ -163,7 +165,7 @@ async fn inside(
     spec: SandboxSpec,
     line: Line,
     task: &TaskWorkspace,
-) -> Result<(Outcome, Merges), CliError> {
+) -> Result<(Outcome, Merges, Option<String>), CliError> {
     let (level, detail) = sandbox.level().await;
     if level < policy.run().min_level {
         let message =
@@ -185,12 +187,14 @@ async fn inside(
             stopper.cancel();
         }
     });
-    let outcome = session.run(line, &shadow, &mut Terminal, &cancel).await;
+    let (command, mut terminal) = (line.text.clone(), Terminal::default());
+    let outcome = session.run(line, &shadow, &mut terminal, &cancel).await;
     listening.abort();
     let outcome = outcome.map_err(|error| no_walls(&error))?;
+    let reasons = denial::of_session(&*session, &command, &clean(&terminal.end), &outcome).await;
     let changed = task.unignored(outcome.changed.clone()).await;
     let merges = task.merges(began, session.written(changed, BYTES).await).await.map_err(lost)?;
-    Ok((outcome, merges))
+    Ok((outcome, merges, reasons))
 }
 
 fn thrown_away(outcome: &Outcome, context: &Context) {
@@ -203,16 +207,20 @@ fn thrown_away(outcome: &Outcome, context: &Context) {
     }
 }
 
-fn report(outcome: &Outcome, context: &Context) -> Result<Code, CliError> {
+fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result<Code, CliError> {
     if !outcome.hidden.is_empty() {
         let hidden: Vec<_> = outcome.hidden.iter().map(|path| printable(path)).collect();
         context.complain(&format!("countersign: hidden from the command: {}", hidden.join(", ")));
+    }
+    if let Some(reasons) = reasons {
+        context.complain("countersign: refused by the walls:");
+        reasons.lines().for_each(|line| context.complain(&format!("  {}", printable(line))));
     }
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Cancelled), ..) => Ok(Code::Cancelled),
         (Some(Stopped::Timeout), ..) => failed(format!("was ended after {} s, when its time was up", outcome.duration.as_secs())),
-        (Some(Stopped::Memory), ..) => failed("was ended at the memory limit".to_owned()),
+        (Some(_), ..) => failed(format!("was {}", denial::ended(outcome).unwrap_or_default())),
         (None, Some(0), _) => Ok(Code::Done),
         (None, Some(code), _) => failed(format!("ended with exit code {code}")),
         (None, None, signal) => failed(format!("was ended by signal {}", signal.unwrap_or_default())),
@@ -223,14 +231,25 @@ fn no_walls(error: &SandboxError) -> CliError {
     CliError::new(Code::Walls, error).hint(&error.hint)
 }
 
-/// The hosts of `--net`, in the only form in which they are compared.
-fn hosts(given: &[String]) -> Result<Vec<String>, CliError> {
+/// The hosts of `--net`, in the only form in which they are compared; names of package managers as what they stand for.
+fn hosts(given: &[String], sandbox: &dyn Sandbox, folder: &Path, context: &Context) -> Result<Vec<String>, CliError> {
     let exact = |host: &String| {
         let lower = host.to_ascii_lowercase();
         let wrong = || CliError::usage(format_args!("--net {}: this is no exact host:port", printable(host)));
         if host_and_port(&lower).is_some() { Ok(lower) } else { Err(wrong().hint("for example --net index.example.org:443")) }
     };
-    given.iter().map(exact).collect()
+    let mut hosts = Vec::with_capacity(given.len());
+    for written in given {
+        if !REGISTRIES.contains(&written.as_str()) {
+            hosts.push(exact(written)?);
+            continue;
+        }
+        let Registry { hosts: found, notes } =
+            context.block_on(sandbox.registry(written, folder))?.map_err(|why| CliError::new(Code::Failed, why))?;
+        notes.iter().for_each(|note| context.complain(&format!("countersign: {written}: {}", printable(note))));
+        hosts.extend(found);
+    }
+    Ok(hosts)
 }
 
 fn is_address(host: &str) -> bool {
@@ -250,8 +269,14 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
+/// Of the output so much of its end is looked at for signs of a wall, bytes.
+const END: usize = 64 << 10;
+
 /// The command's output goes out as it is: the person asked for this command.
-struct Terminal;
+#[derive(Default)]
+struct Terminal {
+    end: Vec<u8>,
+}
 
 impl OutputSink for Terminal {
     fn connection(&mut self, connection: &Connection) {
@@ -267,5 +292,7 @@ impl OutputSink for Terminal {
         // A closed pipe ends the output, not the command.
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        self.end.extend_from_slice(bytes);
+        self.end.drain(..self.end.len().saturating_sub(END));
     }
 }

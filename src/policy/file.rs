@@ -70,6 +70,7 @@ pub struct RunTable {
     pub env_allow: Option<Vec<String>>,
     pub timeout_s: Option<u64>,
     pub max_timeout_s: Option<u64>,
+    pub cpu_s: Option<u64>,
     pub max_commands: Option<usize>,
     pub max_bytes: Option<usize>,
     pub memory_mb: Option<u64>,

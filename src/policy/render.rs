@@ -61,6 +61,7 @@ fn settings(out: &mut Out, rules: &Rules) {
     let run = &settings.run;
     out.table("run");
     out.text_value("ask_below", &run.ask_below.to_string());
+    out.number("cpu_s", run.cpu_s);
     out.list("env_allow", &run.env_allow);
     out.number("file_mb", run.file_mb);
     out.list("home_read", &run.home_read);

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use super::{
     file::{File, Source},
+    hosts,
     level::Level,
     verdict::{LayerKind, PolicyError},
 };
+
+/// Package managers that `[run] registries` may name: their hosts are read from their own configuration when a command asks.
+pub const REGISTRIES: [&str; 4] = ["cargo", "go", "npm", "pip"];
 
 /// `[run]`: what commands get and how far they may go.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,8 @@ pub struct RunSettings {
     pub timeout_s: u64,
     /// Most seconds that it may ask for.
     pub max_timeout_s: u64,
+    /// Seconds of processor time that a command gets, all of its processes together; 0 is no limit of ours.
+    pub cpu_s: u64,
     /// Most commands in one text, counted at every depth.
     pub max_commands: usize,
     /// Most bytes of one text.
@@ -32,7 +38,8 @@ pub struct RunSettings {
     pub tmp_mb: u64,
     /// What commands of one task may leave in its shadow.
     pub shadow_mb: u64,
-    /// Registries (`host:port`) that a fetch phase may reach besides those of the package managers' own configuration.
+    /// What the command that fetches packages may name: of [`REGISTRIES`], and `host:port` besides. No further word of the
+    /// policy is needed for these hosts than the one about `run.net`.
     pub registries: Vec<String>,
     /// Folders below the home that commands may read besides the toolchains.
     pub home_read: Vec<String>,
@@ -108,6 +115,7 @@ impl Settings {
                 env_allow: Vec::new(),
                 timeout_s: 120,
                 max_timeout_s: 600,
+                cpu_s: 3600,
                 max_commands: 64,
                 max_bytes: 16_384,
                 memory_mb: 4096,
@@ -167,6 +175,7 @@ impl Merge {
         least.at_most("run.max_timeout_s", &mut run.max_timeout_s, table.max_timeout_s);
         least.at_most("run.max_commands", &mut run.max_commands, table.max_commands);
         least.at_most("run.max_bytes", &mut run.max_bytes, table.max_bytes);
+        least.limit("run.cpu_s", &mut run.cpu_s, table.cpu_s);
         least.limit("run.memory_mb", &mut run.memory_mb, table.memory_mb);
         least.limit("run.processes", &mut run.processes, table.processes);
         least.limit("run.file_mb", &mut run.file_mb, table.file_mb);
@@ -287,6 +296,12 @@ fn check_numbers(source: &Source, file: &File) -> Result<(), PolicyError> {
     ] {
         if number == Some(0) {
             return bad(key, "must be at least 1 second");
+        }
+    }
+    for one in file.run.registries.iter().flatten() {
+        if !REGISTRIES.contains(&one.as_str()) && !hosts::well_formed(one) {
+            let names = REGISTRIES.join(", ");
+            return bad("run.registries", &format!("knows {names} and an exact, lower-case host:port, not {one:?}"));
         }
     }
     if file.budget.iterations == Some(0) {

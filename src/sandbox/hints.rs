@@ -24,6 +24,9 @@ fn hint(step: &str) -> &'static str {
             "Overlays in user namespaces need Linux 6.8 or later, a workspace that belongs to the user who runs the server, and \
              a cache folder on ext4, xfs, btrfs or tmpfs; set XDG_CACHE_HOME to such a place."
         }
+        "package caches" => {
+            "Package caches of other programs are layered like the workspace; see that they belong to the user who runs the server."
+        }
         "shadow folders" => "Set XDG_CACHE_HOME to a folder of yours on ext4, xfs, btrfs or tmpfs, with room left.",
         "workspace owner" => "Start the editor as the user who owns the folder.",
         "workspace folder" => "Open an existing folder of one project.",

@@ -27,7 +27,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{hints::refusal, net, plan::Report};
+use super::{group, hints::refusal, net, plan::Report};
 use crate::seams::SandboxError;
 
 /// How long the end of a process 1 that was given up may take, before its keeper is.
@@ -75,9 +75,19 @@ pub(super) enum Word {
 
 impl Keeper {
     /// Starts one on a ground, a frame of [`super::plan::Ground`].
-    pub(super) async fn start((image, arguments): &(PathBuf, Vec<&'static str>), ground: &[u8]) -> Result<Keeper, Unrun> {
+    pub(super) async fn start(
+        (image, arguments): &(PathBuf, Vec<&'static str>),
+        ground: &[u8],
+        group: Option<&Path>,
+    ) -> Result<Keeper, Unrun> {
         let started = Self::spawn(image, arguments);
         let mut keeper = started.map_err(|e| Unrun::Refused(refusal("start", &format!("{}: {e}", image.display()))))?;
+        if let (Some(group), Some(process)) = (group, keeper.child.id()) {
+            // Before it starts anything. A kernel that takes its time for this must not hold up others; where it refuses, memory
+            // is sampled all the same.
+            let group = group.to_owned();
+            let _ = tokio::task::spawn_blocking(move || group::admit(&group, process)).await;
+        }
         // One that fails early hangs up; its report says why.
         let _ = timeout(PATIENCE, keeper.orders.write_all(ground)).await;
         Ok(keeper)

@@ -3,7 +3,8 @@
 //! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
 //! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`, or where no namespaces are
 //! `copied/`); the wall processes (`wall/`) put the walls up from inside and report over sockets. `proof.rs` finds out which
-//! level of them this machine can have; a session has it from its first command to its last.
+//! level of them this machine can have; a session has it from its first command to its last. `net/` is the way out of commands
+//! that have one.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -15,19 +16,25 @@ mod entry;
 mod environment;
 mod filter;
 mod git;
+mod group;
 mod hints;
 mod keeper;
 mod level;
+mod managers;
 pub mod net;
+mod packages;
 mod parts;
 mod plan;
 mod proof;
 mod raise;
+mod registries;
 mod removals;
 mod running;
 mod session;
 mod shadow;
+mod spills;
 mod taken;
+mod unseen;
 mod view;
 mod wall;
 
@@ -44,7 +51,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, NetTerms, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -124,6 +131,11 @@ impl LinuxSandbox {
         (proof.level, proof.detail)
     }
 
+    /// Who sees to the memory limit, in words: found out by trying.
+    pub fn memory_limit() -> &'static str {
+        if group::works() { "memory limited by the kernel (control group)" } else { "memory sampled 25 times a second" }
+    }
+
     fn memory(&self) -> Option<level::Memory> {
         level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
     }
@@ -172,7 +184,8 @@ impl LinuxSandbox {
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
         let network = self.network.clone();
-        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, network, trust };
+        let variables = self.variables.clone();
+        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, variables, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
@@ -197,6 +210,16 @@ impl Sandbox for LinuxSandbox {
         (found.level, found.detail.clone())
     }
 
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let place = registries::Registries {
+            home: self.home.clone(),
+            variables: self.variables.clone(),
+            folder: folder.to_owned(),
+            cache: self.paths.cache.clone(),
+        };
+        place.told(name.to_owned()).await
+    }
+
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
         let found = self.found().await;
         if let Some(refusal) = &found.refusal {
@@ -218,9 +241,11 @@ impl SandboxSpec {
             home_read: Vec::new(),
             memory: 1024 * MIB,
             processes: 512,
+            cpu: 600,
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }

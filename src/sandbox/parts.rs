@@ -11,10 +11,11 @@ use std::{
 
 use super::{
     copied::{CopiedShadow, Reach, Synced},
+    environment::Variables,
     filter, git,
     hints::refusal,
     net::Network,
-    plan::{Ground, Limits, Plan},
+    plan::{Ground, Limits, Packages, Plan},
     shadow::{PROOF, ShadowFolders},
     view::{self, View},
 };
@@ -36,6 +37,8 @@ pub(super) struct Parts {
     pub shell: PathBuf,
     pub shell_args: &'static [&'static str],
     pub env: Vec<(String, String)>,
+    /// The server's own variables.
+    pub variables: Variables,
     /// For commands that have network: the way out, and whom TLS may trust.
     pub network: Network,
     pub trust: Vec<(String, String)>,
@@ -51,6 +54,7 @@ impl Parts {
             limits: Limits {
                 memory: spec.memory,
                 processes: spec.processes,
+                cpu: spec.cpu,
                 file_size: spec.file_size,
                 tmp_size: spec.tmp_size,
                 shadow_size: spec.shadow_size,
@@ -84,6 +88,13 @@ impl Parts {
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
         let about =
             fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
+        let fetches = !command.network.is_empty() && spec.packages.is_none();
+        if fetches {
+            let made = overlay.make_packages(view.caches.len());
+            made.map_err(|e| refusal("shadow folders", &format!("no room for packages: {e}")))?;
+        }
+        let fetched = fetches || spec.packages.is_some() || overlay.has_packages();
+        let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
         let plan = Plan {
@@ -91,6 +102,7 @@ impl Parts {
             folder: (about.dev(), about.ino()),
             replaced: view.replaced.clone(),
             masked,
+            packages,
             ..self.plan(command, &spec.folder)
         };
         Ok((plan, hidden))

@@ -31,6 +31,8 @@ pub(super) struct Ground {
     pub upper: PathBuf,
     /// The overlay's own work folder, beside `upper`.
     pub work: PathBuf,
+    /// Holds the folder of what commands with network fetched: the session's own shadow, or another's.
+    pub packages: PathBuf,
     /// The user's home: private and empty but for `shown` and `copies`.
     pub home: PathBuf,
     /// Folders that become empty and private, parents before children.
@@ -40,6 +42,8 @@ pub(super) struct Ground {
     /// Small private files below covered folders: rebuilt configuration.
     pub copies: Vec<(PathBuf, String)>,
     pub limits: Limits,
+    /// The control group in which the session's processes live, if any.
+    pub group: Option<PathBuf>,
     /// The system-call filter: one `(code, jump if true, jump if false, operand)` an instruction.
     pub filter: Vec<(u16, u8, u8, u32)>,
 }
@@ -60,6 +64,8 @@ pub(super) struct Plan {
     pub readable: Vec<PathBuf>,
     pub writable: Vec<PathBuf>,
     pub begun: u64,
+    /// Caches of package managers with what was fetched; none where nothing was.
+    pub packages: Option<Packages>,
     /// Where to start, absolute, below the workspace folder.
     pub cwd: PathBuf,
     pub shell: PathBuf,
@@ -68,12 +74,23 @@ pub(super) struct Plan {
     pub env: Vec<(String, String)>,
 }
 
+/// Caches of package managers, as layers over the user's own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Packages {
+    /// Where commands find them, in the order of the numbered layers.
+    pub caches: Vec<PathBuf>,
+    /// The command may fetch.
+    pub writable: bool,
+}
+
 /// Bounds of one command; 0 is no limit of ours. Bytes where nothing else is said.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Limits {
     pub memory: u64,
     /// Processes and threads.
     pub processes: u64,
+    /// Seconds of processor time, all processes together.
+    pub cpu: u64,
     pub file_size: u64,
     pub tmp_size: u64,
     /// What may lie in `upper`.
@@ -97,6 +114,10 @@ pub(super) enum Report {
     Signalled(i32),
     /// Ended at the memory limit.
     Memory,
+    /// Ended at the limit of processor time.
+    Cpu,
+    /// A bound was met; the command goes on.
+    Reached(Met),
     /// Ended at the limit of processes.
     Processes,
     /// Ended at the limit of the shadow.
@@ -110,6 +131,16 @@ pub(super) enum Report {
         number: u32,
         failed: Option<(String, String)>,
     },
+}
+
+/// A bound that does not end a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Met {
+    /// This private folder is full.
+    Full(PathBuf),
+    /// No further process could be started.
+    Processes,
 }
 
 /// A length (4 bytes, little end first), then JSON.

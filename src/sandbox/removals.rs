@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::entry::remove;
+use super::{entry::remove, group};
 
 /// Extension of the lock file beside a shadow.
 const LOCK: &str = "lock";
@@ -38,6 +38,20 @@ pub(super) fn lock(root: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
+/// Notes the control group of a shadow's session beside it.
+pub(super) fn note_group(root: &Path, group: &Path) -> io::Result<()> {
+    fs::write(lock_of(root), group.as_os_str().as_encoded_bytes())
+}
+
+/// Ends what a session's control group holds, and the group.
+fn end_group(lock: &Path) {
+    if let Ok(group) = fs::read_to_string(lock)
+        && !group.is_empty()
+    {
+        group::remove(Path::new(&group));
+    }
+}
+
 /// Removals under way.
 #[derive(Debug, Default)]
 pub(super) struct Removals(Mutex<Vec<JoinHandle<()>>>);
@@ -46,6 +60,7 @@ impl Removals {
     /// Removes a shadow; its lock file goes last.
     pub(super) fn start(&self, root: PathBuf, lock: Option<File>) {
         self.run(move || {
+            end_group(&lock_of(&root));
             let _ = remove(&root);
             let _ = fs::remove_file(lock_of(&root));
             drop(lock);
@@ -60,6 +75,7 @@ impl Removals {
                 let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
                 // Held until all of it is gone.
                 let Some(_held) = File::open(&path).ok().filter(|lock| is_lock && lock.try_lock().is_ok()) else { continue };
+                end_group(&path);
                 let _ = remove(&path.with_extension(""));
                 let _ = fs::remove_file(&path);
             }

@@ -12,9 +12,9 @@ use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting, Word},
     net::Proxy,
-    plan::Report,
+    plan::{Met, Report},
 };
-use crate::seams::{Connection, OutputSink, Stopped};
+use crate::seams::{Connection, OutputSink, Reached, Stopped};
 
 /// How long the walls may take to stand; the command's own time begins when they do.
 const RAISING: Duration = Duration::from_secs(10);
@@ -22,13 +22,17 @@ const RAISING: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_millis(500);
 /// How long output is read after the command's end, should something outside its walls hold the pipe open.
 const DRAIN: Duration = Duration::from_secs(2);
-const BUFFER: usize = 32 << 10;
+const BUFFER: usize = 64 << 10;
+/// Output is passed on at once after a pause of this length, else gathered so long: a million small writes are no million
+/// pieces.
+const PACE: Duration = Duration::from_millis(20);
 
 /// How it ended.
 #[derive(Default)]
 pub(super) struct Ended {
     pub report: Option<Report>,
     pub stopped: Option<Stopped>,
+    pub reached: Vec<Reached>,
     /// The keeper did not see it through: another is needed.
     pub lost: bool,
 }
@@ -59,12 +63,13 @@ pub(super) async fn attend(
     let mut ended = Ended::default();
     let mut unmade = None;
     let (mut running, mut reporting, mut flowing, mut walled) = (true, true, true, false);
-    let mut buffer = vec![0u8; BUFFER];
+    let (mut buffer, mut filled) = (vec![0u8; BUFFER], 0);
+    let pace = sleep_until(Instant::now());
     let deadline = sleep_until(Instant::now() + RAISING);
     // Set when an end is due; `hurried` says that it is.
     let patience = sleep_until(Instant::now());
     let mut hurried = false;
-    tokio::pin!(deadline, patience);
+    tokio::pin!(deadline, patience, pace);
     while running || reporting || flowing {
         if running && !hurried && (!reporting || ended.report.is_some()) {
             // Process 1 is at its end, and a keeper that is well says so in no time.
@@ -72,10 +77,17 @@ pub(super) async fn attend(
             patience.as_mut().reset(Instant::now() + DRAIN);
         }
         tokio::select! {
-            read = output.read(&mut buffer), if flowing => match read {
-                Ok(length) if length > 0 => sink.output(&buffer[..length]),
-                _ => flowing = false,
-            },
+            read = output.read(&mut buffer[filled..]), if flowing => {
+                match read {
+                    Ok(length) if length > 0 => filled += length,
+                    _ => flowing = false,
+                }
+                if !flowing || filled == BUFFER || pace.is_elapsed() {
+                    give(&buffer, &mut filled, sink);
+                    pace.as_mut().reset(Instant::now() + PACE);
+                }
+            }
+            () = &mut pace, if filled > 0 => give(&buffer, &mut filled, sink),
             line = reports.next_line(), if reporting => match line {
                 Ok(Some(line)) => match serde_json::from_str(&line) {
                     Ok(Report::Started) => {
@@ -87,6 +99,8 @@ pub(super) async fn attend(
                         (reporting, running, hurried) = (false, false, true);
                         patience.as_mut().reset(Instant::now() + DRAIN);
                     }
+                    Ok(Report::Reached(Met::Full(path))) => ended.reached.push(Reached::Full(path)),
+                    Ok(Report::Reached(Met::Processes)) => ended.reached.push(Reached::Processes),
                     Ok(report) => ended.report = Some(report),
                     Err(_) => {}
                 },
@@ -124,6 +138,7 @@ pub(super) async fn attend(
             }
         }
     }
+    give(&buffer, &mut filled, sink);
     drop(orders);
     if let Some(proxy) = proxy {
         proxy.finish().await.iter().for_each(|news| sink.connection(news));
@@ -137,5 +152,13 @@ pub(super) async fn attend(
         None if !walled && ended.stopped.is_none() => Err(Unrun::Lost("the wall process ended without a word".into())),
         None if !walled && ended.stopped == Some(Stopped::Timeout) => Err(Unrun::Lost("the walls did not stand in time".into())),
         _ => Ok(ended),
+    }
+}
+
+/// Passes on what was read.
+fn give(buffer: &[u8], filled: &mut usize, sink: &mut dyn OutputSink) {
+    if *filled > 0 {
+        sink.output(&buffer[..*filled]);
+        *filled = 0;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,19 +10,23 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    copied::{CopiedShadow, Reach, Synced},
+    copied::{self, CopiedShadow, Synced},
+    group,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
     net::{Proxy, variables},
     parts::{COPY, Parts},
     plan::{Ground, Report, frame},
+    removals,
     running::{Ended, attend},
     shadow::ShadowFolders,
+    spills::Unnamed,
+    unseen,
 };
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, SandboxError, SandboxSession, Shadow, Stopped, Written},
+    seams::{Command, Facts, Level, Outcome, OutputSink, Reach, SandboxError, SandboxSession, Shadow, Spills, Stopped, Written},
 };
 
 /// A session at one level, from its first command to its last.
@@ -30,6 +34,9 @@ pub struct LinuxSession {
     parts: Parts,
     /// A frame of the [`Ground`].
     ground: Vec<u8>,
+    /// See [`Ground::group`].
+    group: Option<PathBuf>,
+    facts: Arc<Facts>,
     /// Also the lock that lets one command run at a time.
     warm: tokio::sync::Mutex<Warm>,
     state: Arc<Mutex<State>>,
@@ -45,10 +52,17 @@ struct Warm {
 /// The two forms of a shadow.
 enum OnDisk {
     Overlay(ShadowFolders),
-    Copy(CopiedShadow, Box<Reach>),
+    Copy(CopiedShadow, Box<copied::Reach>),
 }
 
 impl OnDisk {
+    fn root(&self) -> &Path {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.root(),
+            OnDisk::Copy(copy, _) => copy.root(),
+        }
+    }
+
     fn written(&self, paths: &[String], most: u64) -> Vec<Written> {
         match self {
             OnDisk::Overlay(overlay) => overlay.written(paths, most),
@@ -84,27 +98,36 @@ impl LinuxSession {
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
+            packages: spec.packages.clone().unwrap_or_else(|| shadow.root().to_owned()),
             home: home.clone(),
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
             ..parts.ground(shadow.root())
         };
-        Self::on(parts, &ground, OnDisk::Overlay(shadow))
+        Self::on(parts, ground, OnDisk::Overlay(shadow))
     }
 
     /// The same over a copy of the workspace, where no namespaces are.
     pub(super) fn copied(parts: Parts, shadow: CopiedShadow, cargo: PathBuf) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
-        let reach = Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
+        let reach = copied::Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
         let ground = Ground { folder: shadow.copy().to_owned(), home: shadow.home(), ..parts.ground(shadow.root()) };
-        Self::on(parts, &ground, OnDisk::Copy(shadow, Box::new(reach)))
+        Self::on(parts, ground, OnDisk::Copy(shadow, Box::new(reach)))
     }
 
-    fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
-        let ground = frame(ground).map_err(|e| refusal("plan", &e.to_string()))?;
+    fn on(parts: Parts, mut ground: Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
+        let group = group::create(&ground.limits);
+        if let Some(group) = &group {
+            removals::note_group(shadow.root(), group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
+        }
+        ground.group.clone_from(&group);
+        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        let facts = parts.view.facts(parts.spec.clone(), parts.home.clone());
+        let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
+        let facts = Arc::new(Facts { reach, ..facts });
         let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
-        Ok(LinuxSession { parts, ground, warm: tokio::sync::Mutex::default(), state })
+        Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,7 +137,7 @@ impl LinuxSession {
     /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
     pub(super) async fn stand_ready(&self) {
         let mut warm = self.warm.lock().await;
-        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground).await {
+        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
             warm.waiting = Some(waiting);
         }
     }
@@ -192,7 +215,7 @@ impl LinuxSession {
         loop {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
-            let tried = match warm.ready(&self.parts.wall, &self.ground).await {
+            let tried = match warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
                 Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
@@ -262,45 +285,55 @@ impl SandboxSession for LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
+        if self.parts.level < Level::L3 && !command.network.is_empty() {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(SandboxError { step: "network".into(), why, hint });
+        }
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
-        let mut outcome = Outcome { duration: begun.elapsed(), hidden, stopped: ended.stopped, ..Outcome::default() };
-        match ended.report {
-            Some(Report::Exited(code)) if ended.stopped.is_none() => outcome.exit = Some(code),
-            Some(Report::Signalled(signal)) if ended.stopped.is_none() => outcome.signal = Some(signal),
-            Some(Report::Processes) => {
-                outcome.signal = Some(9);
-                let most = self.parts.spec.processes;
-                sink.output(format!("\n[ended: more than {most} processes and threads]\n").as_bytes());
-            }
-            Some(Report::Shadow) => {
-                outcome.signal = Some(9);
-                let most = self.parts.spec.shadow_size >> 20;
-                sink.output(format!("\n[ended: commands left more than {most} MiB in the shadow]\n").as_bytes());
-            }
-            Some(Report::Disk) => {
-                outcome.signal = Some(9);
-                sink.output(b"\n[ended: the disk that holds the shadow is nearly full]\n");
-            }
-            Some(Report::Memory) => {
-                outcome.signal = Some(9);
-                outcome.stopped = Some(Stopped::Memory);
-            }
-            None if ended.lost && ended.stopped.is_none() => {
-                outcome.signal = Some(9);
-                sink.output(b"\n[ended: the process that keeps its walls was ended from outside]\n");
-            }
-            _ => outcome.signal = Some(9),
-        }
+        let facts = match command.network.is_empty() {
+            true => self.facts.clone(),
+            false => Arc::new(Facts { reach: Reach::Hosts, ..Facts::clone(&self.facts) }),
+        };
+        let mut outcome = Outcome { duration: begun.elapsed(), hidden, facts, reached: ended.reached, ..Outcome::default() };
+        let own = |stopped: Stopped| (None, Some(9), Some(stopped));
+        (outcome.exit, outcome.signal, outcome.stopped) = match (ended.stopped, ended.report) {
+            (Some(stopped), _) => own(stopped),
+            (None, Some(Report::Exited(code))) => (Some(code), None, None),
+            (None, Some(Report::Signalled(signal))) => (None, Some(signal), None),
+            (None, Some(Report::Memory)) => own(Stopped::Memory),
+            (None, Some(Report::Cpu)) => own(Stopped::Cpu),
+            (None, Some(Report::Processes)) => own(Stopped::Processes),
+            (None, Some(Report::Shadow)) => own(Stopped::Shadow),
+            (None, Some(Report::Disk)) => own(Stopped::Disk),
+            (None, _) => own(Stopped::Walls),
+        };
         (outcome.changed, outcome.git) = self.changed().await?;
         self.make_ready().await;
         Ok(outcome)
+    }
+
+    fn packages(&self) -> Option<PathBuf> {
+        match &self.state().shadow {
+            OnDisk::Overlay(overlay) => overlay.has_packages().then(|| overlay.root().to_owned()),
+            OnDisk::Copy(..) => None,
+        }
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
         let state = self.state.clone();
         let look = move || state.lock().unwrap_or_else(PoisonError::into_inner).shadow.written(&paths, most);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    async fn unseen(&self, program: &str) -> Option<String> {
+        let Parts { variables, view, spec, .. } = &self.parts;
+        unseen::program(program, variables, view, &spec.folder).map(|path| path.display().to_string())
+    }
+
+    fn spills(&self) -> Arc<dyn Spills> {
+        Arc::new(Unnamed(self.state().shadow.root().to_owned()))
     }
 
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
@@ -313,7 +346,12 @@ impl SandboxSession for LinuxSession {
 
 impl Warm {
     /// A keeper and a process 1 that waits for its plan, made now where none does.
-    async fn ready(&mut self, wall: &(PathBuf, Vec<&'static str>), ground: &[u8]) -> Result<(&mut Keeper, Waiting), Unrun> {
+    async fn ready(
+        &mut self,
+        wall: &(PathBuf, Vec<&'static str>),
+        ground: &[u8],
+        group: Option<&Path>,
+    ) -> Result<(&mut Keeper, Waiting), Unrun> {
         if self.waiting.is_none()
             && let Some(keeper) = &mut self.keeper
             && !keeper.settle().await
@@ -322,7 +360,7 @@ impl Warm {
         }
         let keeper = match &mut self.keeper {
             Some(keeper) => keeper,
-            none => none.insert(Keeper::start(wall, ground).await?),
+            none => none.insert(Keeper::start(wall, ground, group).await?),
         };
         let waiting = match self.waiting.take() {
             Some(waiting) => waiting,

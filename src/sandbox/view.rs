@@ -15,9 +15,9 @@ use std::{
 
 use super::{
     environment::{self, Variables},
-    git,
+    git, managers, packages,
 };
-use crate::seams::{SandboxError, SandboxSpec};
+use crate::seams::{Facts, Reach, SandboxError, SandboxSpec};
 
 /// Toolchains, package caches and their like below the home. Never a folder that also holds credentials: of cargo, npm and
 /// maven only the parts.
@@ -71,6 +71,19 @@ pub(super) struct View {
     pub copies: Vec<(PathBuf, String)>,
     pub replaced: Vec<(PathBuf, String)>,
     pub masked: Vec<PathBuf>,
+    /// Caches of package managers, there or not: what commands fetch lies over them.
+    pub caches: Vec<PathBuf>,
+}
+
+impl View {
+    /// What there is to know about these walls. Sockets that other programs make later are not in it.
+    pub(super) fn facts(&self, spec: SandboxSpec, home: PathBuf) -> Facts {
+        let rebuilt = self.copies.iter().chain(&self.replaced).map(|(path, _)| path.clone()).collect();
+        let mut masked = self.masked.clone();
+        masked.extend(sockets(self, &spec.folder));
+        let (covered, shown) = (self.covered.clone(), self.shown.clone());
+        Facts { spec, home, covered, shown, rebuilt, masked, reach: Reach::Loopback }
+    }
 }
 
 /// Computes the view. `hidden` are the server's own folders (shadows, journal, policy).
@@ -96,6 +109,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let covered = outermost(private);
     let is_covered = |path: &Path| covered.iter().any(|cover| path.starts_with(cover));
 
+    let programs = environment::programs(variables, &spec.folder);
     let mut shown: Vec<PathBuf> = TOOLS.iter().map(|tool| home.join(tool)).collect();
     shown.extend(["bin", "registry", "git"].map(|part| cargo.join(part)));
     shown.extend(
@@ -104,7 +118,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
             .filter_map(|name| variables.get(*name))
             .map(PathBuf::from),
     );
-    shown.extend(environment::programs(variables, &spec.folder).split(':').map(PathBuf::from));
+    shown.extend(programs.split(':').map(PathBuf::from));
     shown.extend(spec.home_read.iter().filter_map(|path| below(home, path)));
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
@@ -112,6 +126,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let tools = outermost(shown.clone());
     shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
+    replaced.extend(managers::replaced(&programs, home));
     replaced.extend(git::configs_above(&spec.folder));
     if let Some(work_tree) = git::linked(&spec.folder) {
         shown.push(work_tree.common.clone());
@@ -121,6 +136,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
 
     let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
     Ok(View {
+        caches: packages::caches(home, &cargo).into_iter().filter(|path| is_covered(path)).collect(),
         copies: copies(home, &cargo).into_iter().filter(|(path, _)| is_covered(path)).collect(),
         replaced,
         covered,
@@ -175,27 +191,8 @@ fn copies(home: &Path, cargo: &Path) -> Vec<(PathBuf, String)> {
     if let Ok(text) = fs::read_to_string(home.join(".gitconfig")) {
         copies.push((home.join(".gitconfig"), git::rebuilt(&text)));
     }
-    let config = ["config.toml", "config"].iter().find_map(|name| fs::read_to_string(cargo.join(name)).ok());
-    // The folder must exist in any case: cargo writes its locks there.
-    copies.push((cargo.join("config.toml"), config.map(|text| cargo_config(&text)).unwrap_or_default()));
+    copies.extend(managers::copies(home, cargo));
     copies
-}
-
-/// Cargo's configuration with nothing but what a build without network needs: where crates come from, how targets link.
-fn cargo_config(text: &str) -> String {
-    let Ok(mut config) = text.parse::<toml::Table>() else { return String::new() };
-    config.retain(|key, _| matches!(key, "source" | "build" | "target" | "net" | "profile" | "patch" | "unstable"));
-    if let Some(net) = config.get_mut("net").and_then(toml::Value::as_table_mut) {
-        net.retain(|key, _| key == "offline");
-    }
-    let sources = config.get_mut("source").and_then(toml::Value::as_table_mut);
-    for source in sources.into_iter().flat_map(|table| table.iter_mut()).filter_map(|(_, value)| value.as_table_mut()) {
-        source.retain(|key, value| {
-            matches!(key, "replace-with" | "directory" | "local-registry" | "registry" | "git" | "branch" | "tag" | "rev")
-                && !value.as_str().is_some_and(|text| text.contains('@'))
-        });
-    }
-    toml::to_string(&config).unwrap_or_default()
 }
 
 /// System-wide configuration that may hold credentials, rebuilt.

@@ -1,15 +1,20 @@
 //! Walls for commands. A session object, so that walls can stay warm between the commands of a task.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
+use super::{Facts, NoSpills, Reached, Spills};
 use crate::{path::WsPath, policy::RunSettings};
 
 pub use crate::policy::{Level, NetTerms};
 
 /// What a session of commands may have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SandboxSpec {
     /// The workspace folder, canonical. Commands see a shadow of it at this very path.
     pub folder: PathBuf,
@@ -19,13 +24,18 @@ pub struct SandboxSpec {
     pub home_read: Vec<String>,
     /// Bytes; 0 is no limit of ours.
     pub memory: u64,
+    /// Processes and threads of one command.
     pub processes: u64,
+    /// Processor time of one command, all of its processes together, seconds.
+    pub cpu: u64,
     /// Largest file a command may write, bytes.
     pub file_size: u64,
     /// Size of the private `/tmp`, bytes.
     pub tmp_size: u64,
     /// What the session's commands together may leave in the shadow, bytes.
     pub shadow_size: u64,
+    /// What another session's commands fetched ([`SandboxSession::packages`]): these find it in the package caches, read-only.
+    pub packages: Option<PathBuf>,
     /// What the user's policy says of connections beyond the hosts that a command names.
     pub net: NetTerms,
 }
@@ -40,9 +50,11 @@ impl SandboxSpec {
             home_read: run.home_read.clone(),
             memory: run.memory_mb * MIB,
             processes: run.processes,
+            cpu: run.cpu_s,
             file_size: run.file_mb * MIB,
             tmp_size: run.tmp_mb * MIB,
             shadow_size: run.shadow_mb * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }
@@ -111,10 +123,21 @@ pub enum ConnectionNews {
 /// Why a command was ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
+    /// Its time.
     Timeout,
+    /// Its processor time.
+    Cpu,
     Cancelled,
     /// The memory limit.
     Memory,
+    /// The limit of processes and threads.
+    Processes,
+    /// The limit of what commands may leave in the shadow.
+    Shadow,
+    /// The disk that holds the shadow is nearly full.
+    Disk,
+    /// The process that keeps its walls was ended from outside.
+    Walls,
 }
 
 /// What became of a command.
@@ -132,6 +155,10 @@ pub struct Outcome {
     pub git: bool,
     /// Secret files that were hidden while it ran.
     pub hidden: Vec<String>,
+    /// What its walls are.
+    pub facts: Arc<Facts>,
+    /// Bounds that it came to, and that did not end it.
+    pub reached: Vec<Reached>,
 }
 
 /// What commands left at a path of [`Outcome::changed`].
@@ -167,6 +194,15 @@ pub struct SandboxError {
     pub hint: String,
 }
 
+/// What a package manager's name stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// Each an exact `host:port`; never empty.
+    pub hosts: Vec<String>,
+    /// What may be missing; a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// Receives a command's output (stdout and stderr in the order they came) as it comes. Must not block.
 pub trait OutputSink: Send {
     /// A piece of output: raw bytes.
@@ -181,6 +217,16 @@ pub trait OutputSink: Send {
 pub trait Sandbox: Send + Sync {
     /// The level this machine reaches, proved by a real probe (cached), with what is missing for a higher one.
     async fn level(&self) -> (Level, String);
+
+    /// The hosts that a name of [`crate::policy::REGISTRIES`] stands for, by the package manager's own configuration; nothing of
+    /// the workspace `folder` counts.
+    ///
+    /// # Errors
+    /// Why they cannot be told, and how to name them instead.
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let _ = folder;
+        Err(format!("the hosts of {name} cannot be told here. Name them as host:port"))
+    }
 
     /// Opens a session: a shadow of the folder in which commands run one after the other.
     ///
@@ -208,6 +254,12 @@ pub trait SandboxSession: Send + Sync {
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError>;
 
+    /// Where that lies which commands with network put into package caches, once there was such a command; for
+    /// [`SandboxSpec::packages`] of a session that ends before this one. What it holds is the commands' word.
+    fn packages(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// What commands left at these paths of [`Outcome::changed`], in their order; contents of files up to `most` bytes.
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written>;
 
@@ -216,4 +268,14 @@ pub trait SandboxSession: Send + Sync {
     /// # Errors
     /// [`SandboxError`] when the shadow's folders cannot be written; later commands may see the changes twice.
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError>;
+
+    /// Where a program that the shell did not find stands on the machine, when it is the walls that keep it from being found.
+    async fn unseen(&self, _program: &str) -> Option<String> {
+        None
+    }
+
+    /// Room for long outputs of this session's commands.
+    fn spills(&self) -> Arc<dyn Spills> {
+        Arc::new(NoSpills)
+    }
 }

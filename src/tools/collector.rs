@@ -1,110 +1,168 @@
-//! What comes out of a command while it runs: its output, kept at both ends and shown live, and news of its connections.
+//! A command's output as it comes: shown live, cleaned, and kept: start and end in memory, all of it in a file of the session.
+
+use std::{fmt::Write as _, sync::Arc};
 
 use serde_json::json;
 
-use super::{Context, terminal};
+use super::{
+    Context,
+    connections::Connections,
+    kept::{Kept, Writing},
+    terminal::Cleaner,
+};
 use crate::{
-    event::{CallId, Event},
-    seams::{Connection, ConnectionNews, Editor, OutputSink, Update, UpdateKind},
+    event::CallId,
+    seams::{Connection, Editor, OutputSink, Spills, Update, UpdateKind},
 };
 
-/// What is kept of an output: so much from its start, and so much from its end.
-const KEEP: usize = 1024 * 1024;
+/// What is kept in memory of the start, and of the end; bytes. Shorter outputs need no file.
+const KEEP: usize = 64 << 10;
+/// The largest file of one output, bytes; of what follows the end is kept.
+const LARGEST: u64 = 64 << 20;
 /// Most bytes of one command that are shown live.
-const LIVE: usize = 256 * 1024;
-/// Most sentences about connections.
-const CLOSED: usize = 12;
+const LIVE: u64 = 256 << 10;
 
-/// Keeps the start and the end of an output and shows it as it comes; notes what became of connections.
+/// Collects one command's output.
 pub(super) struct Collector<'a> {
     editor: &'a dyn Editor,
     call: &'a CallId,
-    record: &'a (dyn Fn(Event) + Sync),
-    /// What did not come through: each sentence once, in the order of the first.
-    closed: Vec<String>,
-    head: Vec<u8>,
-    /// The latest bytes after the head; at most twice `KEEP` long between cuts.
-    tail: Vec<u8>,
-    total: usize,
+    spills: Arc<dyn Spills>,
+    connections: Connections<'a>,
+    live: Cleaner,
+    cleaner: Cleaner,
+    head: String,
+    /// The latest text after the head; at most twice `KEEP` long between cuts.
+    tail: String,
+    /// Bytes as they came.
+    total: u64,
+    /// Bytes of text.
+    length: u64,
+    spill: Spill,
+}
+
+/// Where the whole of a long output goes.
+enum Spill {
+    /// Nowhere yet.
+    Short,
+    Into(Writing),
+    /// It could not be written.
+    Failed,
+}
+
+/// An output that has ended.
+pub(super) struct Collected {
+    /// Bytes as they came.
+    pub total: u64,
+    /// The text; of a long one start and end, with a line between them that says so.
+    pub text: String,
+    /// All of a long one.
+    pub whole: Option<Kept>,
+    /// Bytes that nobody can page through.
+    pub lost: u64,
+    /// Why connections did not come through, a sentence each.
+    pub closed: Vec<String>,
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(cx: &Context<'a>) -> Self {
-        let (editor, call, record) = (cx.editor, cx.call, cx.record);
-        Collector { editor, call, record, closed: Vec::new(), head: Vec::new(), tail: Vec::new(), total: 0 }
-    }
-
-    /// Bytes in all.
-    pub(super) fn total(&self) -> usize {
-        self.total
-    }
-
-    /// Why connections did not come through, a sentence each.
-    pub(super) fn closed(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.closed)
-    }
-
-    /// The kept text and the number of bytes that were dropped between its start and its end.
-    pub(super) fn finish(mut self) -> (String, usize) {
-        let cut = self.tail.len().saturating_sub(KEEP);
-        self.tail.drain(..cut);
-        let dropped = self.total - self.head.len() - self.tail.len();
-        if dropped == 0 {
-            self.head.append(&mut self.tail);
-            return (terminal::clean(&self.head), 0);
+    pub(super) fn new(cx: &Context<'a>, spills: Arc<dyn Spills>) -> Self {
+        let connections = Connections { record: cx.record, closed: Vec::new() };
+        let (live, cleaner) = Default::default();
+        let (head, tail) = Default::default();
+        Collector {
+            editor: cx.editor,
+            call: cx.call,
+            spills,
+            connections,
+            live,
+            cleaner,
+            head,
+            tail,
+            total: 0,
+            length: 0,
+            spill: Spill::Short,
         }
-        (
-            format!("{}\n[{dropped} bytes were dropped here]\n{}", terminal::clean(&self.head), terminal::clean(&self.tail)),
-            dropped,
-        )
+    }
+
+    /// The output, complete.
+    pub(super) fn finish(mut self) -> Collected {
+        let mut rest = String::new();
+        self.cleaner.flush(&mut rest);
+        self.keep(&rest);
+        let total = self.total;
+        let hidden = self.length - (self.head.len() + self.tail.len()) as u64;
+        let (whole, lost) = match self.spill {
+            Spill::Short => (None, 0),
+            Spill::Into(file) => {
+                let lost = file.missed().saturating_sub(self.tail.len() as u64);
+                let at = self.tail.len() - file.missed().min(self.tail.len() as u64) as usize;
+                let end = &self.tail[self.tail.ceil_char_boundary(at)..];
+                let between = if lost > 0 { format!("\n[{lost} bytes were dropped here]\n") } else { String::new() };
+                (file.end(&between, end), lost)
+            }
+            Spill::Failed => (None, hidden),
+        };
+        let mut text = self.head;
+        if hidden > 0 {
+            let _ = write!(text, "\n[{hidden} bytes are not shown here]\n");
+        }
+        text.push_str(&self.tail);
+        let lost = if whole.is_none() { hidden } else { lost };
+        Collected { total, text, whole, lost, closed: self.connections.closed }
+    }
+
+    fn keep(&mut self, text: &str) {
+        self.length += text.len() as u64;
+        let room = KEEP - self.head.len().min(KEEP);
+        let (first, rest) = text.split_at(text.floor_char_boundary(room));
+        // Once something came after it, the head is complete.
+        let (first, rest) = if self.tail.is_empty() { (first, rest) } else { ("", text) };
+        self.head.push_str(first);
+        if rest.is_empty() {
+            return;
+        }
+        if let Spill::Short = self.spill {
+            let begun = self.spills.create().map(|file| Writing::new(file, LARGEST));
+            self.spill = begun.and_then(|mut file| file.add(&self.head).map(|()| file)).map_or(Spill::Failed, Spill::Into);
+        }
+        if let Spill::Into(file) = &mut self.spill
+            && file.add(rest).is_err()
+        {
+            self.spill = Spill::Failed;
+        }
+        self.tail.push_str(rest);
+        if self.tail.len() > 2 * KEEP {
+            let cut = self.tail.ceil_char_boundary(self.tail.len() - KEEP);
+            self.tail.drain(..cut);
+        }
+    }
+
+    fn show(&mut self, bytes: &[u8]) {
+        let room = LIVE.saturating_sub(self.total).min(bytes.len() as u64) as usize;
+        if room == 0 {
+            return;
+        }
+        let mut text = String::new();
+        self.live.push(&bytes[..room], &mut text);
+        self.live.flush(&mut text);
+        if self.total + room as u64 >= LIVE {
+            text.push_str("\n[the rest is not shown live]\n");
+        }
+        if !text.is_empty() {
+            self.editor.show(Update { kind: UpdateKind::ToolOutput, data: json!({"call": self.call, "text": text}) });
+        }
     }
 }
 
 impl OutputSink for Collector<'_> {
     fn output(&mut self, bytes: &[u8]) {
-        if self.total < LIVE {
-            let text = terminal::clean(bytes);
-            self.editor.show(Update { kind: UpdateKind::ToolOutput, data: json!({"call": self.call, "text": text}) });
-        }
-        self.total += bytes.len();
-        let room = (KEEP - self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(&bytes[..room]);
-        self.tail.extend_from_slice(&bytes[room..]);
-        if self.tail.len() > 2 * KEEP {
-            self.tail.drain(..self.tail.len() - KEEP);
-        }
+        self.show(bytes);
+        self.total += bytes.len() as u64;
+        let mut text = String::new();
+        self.cleaner.push(bytes, &mut text);
+        self.keep(&text);
     }
 
     fn connection(&mut self, connection: &Connection) {
-        (self.record)(on_record(connection));
-        let why = match &connection.news {
-            ConnectionNews::Refused(why) | ConnectionNews::Failed(why) => why.clone(),
-            ConnectionNews::Closed { why: Some(why), .. } => {
-                format!("the connection to {}:{} was ended: {why}", connection.host, connection.port)
-            }
-            ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
-        };
-        if self.closed.len() < CLOSED && !self.closed.contains(&why) {
-            self.closed.push(why);
-        }
-    }
-}
-
-/// What the journal says of a connection.
-fn on_record(connection: &Connection) -> Event {
-    let Connection { number, host, port, news } = connection.clone();
-    let decided = |allowed: bool, address: Option<String>, why: Option<String>| Event::NetConnect {
-        host: host.clone(),
-        port,
-        allowed,
-        connection: number,
-        address,
-        why,
-    };
-    match news {
-        ConnectionNews::Refused(why) => decided(false, None, Some(why)),
-        ConnectionNews::Failed(why) => decided(true, None, Some(why)),
-        ConnectionNews::Opened(address) => decided(true, Some(address), None),
-        ConnectionNews::Closed { sent, received, why } => Event::NetClose { connection: number, host, port, sent, received, why },
+        self.connections.heard(connection);
     }
 }

@@ -6,13 +6,16 @@
 
 mod ask_user;
 mod collector;
+mod connections;
 mod context;
+pub mod denial;
 mod diagnostics;
 mod edit_file;
 mod editor;
 mod file_op;
 mod finish;
 mod git;
+mod kept;
 mod lenient;
 mod list_files;
 pub mod matching;

@@ -4,46 +4,52 @@ use std::{
     collections::VecDeque,
     fmt::Write as _,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Effect, Tool, ToolResult, lenient};
+use super::{Context, Effect, Tool, ToolResult, kept::Kept, lenient};
 use crate::policy::Action;
 
 /// Most bytes and lines of one page.
 const BYTES: usize = 24 * 1024;
 const LINES: usize = 400;
-/// How many outputs are kept.
+/// Others get their turn after so many lines.
+const BREATH: u64 = 4096;
+/// How many outputs are kept, and how many bytes of them in files.
 const KEPT: usize = 8;
+const ON_DISK: u64 = 128 << 20;
 
 /// The outputs of a task's latest long commands.
 #[derive(Default)]
-pub struct Outputs(Mutex<Kept>);
+pub struct Outputs(Mutex<Latest>);
 
 #[derive(Default)]
-struct Kept {
+struct Latest {
     /// Outputs so far, those that are gone included.
     count: usize,
     /// Id and text, the latest last.
-    latest: VecDeque<(String, Arc<str>)>,
+    latest: VecDeque<(String, Arc<Kept>)>,
 }
 
 impl Outputs {
     /// Keeps an output and returns the id by which `output` finds it.
-    pub(super) fn keep(&self, text: String) -> String {
+    pub(super) fn keep(&self, text: Kept) -> String {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.count += 1;
         let id = format!("o{}", kept.count);
-        kept.latest.push_back((id.clone(), text.into()));
-        if kept.latest.len() > KEPT {
+        kept.latest.push_back((id.clone(), Arc::new(text)));
+        while kept.latest.len() > KEPT
+            || kept.latest.len() > 1 && kept.latest.iter().map(|(_, text)| text.on_disk()).sum::<u64>() > ON_DISK
+        {
             kept.latest.pop_front();
         }
         id
     }
 
-    fn find(&self, id: &str) -> Result<Arc<str>, String> {
+    fn find(&self, id: &str) -> Result<Arc<Kept>, String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.latest.iter().find(|(other, _)| other == id).map(|(_, text)| text.clone()).ok_or_else(|| {
             let ids: Vec<&str> = kept.latest.iter().map(|(id, _)| id.as_str()).collect();
@@ -85,23 +91,32 @@ impl Tool for Output {
 
     async fn run(&self, cx: &Context<'_>) -> Result<ToolResult, ToolResult> {
         let text = cx.outputs.find(&self.id).map_err(ToolResult::error)?;
-        let total = text.lines().count();
-        let start = self.start_line.unwrap_or(1).max(1) as usize;
-        let end = self.end_line.map_or(total, |end| (end as usize).min(total));
+        let total = text.lines();
+        let start = self.start_line.unwrap_or(1).max(1);
+        let end = self.end_line.map_or(total, |end| end.min(total));
         if start > total {
             return Err(ToolResult::error(format!("{} has {total} lines; line {start} is beyond its end", self.id)));
         }
         let pattern = self.pattern.as_deref().unwrap_or_default().to_lowercase();
         let mut out = format!("{}: {total} lines\n", self.id);
         let mut shown = 0;
-        let lines = text.lines().enumerate().skip(start - 1).take((end + 1).saturating_sub(start));
-        for (index, line) in lines.filter(|(_, line)| pattern.is_empty() || line.to_lowercase().contains(&pattern)) {
+        let mut lines = text.from(start - 1);
+        for number in start..=end {
+            if number % BREATH == 0 {
+                breath().await;
+            }
+            let line =
+                lines.next().map_err(|error| ToolResult::error(format!("{} cannot be read any more: {error}", self.id)))?;
+            let Some(line) = line.filter(|_| !cx.cancel.is_cancelled()) else { break };
+            if !pattern.is_empty() && !line.to_lowercase().contains(&pattern) {
+                continue;
+            }
             if shown == LINES || out.len() > BYTES {
-                let _ = write!(out, "[cut; go on with start_line {}]", index + 1);
+                let _ = write!(out, "[cut; go on with start_line {number}]");
                 return Ok(ToolResult::ok(out));
             }
-            let line = line.char_indices().nth(2000).map_or(line, |(cut, _)| &line[..cut]);
-            let _ = writeln!(out, "{}|{line}", index + 1);
+            let line = line.char_indices().nth(2000).map_or(line.as_str(), |(cut, _)| &line[..cut]);
+            let _ = writeln!(out, "{number}|{line}");
             shown += 1;
         }
         if shown == 0 {
@@ -109,4 +124,17 @@ impl Tool for Output {
         }
         Ok(ToolResult::ok(out))
     }
+}
+
+/// Lets others have their turn.
+async fn breath() {
+    let mut breathed = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut breathed, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use super::{
     Context, Effect, Tool, ToolResult,
-    collector::Collector,
+    collector::{Collected, Collector},
+    denial,
+    kept::Kept,
     lenient,
     merge::{self, some},
     terminal,
@@ -16,7 +18,7 @@ use crate::{
     event::ToolCallStatus,
     path::WsPath,
     policy::{Action, host_and_port, host_of_address},
-    seams::{Command, Outcome, Stopped},
+    seams::{Command, Outcome, SandboxError, Stopped},
 };
 
 /// What the model sees of an output: its start and its end.
@@ -39,7 +41,7 @@ pub(super) struct Run {
     #[serde(default, alias = "timeout", deserialize_with = "lenient::number")]
     timeout_s: Option<u64>,
     #[serde(default, deserialize_with = "lenient::sentences")]
-    #[schemars(description = "host:port each; asks the user")]
+    #[schemars(description = "host:port each, or one of the policy's `registries`; asks the user")]
     network: Vec<String>,
 }
 
@@ -65,6 +67,10 @@ impl Tool for Run {
         Effect::Runs
     }
 
+    fn network(&mut self) -> Option<&mut Vec<String>> {
+        Some(&mut self.network)
+    }
+
     fn refusal(&self) -> Option<String> {
         if self.command.trim().is_empty() {
             return Some("command is empty".into());
@@ -83,21 +89,19 @@ impl Tool for Run {
         };
         let began = cx.workspace.moment().await?;
         let shadow = cx.workspace.shadow().await?;
-        let mut collector = Collector::new(cx);
+        let spills = cx.shell.spills().await.map_err(|error| unrun(&error))?;
+        let mut collector = Collector::new(cx, spills);
         let ended = cx.shell.run(command, &shadow, &mut collector, cx.cancel).await;
-        let outcome = ended.map_err(|error| {
-            let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
-            ToolResult::error(format!(
-                "{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"
-            ))
-        })?;
+        let outcome = ended.map_err(|error| unrun(&error))?;
+        let collected = collector.finish();
+        let reasons = cx.shell.explained(&self.command, &collected.text, &outcome).await;
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {
             Some(Stopped::Cancelled) => String::new(),
             _ => merge::propose(cx, began, outcome.changed.clone()).await,
         };
         let piped = ends_in_pipe(&self.command);
-        let mut text = report(&outcome, &changes, piped, timeout, collector, cx);
+        let mut text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
         if let Some(words) = cx.shell.untold_differences().await {
             let _ = write!(text, "\n[{words}]");
         }
@@ -108,6 +112,12 @@ impl Tool for Run {
         };
         Ok(ToolResult { status, text })
     }
+}
+
+/// Why no command ran, for the model and through it for the user.
+fn unrun(error: &SandboxError) -> ToolResult {
+    let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
+    ToolResult::error(format!("{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"))
 }
 
 impl Run {
@@ -130,33 +140,35 @@ impl Run {
 fn report(
     outcome: &Outcome,
     changes: &str,
+    reasons: Option<String>,
     piped: bool,
     timeout: Duration,
-    mut collector: Collector<'_>,
+    collected: Collected,
     cx: &Context<'_>,
 ) -> String {
     let mut out = match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Timeout), ..) if timeout < cx.longest => {
             format!("ended by the time limit of {} s; timeout_s sets it, up to {}", timeout.as_secs(), cx.longest.as_secs())
         }
-        (Some(Stopped::Timeout), ..) => format!("ended by the time limit of {} s", timeout.as_secs()),
-        (Some(Stopped::Cancelled), ..) => "cancelled by the user".to_owned(),
-        (Some(Stopped::Memory), ..) => "ended by the memory limit".to_owned(),
+        (Some(Stopped::Timeout), ..) => {
+            format!("ended by the time limit of {} s, the longest ([run] max_timeout_s in policy.toml)", timeout.as_secs())
+        }
+        (Some(_), ..) => denial::ended(outcome).unwrap_or_default(),
         (None, Some(0), _) if piped => "exit code 0 of the last command in the pipe".to_owned(),
         (None, Some(code), _) => format!("exit code {code}"),
         (None, None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None, None) => "ended without an exit code".to_owned(),
     };
     let _ = writeln!(out, " ({:.1} s)", outcome.duration.as_secs_f64());
-    let (total, closed) = (collector.total(), collector.closed());
-    let (text, dropped) = collector.finish();
+    let Collected { total, text, whole, lost, closed } = collected;
     let (first, between, last) = terminal::ends(&text, HEAD, TAIL);
     out.push_str(first);
-    let between = between.map(|(lines, _)| lines);
-    if let Some(lines) = between {
+    if let Some((lines, _)) = between {
+        let shown = lines_of(first) + lines_of(last);
+        let lines = whole.as_ref().map_or(lines as u64, |whole| whole.lines().saturating_sub(shown));
         let last = last.to_owned();
-        let id = cx.outputs.keep(text);
-        let lost = if dropped > 0 { format!(", {dropped} bytes of the middle are lost") } else { String::new() };
+        let id = cx.outputs.keep(whole.unwrap_or_else(|| Kept::text(text)));
+        let lost = if lost > 0 { format!(", {lost} bytes of the middle are lost") } else { String::new() };
         let _ = write!(
             out,
             "\n[{lines} lines left out of {total} bytes in all{lost}; output {{\"id\": \"{id}\"}} shows them]\n{last}"
@@ -165,6 +177,9 @@ fn report(
         out.push_str("(no output)");
     }
     out.push_str(changes);
+    if let Some(reasons) = &reasons {
+        let _ = write!(out, "\n[refused by the walls]\n{reasons}");
+    }
     if !closed.is_empty() {
         let _ = write!(out, "\n[network: {}; there is no other way out]", closed.join("; "));
     }
@@ -181,6 +196,10 @@ fn report(
         }
     }
     out
+}
+
+fn lines_of(text: &str) -> u64 {
+    text.lines().count() as u64
 }
 
 /// Whether the command ends with a pipe, whose exit code says nothing about its start. Where quotes do not tell for sure, the

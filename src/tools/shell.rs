@@ -8,9 +8,10 @@ use std::{
 use futures_util::lock::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::denial;
 use crate::{
     path::WsPath,
-    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Written},
+    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Written},
 };
 
 /// Runs a task's commands, one after the other.
@@ -62,6 +63,33 @@ impl Shell {
             none => none.insert(self.sandbox.open(self.spec.clone()).await?),
         };
         session.run(command, shadow, sink, cancel).await
+    }
+
+    /// Where the package caches lie that commands with network wrote to, if there was such a command; see
+    /// [`SandboxSpec::packages`].
+    pub async fn packages(&self) -> Option<std::path::PathBuf> {
+        self.session.lock().await.as_ref()?.packages()
+    }
+
+    /// Room for the session's long outputs; opens the session where it is not open yet.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the walls cannot be had.
+    pub(super) async fn spills(&self) -> Result<Arc<dyn Spills>, SandboxError> {
+        let mut open = self.session.lock().await;
+        let session = match &mut *open {
+            Some(session) => session,
+            none => none.insert(self.sandbox.open(self.spec.clone()).await?),
+        };
+        Ok(session.spills())
+    }
+
+    /// Why a command failed, where a wall or a limit is the cause.
+    pub async fn explained(&self, command: &str, output: &str, outcome: &Outcome) -> Option<String> {
+        match &*self.session.lock().await {
+            Some(session) => denial::of_session(&**session, command, output, outcome).await,
+            None => None,
+        }
     }
 
     /// Of the paths that stand changed in the shadow now, those that commands wrote to since this was asked last.

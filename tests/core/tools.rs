@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign::{
     event::{Event, ToolCallStatus},
-    seams::{Found, Outcome, Stopped},
+    seams::{Facts, Found, Outcome, SandboxSpec, Stopped},
     tools::{Mode, Registry},
 };
 use serde_json::{Value, json};
@@ -159,26 +159,67 @@ fn output_is_cleaned_and_its_middle_can_be_paged() {
 }
 
 #[test]
-fn a_flood_of_output_is_bounded_and_its_loss_told() {
-    let flood = vec![b'x'; 5 * 1024 * 1024];
-    let (_, text) = run(&flood, exit(0));
-    assert!(text.len() < 17 * 1024, "{}", text.len());
+fn a_flood_of_output_is_bounded_and_paged_through() {
+    let flood: String = (1..=60_000).map(|n| format!("line {n}\n")).collect();
+    let page = |start: u32| call("output", json!({"id": "o1", "start_line": start, "end_line": start + 1}));
+    let found = call("output", json!({"id": "o1", "pattern": "line 5432", "start_line": 2}));
+    let world = World::new([call("run", json!({"command": "it"})), page(1023), page(1024), page(30_000), found, finish()]);
+    world.walls.ends.lock().unwrap().insert("it".into(), (flood.clone().into_bytes(), exit(0)));
+    world.run();
+    let told: Vec<String> = world.log.results().into_iter().map(|(_, text)| text).collect();
+    assert!(told[0].len() < 17 * 1024, "{}", told[0].len());
     assert!(
-        text.contains("3145728 bytes of the middle are lost") && text.contains("5242880 bytes in all"),
+        told[0].contains(&format!("{} bytes in all; output", flood.len())) && told[0].ends_with("line 60000\n"),
         "{}",
-        &text[4000..5000]
+        told[0]
     );
+    let left: u64 = told[0].split(" lines left out").next().unwrap().rsplit('[').next().unwrap().parse().unwrap();
+    let shown = told[0].lines().filter(|line| line.starts_with("line ")).count() as u64;
+    assert_eq!(left + shown, 60_000);
+    assert_eq!(told[1], "o1: 60000 lines\n1023|line 1023\n1024|line 1024\n");
+    assert_eq!(told[2], "o1: 60000 lines\n1024|line 1024\n1025|line 1025\n");
+    assert_eq!(told[3], "o1: 60000 lines\n30000|line 30000\n30001|line 30001\n");
+    assert!(told[4].starts_with("o1: 60000 lines\n5432|line 5432\n54320|line 54320\n"), "{}", told[4]);
+}
+
+#[test]
+fn one_line_without_an_end_is_cut_for_its_reader() {
+    let (_, text) = run(&vec![b'x'; 5 << 20], exit(0));
+    assert!(text.len() < 17 * 1024 && text.contains("5242880 bytes in all; output"), "{}", text.len());
 }
 
 #[test]
 fn a_result_says_how_the_command_ended() {
     let ended = |outcome: Outcome| run(b"partial", outcome);
     let base = Outcome::default();
+    let spec = SandboxSpec { memory: 64 << 20, cpu: 7, processes: 9, shadow_size: 2 << 20, ..SandboxSpec::default() };
+    let limits = std::sync::Arc::new(Facts { spec, ..Facts::default() });
     for (outcome, status, part) in [
         (exit(1), ToolCallStatus::Error, "exit code 1 (1.5 s)\npartial"),
         (Outcome { signal: Some(11), ..base.clone() }, ToolCallStatus::Error, "ended by signal 11"),
         (Outcome { stopped: Some(Stopped::Timeout), ..base.clone() }, ToolCallStatus::Error, "time limit of 120 s"),
-        (Outcome { stopped: Some(Stopped::Memory), ..base.clone() }, ToolCallStatus::Error, "memory limit"),
+        (
+            Outcome { stopped: Some(Stopped::Memory), facts: limits.clone(), ..base.clone() },
+            ToolCallStatus::Error,
+            "memory limit of 64 MiB ([run] memory_mb in policy.toml)",
+        ),
+        (
+            Outcome { stopped: Some(Stopped::Cpu), facts: limits.clone(), ..base.clone() },
+            ToolCallStatus::Error,
+            "limit of 7 s of processor time ([run] cpu_s in policy.toml)",
+        ),
+        (
+            Outcome { stopped: Some(Stopped::Processes), facts: limits.clone(), ..base.clone() },
+            ToolCallStatus::Error,
+            "limit of 9 processes and threads ([run] processes",
+        ),
+        (
+            Outcome { stopped: Some(Stopped::Shadow), facts: limits, ..base.clone() },
+            ToolCallStatus::Error,
+            "in the shadow, 2 MiB ([run] shadow_mb",
+        ),
+        (Outcome { stopped: Some(Stopped::Disk), ..base.clone() }, ToolCallStatus::Error, "nearly full"),
+        (Outcome { stopped: Some(Stopped::Walls), ..base.clone() }, ToolCallStatus::Error, "keeps its walls"),
     ] {
         let (got, text) = ended(outcome);
         assert!(got == status && text.contains(part) && text.contains("partial"), "{text}");

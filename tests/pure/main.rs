@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod architecture;
+mod denial;
 #[path = "../support/dice.rs"]
 mod dice;
 mod matching;

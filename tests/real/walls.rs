@@ -8,22 +8,34 @@ mod bench;
 mod builds;
 #[path = "walls/cases.rs"]
 mod cases;
+#[path = "walls/denials.rs"]
+mod denials;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/faults.rs"]
 mod faults;
+#[path = "walls/fetching.rs"]
+mod fetching;
 #[path = "walls/files.rs"]
 mod files;
 #[path = "walls/keeper.rs"]
 mod keeper;
 #[path = "walls/levels.rs"]
 mod levels;
+#[path = "walls/limits.rs"]
+mod limits;
+#[path = "walls/managers.rs"]
+mod managers;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]
 mod network;
+#[path = "walls/output.rs"]
+mod output;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/projects.rs"]
+mod projects;
 #[path = "walls/proxy.rs"]
 mod proxy;
 #[path = "walls/proxy_caps.rs"]
@@ -36,6 +48,10 @@ mod refusals;
 mod secrets;
 #[path = "walls/shadows.rs"]
 mod shadows;
+#[path = "walls/stock.rs"]
+mod stock;
+#[path = "walls/survival.rs"]
+mod survival;
 #[path = "walls/users.rs"]
 mod users;
 #[path = "walls/weak.rs"]

@@ -14,6 +14,7 @@
 //! It owns what it touches of the operating system (files, processes), hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod bounds;
 mod confined;
 mod disk;
 mod ground;
@@ -23,11 +24,13 @@ mod landlock;
 mod loopback;
 mod mounts;
 mod overlay;
+mod packages;
 mod private;
 mod privileges;
 mod process_1;
 mod reaper;
 mod tree;
+mod usage;
 mod watcher;
 
 use std::{

@@ -93,6 +93,12 @@ fn threads_of_user() -> u64 {
     ours.filter_map(|entry| Some(fs::metadata(entry.path().join("task")).ok()?.nlink().saturating_sub(2))).sum()
 }
 
+/// When the kernel looks for a victim, in the group or on the whole machine, a command goes before the keeper and the user's
+/// editor. Where that cannot be said, nothing is lost.
+pub(super) fn offer_to_memory_killer() {
+    let _ = fs::write("/proc/self/oom_score_adj", "500");
+}
+
 fn kernel_is_at_least(major: u32, minor: u32) -> bool {
     let system = rustix::system::uname();
     let mut numbers = system

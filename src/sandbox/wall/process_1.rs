@@ -5,21 +5,25 @@ use std::{
     convert::Infallible,
     fs,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command, Stdio},
 };
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 
 use super::{
-    Failure, Step, channel,
+    Failure, Step,
+    bounds::Bounds,
+    channel,
     disk::Disk,
     hidden,
     landlock::{self, Rights},
     mounts,
     overlay::Layers,
+    packages::Packages,
     private, privileges, reaper, send,
     tree::Tree,
+    usage::Usage,
 };
 use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 
@@ -31,8 +35,10 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let Some(ground) = read_frame::<Ground>(&mut server).step("plan")? else { process::exit(0) };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let layers = Layers::open(&ground)?;
+    let packages = Packages::open(&ground)?;
     let covers = private::raise(&ground)?;
     privileges::limit(&ground.limits, ground.level)?;
+    privileges::offer_to_memory_killer();
     private::seal_proc()?;
     let overlay = layers.make()?;
 
@@ -40,10 +46,12 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     covers.still_stand()?;
     let shadow = overlay.mount(&plan)?;
     mounts::attach(&shadow, &ground.folder, "shadow of the workspace")?;
+    let (caches, fetched) = packages.mount(&plan)?;
     hidden::hide(&plan)?;
     privileges::drop_all(ground.level)?;
     let mut writable: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm", "/dev/pts"].map(Path::new).to_vec();
     writable.extend([ground.home.as_path(), ground.folder.as_path()]);
+    writable.extend(caches.iter().map(PathBuf::as_path));
     writable.retain(|path| path.is_dir());
     // The mounts decide what there is to be read.
     let rights = Rights { readable: &["/".into()], writable: &writable, devices: &private::devices() };
@@ -51,13 +59,14 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(overlay.into_upper(), ground.limits.shadow_size);
-    reaper::listen_to(&server, &ground.limits, disk, Tree::Namespace)?;
+    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
+    let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, Tree::Namespace));
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     // Not waited for by handle: process 1 reaps whatever ends.
     let command =
         command(&plan)?.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     send(&mut server, &Report::Started).step("start")?;
-    reaper::watch(server, command)
+    reaper::watch(server, command, &usage, bounds)
 }
 
 /// What follows would take the machine apart if root started this stage by hand: it must be process 1, in a user namespace

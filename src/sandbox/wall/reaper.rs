@@ -1,4 +1,4 @@
-//! What process 1 does while the command runs: reap, sample memory, and end everything when the server hangs up.
+//! What process 1 does while the command runs: reap, sample what it uses, and end everything when the server hangs up.
 
 use std::{
     fs,
@@ -15,8 +15,8 @@ use rustix::{
     process::{WaitOptions, wait},
 };
 
-use super::{Failure, Step, disk::Disk, send, tree::Tree};
-use crate::sandbox::plan::{Limits, Report};
+use super::{Failure, Step, bounds::Bounds, disk::Disk, send, tree::Tree, usage::Usage};
+use crate::sandbox::plan::Report;
 
 /// Between two looks at the memory; also the least time that strays get to finish after the command's end.
 const TICK: Duration = Duration::from_millis(40);
@@ -34,16 +34,15 @@ type Ended = Mutex<Option<(Report, u32)>>;
 static ENDED: Ended = Mutex::new(None);
 
 /// Starts the thread that listens to the server; before the command, so that a failure still means that nothing ran.
-pub(super) fn listen_to(server: &UnixStream, limits: &Limits, disk: Disk, tree: Tree) -> Result<(), Failure> {
+pub(super) fn listen_to(server: &UnixStream, usage: Usage, disk: Disk, bounds: Bounds) -> Result<(), Failure> {
     let listener = server.try_clone().step("start")?;
-    listener.set_read_timeout(Some(if tree == Tree::Namespace { TICK } else { SHORT })).step("start")?;
-    let limits = *limits;
-    thread::Builder::new().spawn(move || listen(listener, &ENDED, &limits, disk, tree)).step("start")?;
+    listener.set_read_timeout(Some(if usage.tree() == Tree::Namespace { TICK } else { SHORT })).step("start")?;
+    thread::Builder::new().spawn(move || listen(listener, &ENDED, &usage, disk, bounds)).step("start")?;
     Ok(())
 }
 
 /// Waits for the command and its strays, reports, and exits, which ends the namespace and all in it.
-pub(super) fn watch(server: UnixStream, command: u32) -> ! {
+pub(super) fn watch(server: UnixStream, command: u32, usage: &Usage, bounds: Bounds) -> ! {
     let ended = &ENDED;
     loop {
         match wait(WaitOptions::empty()) {
@@ -58,16 +57,16 @@ pub(super) fn watch(server: UnixStream, command: u32) -> ! {
                     *ended = Some((report, 0));
                 }
             }
-            Err(Errno::CHILD) => finish(server, ended),
+            Err(Errno::CHILD) => finish(server, ended, usage, bounds),
             Ok(_) | Err(_) => {}
         }
     }
 }
 
-/// Runs beside the reaper: the end of the server's side, memory, and strays that outlive the command.
-fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits, mut disk: Disk, tree: Tree) {
+/// Runs beside the reaper: the end of the server's side, what is used, and strays that outlive the command.
+fn listen(mut server: UnixStream, ended: &Ended, usage: &Usage, mut disk: Disk, mut bounds: Bounds) {
     let (mut byte, mut tick) = ([0u8; 1], 0u32);
-    let parent = rustix::process::getppid();
+    let (parent, tree) = (rustix::process::getppid(), usage.tree());
     let (patience, begun) = if tree == Tree::Namespace { (1, 0) } else { (4, on_the_machine()) };
     loop {
         tick = tick.wrapping_add(1);
@@ -85,15 +84,16 @@ fn listen(mut server: UnixStream, ended: &Ended, limits: &Limits, mut disk: Disk
         {
             // A whole tick for pipes to drain (`exec > >(tee log)`), then daemons go.
             *ticks += 1;
-            if *ticks > patience {
+            if *ticks > patience && !usage.starved() {
                 let report = report.clone();
                 drop(now);
                 end(server, Some(report), tree);
             }
         }
-        let more = || limits.processes > 0 && on_the_machine().saturating_sub(begun) > limits.processes;
+        bounds.tell(&mut server);
+        let more = || usage.processes() > 0 && on_the_machine().saturating_sub(begun) > usage.processes();
         let look = tree == Tree::Namespace || tick.is_multiple_of(SELDOM) || more();
-        if let Some(report) = look.then(|| over(limits, tree)).flatten().or_else(|| disk.over()) {
+        if let Some(report) = look.then(|| usage.over()).flatten().or_else(|| disk.over()) {
             end(server, Some(report), tree);
         }
     }
@@ -121,8 +121,11 @@ fn end(mut server: UnixStream, report: Option<Report>, tree: Tree) -> ! {
     }
 }
 
-fn finish(mut server: UnixStream, ended: &Ended) -> ! {
-    if let Ok(now) = ended.lock()
+fn finish(mut server: UnixStream, ended: &Ended, usage: &Usage, mut bounds: Bounds) -> ! {
+    bounds.tell(&mut server);
+    if usage.starved() {
+        let _ = send(&mut server, &Report::Memory);
+    } else if let Ok(now) = ended.lock()
         && let Some((report, _)) = now.as_ref()
     {
         let _ = send(&mut server, report);
@@ -133,26 +136,4 @@ fn finish(mut server: UnixStream, ended: &Ended) -> ! {
     }
     let _ = send(&mut server, &Report::Empty);
     process::exit(0)
-}
-
-/// Whether the processes together are over a limit.
-fn over(limits: &Limits, tree: Tree) -> Option<Report> {
-    let (mut private, mut shared, mut processes) = (0u64, 0u64, 0u64);
-    for folder in tree.folders() {
-        let Ok(status) = fs::read_to_string(folder.join("status")) else { continue };
-        private += number(&status, "RssAnon:");
-        // Shared memory that many processes map counts once: as often as not it is the same.
-        shared = shared.max(number(&status, "RssShmem:"));
-        processes += number(&status, "Threads:");
-    }
-    if limits.memory > 0 && (private + shared).saturating_mul(1024) > limits.memory {
-        return Some(Report::Memory);
-    }
-    (limits.processes > 0 && processes > limits.processes).then_some(Report::Processes)
-}
-
-/// The number behind a name in `/proc/PID/status`.
-fn number(status: &str, name: &str) -> u64 {
-    let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
-    found.unwrap_or(0)
 }

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-use super::{CONFINED, Failure, Step, again, channel, disk::Disk, reaper, send, tree::Tree};
+use super::{CONFINED, Failure, Step, again, bounds::Bounds, channel, disk::Disk, reaper, send, tree::Tree, usage::Usage};
 use crate::sandbox::plan::{Ground, Plan, Report, frame, read_frame};
 
 /// Does not come back before everything has ended.
@@ -29,11 +29,12 @@ pub(super) fn run() -> Result<Infallible, Failure> {
         0 => ground.limits,
         most => crate::sandbox::plan::Limits { shadow_size: most.saturating_add(plan.begun), ..ground.limits },
     };
-    let disk = Disk::new(shadow, limits.shadow_size);
-    reaper::listen_to(&server, &limits, disk, tree)?;
+    let disk = Disk::new(shadow, None, limits.shadow_size);
+    let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, tree));
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     let command = start(&ground, &plan)?;
     send(&mut server, &Report::Started).step("start")?;
-    reaper::watch(server, command)
+    reaper::watch(server, command, &usage, bounds)
 }
 
 /// Starts the stage that puts the walls up round itself and becomes the command. It says that they stand just before; that

@@ -97,7 +97,7 @@ impl Ran {
     }
 }
 
-/// All output.
+/// All output, and news of connections.
 #[derive(Default)]
 pub struct Collect(Vec<u8>, pub Vec<Connection>);
 
@@ -147,9 +147,11 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         home_read: vec!["~/notes".into()],
         memory: 2048 * MIB,
         processes: 512,
+        cpu: 600,
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
         shadow_size: 4096 * MIB,
+        packages: None,
         net: NetTerms::default(),
     }
 }
@@ -298,6 +300,16 @@ impl Bench {
         Bench { root, out, session }
     }
 
+    /// A bench of parts that were made otherwise.
+    pub fn of(root: TempDir, out: TempDir, session: Box<dyn SandboxSession>) -> Self {
+        Bench { root, out, session }
+    }
+
+    /// The same folders with another session.
+    pub fn with_session(self, session: Box<dyn SandboxSession>) -> Self {
+        Bench { session, ..self }
+    }
+
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root.path().join(relative)
     }
@@ -352,15 +364,25 @@ impl Bench {
     }
 
     async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
-        let mut sink = Collect::default();
-        let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
+        run_on(&*self.session, command, shadow, cancel).await
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
     pub fn world(&self) -> Vec<String> {
         ["w", "home"].iter().flat_map(|name| picture(&self.path(name))).chain(picture(self.out.path())).collect()
     }
+}
+
+/// Runs a command of a session and collects what it says.
+pub async fn run_on(
+    session: &dyn SandboxSession,
+    command: Command,
+    shadow: &Shadow,
+    cancel: &CancellationToken,
+) -> Result<Ran, SandboxError> {
+    let mut sink = Collect::default();
+    let outcome = session.run(command, shadow, &mut sink, cancel).await?;
+    Ok(Ran { outcome, output: sink.text(), news: sink.1 })
 }
 
 /// Every entry below `folder` with kind, mode, owner, times, links and text.

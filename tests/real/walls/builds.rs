@@ -106,10 +106,13 @@ async fn a_linked_work_tree_finds_its_repository() {
             &root.join("w"),
         );
         assert!(made.status.success(), "{made:?}");
+        put(root, "home/main/.git/modules/libs/one/HEAD", "ref: refs/heads/main\n");
+        put(root, "home/main/.git/modules/libs/one/config", "[http]\n\textraheader = canary-4711-do-not-leak\n");
         spec.folder = root.join("home/tree");
     })
     .await;
-    let said = bench.must("git log --format=%s; git status --short; cat ../main/.git/config").await;
+    let said =
+        bench.must("git log --format=%s; git status --short; cat ../main/.git/config; grep -rs canary ../main; true").await;
     assert!(said.starts_with("first\n") && !said.contains(CANARY), "{said}");
     assert!(!bench.sh("echo x > ../main/.git/hooks/pre-commit").await.ok());
     // A pointer that nobody answers opens nothing.

@@ -7,7 +7,7 @@ use super::bench::{PLACE, visible};
 /// An id that no account needs to have.
 const ORDINARY: u32 = 65534;
 
-const SUITES: [&str; 14] = [
+const SUITES: [&str; 15] = [
     "walls::builds",
     "walls::cases",
     "walls::ends",
@@ -19,6 +19,7 @@ const SUITES: [&str; 14] = [
     "walls::merging",
     "walls::network",
     "walls::processes",
+    "walls::proxy",
     "walls::refusals",
     "walls::secrets",
     "walls::shadows",

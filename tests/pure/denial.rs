@@ -1,0 +1,263 @@
+//! Why a command failed, by what programs of many languages print: each line with what is said of it, and lines of which
+//! nothing may be said.
+
+use std::{path::PathBuf, sync::Arc};
+
+use countersign::{
+    seams::{Facts, Outcome, Reach, Reached, SandboxSpec, Stopped},
+    tools::{
+        denial::{Seen, explain, missing_program},
+        terminal::{Cleaner, clean},
+    },
+};
+
+fn facts() -> Facts {
+    let paths = |list: &[&str]| list.iter().map(PathBuf::from).collect();
+    Facts {
+        spec: SandboxSpec {
+            folder: "/home/me/work/shop".into(),
+            memory: 64 << 20,
+            processes: 99,
+            file_size: 3 << 20,
+            tmp_size: 5 << 20,
+            ..SandboxSpec::default()
+        },
+        home: "/home/me".into(),
+        covered: paths(&["/home", "/root", "/run", "/tmp", "/var/tmp"]),
+        shown: paths(&["/home/me/.cargo/registry", "/home/me/.rustup", "/home/me/repo/.git"]),
+        rebuilt: paths(&["/home/me/.gitconfig", "/etc/gitconfig"]),
+        masked: paths(&["/etc/shadow", "/etc/ssl/private", "/srv/app/app.socket"]),
+        reach: Reach::Loopback,
+    }
+}
+
+fn failed() -> Outcome {
+    Outcome { exit: Some(1), hidden: vec!["conf/.env".into()], facts: Arc::new(facts()), ..Outcome::default() }
+}
+
+fn told(command: &str, output: &str, outcome: &Outcome) -> Option<String> {
+    explain(&Seen { command, output, outcome, unseen: None })
+}
+
+/// Output, and a part of what is said.
+const REFUSED: &[(&str, &str)] = &[
+    // coreutils and shells
+    ("touch: cannot touch '/etc/evil': Read-only file system", "/etc/evil: everything outside the workspace is read-only"),
+    ("bash: line 1: /usr/x: Read-only file system", "/usr/x: everything outside"),
+    ("mkdir: cannot create directory ‘/opt/my app’: Read-only file system", "/opt/my app: everything outside"),
+    ("mkdir: cannot create directory '/opt/x': Permission denied", "/opt/x: everything outside"),
+    (
+        "cat: /home/me/.ssh/id_ed25519: No such file or directory",
+        "/home/me/.ssh/id_ed25519: outside the walls. The home is private",
+    ),
+    ("ls: cannot access '/home/me/../me/.aws': No such file or directory", ".aws: outside the walls"),
+    ("cat: /etc/shadow: Permission denied", "/etc/shadow: hidden from commands"),
+    ("cat: conf/.env: Permission denied", "conf/.env: hidden from commands as a secret of the workspace"),
+    (
+        "touch: cannot touch '/home/me/.cargo/registry/x': Read-only file system",
+        "caches and configuration of the home are read-only",
+    ),
+    ("error: could not lock config file /home/me/.gitconfig: Read-only file system", "caches and configuration"),
+    ("cat: /tmp/of-the-last-command: No such file or directory", "/tmp is private, and empty for every command"),
+    ("touch: cannot touch '/home/me/repo/.git/hooks/pre-commit': Read-only file system", "linked work tree is read-only"),
+    ("tee: /sys/kernel/x: Read-only file system", "/sys/kernel/x: everything outside"),
+    // other languages
+    ("PermissionError: [Errno 13] Permission denied: '.env'", "a secret of the workspace"),
+    ("OSError: [Errno 30] Read-only file system: '/var/log/app.log'", "/var/log/app.log: everything outside"),
+    ("FileNotFoundError: [Errno 2] No such file or directory: '/home/me/data.csv'", "/home/me/data.csv: outside the walls"),
+    ("Error: EROFS: read-only file system, open '/etc/hosts'", "/etc/hosts: everything outside"),
+    ("Error: EACCES: permission denied, open '/home/me/work/shop/conf/.env'", "a secret of the workspace"),
+    ("Error: ENOENT: no such file or directory, open '/home/me/.npmrc'", "/home/me/.npmrc: outside the walls"),
+    (
+        r#"Error: Os { code: 30, kind: ReadOnlyFilesystem, message: "Read-only file system" } at "/opt/x""#,
+        "/opt/x: everything outside",
+    ),
+    ("failed to open `/home/me/.rustup/toolchains/x`: Permission denied (os error 13)", "toolchains, caches"),
+    ("panic: open /var/lib/x.db: read-only file system", "/var/lib/x.db: everything outside"),
+    ("java.io.FileNotFoundException: /etc/app.conf (Read-only file system)", "/etc/app.conf: everything outside"),
+    // network
+    ("curl: (6) Could not resolve host: example.com", "example.com: cannot be reached; commands have no network"),
+    (
+        "curl: (7) Failed to connect to 127.0.0.1 port 5432 after 0 ms: Couldn't connect to server",
+        "127.0.0.1:5432: probably a server outside",
+    ),
+    ("wget: unable to resolve host address ‘example.org’", "example.org: cannot be reached"),
+    (
+        "fatal: unable to access 'https://git.example.com/a.git/': Could not resolve host: git.example.com",
+        "git.example.com: cannot be reached",
+    ),
+    (
+        "ssh: Could not resolve hostname git.example.com: Temporary failure in name resolution",
+        "git.example.com: cannot be reached",
+    ),
+    (
+        "npm error request to https://registry.example.com/left-pad failed, reason: getaddrinfo EAI_AGAIN registry.example.com",
+        "registry.example.com: cannot",
+    ),
+    ("Error: getaddrinfo ENOTFOUND api.example.com", "api.example.com: cannot be reached"),
+    ("Error: connect ECONNREFUSED 127.0.0.1:3000", "127.0.0.1:3000: probably a server outside the walls"),
+    ("Error: connect ENETUNREACH 93.184.216.34:443 - Local (0.0.0.0:0)", "93.184.216.34:443: cannot be reached"),
+    ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "no host: cannot be reached"),
+    ("ConnectionRefusedError: [Errno 111] Connection refused", "the local address: probably a server outside"),
+    ("OSError: [Errno 101] Network is unreachable", "cannot be reached"),
+    (
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='api.example.com', port=443): Failed to resolve (Name or service not known)",
+        "api.example.com:443: cannot",
+    ),
+    ("dial tcp: lookup proxy.example.org: no such host", "proxy.example.org: cannot be reached"),
+    ("java.net.UnknownHostException: repo.example.org", "repo.example.org: cannot be reached"),
+    (
+        "warning: spurious network error (3 tries remaining): [6] Could not resolve hostname (Could not resolve host: index.example.io)",
+        "index.example.io",
+    ),
+    (
+        "psql: error: connection to server at \"localhost\" (127.0.0.1), port 5432 failed: Connection refused",
+        "localhost:5432: probably",
+    ),
+    // services and rights
+    (
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "docker: its daemon cannot be reached",
+    ),
+    ("dial unix /run/user/1000/bus: connect: no such file or directory", "/run/user/1000/bus: sockets and services"),
+    ("ping: socket: Operation not permitted", "ping: needs rights that no command has"),
+    ("unshare: unshare failed: Operation not permitted", "unshare: needs rights"),
+    ("sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.", "sudo: needs rights"),
+    ("tar: x: Cannot change ownership to uid 1000, gid 1000: Invalid argument", "with tar use --no-same-owner"),
+    ("OSError: [Errno 97] Address family not supported by protocol", "only Unix, TCP and UDP sockets"),
+    ("io_uring_queue_init: Function not implemented", "probably refused by the system-call filter"),
+    // limits
+    ("cp: error writing '/tmp/big': No space left on device", "/tmp/big: full; private folders hold 5 MiB at most ([run] tmp_mb"),
+    ("OSError: [Errno 28] No space left on device", "no space left: probably the private /tmp of 5 MiB"),
+    ("OSError: [Errno 27] File too large", "a file came to the limit of 3 MiB ([run] file_mb"),
+    ("bash: fork: retry: Resource temporarily unavailable", "the limit is 99 ([run] processes"),
+    ("RuntimeError: can't start new thread", "the limit is 99"),
+];
+
+#[test]
+fn each_refusal_is_named_in_the_shape_of_every_language() {
+    for (line, part) in REFUSED {
+        let text = told("make test", &format!("collecting\n{line}\nmake: *** [test] Error 1\n"), &failed());
+        let text = text.unwrap_or_else(|| panic!("nothing is said of {line}"));
+        assert!(text.contains(part), "{line}\n{text}");
+        assert!(text.lines().count() <= 2, "{line}\n{text}");
+    }
+}
+
+/// Errors that no wall explains, and words that are no errors.
+#[test]
+fn nothing_is_said_where_no_wall_is_the_cause() {
+    for line in [
+        "cat: src/missing.rs: No such file or directory",
+        "cat: /home/me/work/shop/x: Permission denied",
+        "error[E0432]: unresolved import `crate::x`",
+        "./script.sh: Permission denied",
+        "cat: /usr/share/nothing: No such file or directory",
+        "cat: /etc/ssl/openssl.key: Permission denied",
+        "assertion failed: permission denied must be shown",
+        "see https://example.com/a/home/me for help",
+        "3 tests failed, 1 could not be run",
+        "chmod: changing permissions of 'x': Operation not permitted",
+        "cat: environment: Permission denied",
+        "",
+    ] {
+        assert_eq!(told("make test", line, &failed()), None, "{line}");
+    }
+    for (line, _) in REFUSED {
+        assert_eq!(told("c", line, &Outcome { exit: Some(0), ..failed() }), None, "a command that ends well: {line}");
+        assert_eq!(told("c", line, &Outcome { exit: None, stopped: Some(Stopped::Cancelled), ..failed() }), None);
+    }
+}
+
+#[test]
+fn five_lines_at_most_however_much_was_refused() {
+    let all: String = REFUSED.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let text = told("make", &all, &failed()).unwrap();
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.ends_with("There is no other way past a wall: do without, and leave the rest to the user."), "{text}");
+    let many: String = (0..30).map(|n| format!("touch: cannot touch '/etc/{n}': Read-only file system\n")).collect();
+    let text = told("make", &many, &failed()).unwrap();
+    assert!(text.starts_with("/etc/0, /etc/1, /etc/2 and 27 more: everything outside"), "{text}");
+    let long = format!("cat: /home/me/{}: No such file or directory", "x".repeat(3000));
+    assert!(told("c", &long, &failed()).unwrap().len() < 500);
+}
+
+/// What walls know needs no output.
+#[test]
+fn what_walls_saw_themselves_is_told_first() {
+    let outcome = Outcome { reached: vec![Reached::Full("/tmp".into())], ..failed() };
+    let text = told("c", "", &outcome).unwrap();
+    assert!(text.starts_with("/tmp: full; private folders hold 5 MiB"), "{text}");
+    let signalled = |signal: i32| told("c", "", &Outcome { exit: None, signal: Some(signal), ..failed() });
+    assert!(signalled(31).unwrap().contains("32-bit"));
+    assert!(signalled(25).unwrap().contains("[run] file_mb"));
+    assert_eq!(signalled(11), None);
+    assert!(told("c", "", &Outcome { exit: Some(159), ..failed() }).unwrap().contains("SIGSYS"));
+    let seen = Seen { command: "c", output: "", outcome: &failed(), unseen: Some(("claude", "/home/me/.local/share/x/claude")) };
+    assert!(
+        explain(&seen).unwrap().starts_with("claude (/home/me/.local/share/x/claude): installed where commands cannot see it")
+    );
+}
+
+#[test]
+fn the_advice_fits_the_command_and_the_walls() {
+    let unreached = "fatal: Could not resolve hostname git.example.com";
+    assert!(told("git push origin main", unreached, &failed()).unwrap().contains("Pushing is the git tool's"));
+    assert!(told("cd x && npm install", unreached, &failed()).unwrap().contains("name the hosts in `network`"));
+    assert!(told("ssh host", unreached, &failed()).unwrap().contains("over ssh is left to the user"));
+    let socket = told("curl --unix-socket /srv/x/docker.sock http://d/info", "curl: (7) Couldn't connect to server", &failed());
+    assert!(socket.unwrap().starts_with("docker: its daemon cannot be reached"));
+    let at = |reach: Reach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
+    assert!(told("c", unreached, &at(Reach::Hosts)).unwrap().contains("by way of a proxy"));
+    let refused = "OSError: [Errno 101] Network is unreachable";
+    assert!(told("c", refused, &at(Reach::Nothing)).unwrap().contains("no sockets at this level"));
+}
+
+#[test]
+fn programs_that_were_not_found() {
+    for (output, program) in [
+        ("bash: line 1: claude: command not found", Some("claude")),
+        ("x\nsh: 1: tsc: not found\nnpm error", Some("tsc")),
+        ("/usr/bin/env: ‘node’: No such file or directory", Some("node")),
+        ("env: node: No such file or directory", Some("node")),
+        ("make: gcc-99: No such file or directory", Some("gcc-99")),
+        ("cat: x: No such file or directory", None),
+        ("page: not found", None),
+    ] {
+        assert_eq!(missing_program(output), program, "{output}");
+    }
+}
+
+/// However an output is cut into pieces, its text is the same.
+#[test]
+fn escapes_redraws_and_broken_characters_come_in_pieces() {
+    for (raw, text) in [
+        (&b"plain\n"[..], "plain\n"),
+        (b"\x1b[1;31mred\x1b[0m\n", "red\n"),
+        (b"\x1b]0;title\x07after", "after"),
+        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\\n", "link\n"),
+        (b"\x1b]0;never ended\nnext line\n", "\nnext line\n"),
+        (b"\x1b(Bx", "x"),
+        (b"10%\r20%\r\x1b[K100%\ndone\r\n", "100%\ndone\n"),
+        (b"50%\r", "50%"),
+        (b"abc\x08\x08d\n", "ad\n"),
+        (b"\x00\x01\x7fx\x9b\n", "x\u{fffd}\n"),
+        (b"\xff\xfe caf\xc3\xa9 \xe2\x82", "\u{fffd}\u{fffd} caf\u{e9} \u{fffd}"),
+        ("safe \u{202e}txt.exe\n".as_bytes(), "safe \\u{202e}txt.exe\n"),
+    ] {
+        assert_eq!(clean(raw), text, "{raw:?}");
+        for size in 1..4 {
+            let (mut cleaner, mut out) = (Cleaner::default(), String::new());
+            raw.chunks(size).for_each(|piece| cleaner.push(piece, &mut out));
+            cleaner.flush(&mut out);
+            assert_eq!(out, text, "{raw:?} in pieces of {size}");
+        }
+    }
+    // A line that is being drawn may be shown before it ends; what is drawn over it begins a new one then.
+    let (mut cleaner, mut out) = (Cleaner::default(), String::new());
+    for piece in ["10%", "\r20%", "\r30%\n"] {
+        cleaner.push(piece.as_bytes(), &mut out);
+        cleaner.flush(&mut out);
+    }
+    assert_eq!(out, "10%\n20%\n30%\n");
+}

@@ -1,0 +1,128 @@
+//! Every limit ends what goes beyond it, by its name and with the key that raises it; what stays below it runs.
+
+use std::time::{Duration, Instant};
+
+use countersign::{
+    sandbox::LinuxSandbox,
+    seams::{Reached, Shadow, Stopped},
+    tools::denial,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::bench::*;
+
+/// What is said of a command that came to a limit.
+async fn said(bench: &Bench, text: &str) -> (Ran, String) {
+    let ran = bench.sh(text).await;
+    assert!(!ran.ok(), "{text}: {ran:?}");
+    let ended = denial::ended(&ran.outcome);
+    let reasons = denial::of_session(&*bench.session, text, &ran.output, &ran.outcome).await;
+    let all = [ended, reasons].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    (ran, all)
+}
+
+/// Takes so much memory and holds it for a moment.
+fn eat(mib: u64) -> String {
+    format!("/usr/bin/python3 -I -c \"x = bytearray({mib} << 20); import time; time.sleep(0.3)\"")
+}
+
+#[tokio::test]
+async fn a_bomb_of_processes_is_bounded() {
+    let bench = Bench::with(|_, spec| spec.processes = 64).await;
+    let bomb = ":(){ :|:& };: ; sleep 3";
+    let begun = Instant::now();
+    bench.run(bomb, &Shadow::default(), Duration::from_secs(2), &CancellationToken::new()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(unwalled("true & wait", &bench.path("w")).status.success(), "this side can still start processes");
+    let threads = "/usr/bin/python3 -I -c \"import threading, time\nfor i in range(500): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\"";
+    let (_, said) = said(&bench, threads).await;
+    assert!(said.contains("64") && said.contains("[run] processes"), "{said}");
+    bench.must("for i in $(seq 20); do sleep 0.1 & done; wait").await;
+}
+
+#[tokio::test]
+async fn memory_is_bounded_by_the_kernel_or_by_samples() {
+    let bench = Bench::with(|_, spec| spec.memory = 200 * MIB).await;
+    let (ran, said) = said(&bench, &format!("{}; echo went on", eat(3000))).await;
+    assert_eq!(ran.outcome.stopped, Some(Stopped::Memory), "{ran:?}");
+    assert_eq!(said, "ended by the memory limit of 200 MiB ([run] memory_mb in policy.toml)");
+    assert!(!ran.output.contains("went on"));
+    bench.must(&eat(60)).await;
+    let kind = LinuxSandbox::memory_limit();
+    assert!(kind.contains("control group") || kind.contains("sampled"), "{kind}");
+}
+
+#[tokio::test]
+async fn processor_time_is_another_limit_than_time() {
+    let bench = Bench::with(|_, spec| spec.cpu = 1).await;
+    let begun = Instant::now();
+    // Children that end count as well as those that run.
+    let text = "for i in $(seq 1000); do timeout 0.3 sh -c 'while :; do :; done'; done";
+    let (ran, said) = said(&bench, text).await;
+    assert_eq!(ran.outcome.stopped, Some(Stopped::Cpu), "{ran:?}");
+    assert_eq!(said, "ended by the limit of 1 s of processor time ([run] cpu_s in policy.toml)");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    bench.must("sleep 2.5").await;
+    let spin = "while :; do :; done";
+    let bench = Bench::with(|_, spec| spec.cpu = 0).await;
+    let ran = bench.run(spin, &Shadow::default(), Duration::from_millis(1500), &CancellationToken::new()).await.unwrap();
+    assert_eq!(ran.outcome.stopped, Some(Stopped::Timeout), "{ran:?}");
+}
+
+#[tokio::test]
+async fn full_folders_and_large_files_are_named() {
+    let bench = Bench::with(|_, spec| {
+        spec.file_size = 2 * MIB;
+        spec.tmp_size = 4 * MIB;
+    })
+    .await;
+    let fill = "for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero > /tmp/$i || exit 1; done";
+    let (ran, text) = said(&bench, fill).await;
+    assert!(ran.outcome.reached.contains(&Reached::Full("/tmp".into())), "{ran:?}");
+    assert!(text.starts_with("/tmp") && text.contains("full; private folders hold 4 MiB at most ([run] tmp_mb"), "{text}");
+    // Whatever the program says of it, the wall has seen it.
+    let (_, text) =
+        said(&bench, "cd /tmp; { for i in 1 2 3 4 5; do head -c 1000000 /dev/zero > $i; done; } 2>/dev/null; false").await;
+    assert!(text.starts_with("/tmp: full"), "{text}");
+    for act in [
+        "head -c 3000000 /dev/zero > big",
+        "/usr/bin/python3 -I -c \"open('big', 'wb').write(bytes(3000000))\"",
+        "node -e \"require('fs').writeFileSync('big', Buffer.alloc(3000000))\"",
+    ] {
+        let (_, text) = said(&bench, act).await;
+        assert!(text.contains("a file came to the limit of 2 MiB ([run] file_mb"), "{act}: {text}");
+    }
+    bench.must("head -c 1900000 /dev/zero > big && head -c 1000000 /dev/zero > /tmp/1").await;
+}
+
+/// Many small files: their number is bounded like their size, and the changes are still listed.
+#[tokio::test]
+async fn a_hundred_thousand_files_are_survived() {
+    let bench = Bench::with(|_, spec| spec.shadow_size = 200 * MIB).await;
+    let make = |number: u32| {
+        format!(
+            "/usr/bin/python3 -I -c \"import os\nos.mkdir('m')\nfor i in range({number}): os.close(os.open('m/%d' % i, os.O_CREAT))\nimport time; time.sleep(1)\""
+        )
+    };
+    let begun = Instant::now();
+    let (ran, said) = said(&bench, &make(100_000)).await;
+    assert_eq!(ran.outcome.stopped, Some(Stopped::Shadow), "{:?} {said}", ran.output);
+    assert!(said.contains("200 MiB ([run] shadow_mb"), "{said}");
+    assert!(ran.outcome.changed.len() > 1000 && begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    bench.must("rm -r m").await;
+    bench.must(&make(2000)).await;
+}
+
+/// What a command wrote is not synced in the time of the next: no wall unmounts by way of a sync.
+#[tokio::test]
+async fn nothing_is_synced_in_a_commands_time() {
+    let bench = Bench::new().await;
+    bench.must("for i in 1 2; do head -c 300M /dev/zero > $i; done").await;
+    let quick = bench.sh("true").await.outcome.duration;
+    put(bench.out.path(), "elsewhere", "");
+    let dirty = format!("head -c 400M /dev/zero > {}/elsewhere", bench.out.path().display());
+    assert!(unwalled(&dirty, &bench.path("w")).status.success());
+    let beside = bench.sh("true").await.outcome.duration;
+    // A sync of so much takes seconds on the disks of most machines; the walls alone some milliseconds.
+    assert!(quick.max(beside) < Duration::from_millis(900), "{quick:?}, {beside:?}");
+}
