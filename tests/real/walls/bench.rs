@@ -205,8 +205,10 @@ pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
          exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"\n",
         exe().display()
     );
-    put(root, "wrapper/countersign", &script);
-    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    if !root.join("wrapper/countersign").exists() {
+        put(root, "wrapper/countersign", &script);
+        fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
     let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
