@@ -408,9 +408,9 @@ pub fn picture(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// Waits until it is so, some seconds at most: shadows are removed in the background.
+/// Waits until it is so, half a minute at most: shadows are removed in the background, and the machine may be busy.
 pub fn soon(so: impl Fn() -> bool) -> bool {
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !so() {
         if std::time::Instant::now() > deadline {
             return false;
