@@ -17,6 +17,7 @@ use super::{
     history::{OpenCall, note, said, unmarked},
     iteration::Stumbles,
     publish::Publisher,
+    registries,
     task::{Ending, Task},
 };
 use crate::{
@@ -157,11 +158,16 @@ async fn admit(task: &mut Task, index: usize, open: OpenCall, cut: bool) -> Resu
             ));
         }
     }
-    let tool = match task.registry.parse(&open.name, open.input.clone()) {
+    let mut tool = match task.registry.parse(&open.name, open.input.clone()) {
         Ok(tool) => tool,
         Err(why) => return refuse(open, ToolResult::error(why)),
     };
     if let Some(why) = tool.refusal() {
+        return refuse(open, ToolResult::error(why));
+    }
+    if let Some(hosts) = tool.network()
+        && let Err(why) = registries::resolve(task, hosts).await
+    {
         return refuse(open, ToolResult::error(why));
     }
     let actions = tool.actions();

@@ -114,7 +114,7 @@ fn conclude(task: &mut Task, finish: &mut Settled, all: &[Checked]) {
 
 /// One check: policy, intent on disk, walls, outcome.
 async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow, text: &str) -> Result<Checked, Ending> {
-    let mut receipt = Receipt { command, exit: None, ms: 0, digest: text.to_owned(), summary: String::new() };
+    let mut receipt = Receipt { command, exit: None, ms: 0, digest: text.to_owned(), summary: String::new(), fetched: false };
     let action = Action::Run { command: receipt.command.clone(), cwd: WsPath::root() };
     let scope = task.scope(Some(call));
     match task.gate.permit(&scope, &[action], Effect::Runs, &mut task.budget, &task.cancel).await? {
@@ -130,7 +130,11 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let (effect, sha) = ("check".to_owned(), digest(&detail));
     let start = Event::EffectStart { effect: effect.clone(), digest: sha.clone(), detail };
     task.record_durable(Actor::Server, Some(call), start).await?;
-    let spec = SandboxSpec::under(task.spec.folder.clone(), task.policy().run());
+    // A changed lockfile can only be tried with the packages that it names: so the check finds what commands with network put
+    // into the package caches, and the receipt says that it did.
+    let packages = task.shell.packages().await;
+    receipt.fetched = packages.is_some();
+    let spec = SandboxSpec { packages, ..SandboxSpec::under(task.spec.folder.clone(), task.policy().run()) };
     let timeout = Duration::from_secs(task.policy().run().max_timeout_s);
     let mut end = End::default();
     let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout, network: Vec::new() };

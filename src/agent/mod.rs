@@ -14,6 +14,7 @@ mod iteration;
 mod progress;
 mod prompt;
 mod publish;
+mod registries;
 mod shown;
 mod task;
 

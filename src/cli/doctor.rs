@@ -17,6 +17,7 @@ use crate::{
     journal,
     llm::Spec,
     policy::{Level, Policy},
+    sandbox::LinuxSandbox,
 };
 
 #[derive(clap::Args)]
@@ -81,6 +82,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     checks.push(git(&environment));
     let policy = policy(&folders);
     checks.push(walls_check(policy.as_ref().ok(), context)?);
+    checks.push(wall_process(context)?);
     checks.push(match policy {
         Ok(policy) => match policy.notes().first() {
             None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
@@ -145,7 +147,7 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
-    let found = format!("level {level}: {detail}");
+    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit());
     let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
     if level < asked {
         let advice =
@@ -153,6 +155,18 @@ fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliE
         return Ok(Check::fails("walls", found, advice));
     }
     Ok(if level < Level::L2 { Check::weak("walls", found, "countersign sandbox check") } else { Check::ok("walls", found) })
+}
+
+/// Nothing is less safe without the small program; every command starts later.
+fn wall_process(context: &Context) -> Result<Check, CliError> {
+    Ok(match walls::sandbox(context)?.small_wall() {
+        Some(small) => Check::ok("wall process", small.display().to_string()),
+        None => Check::weak(
+            "wall process",
+            "countersign-wall is not beside this program, which serves in its place: the walls of each command take longer",
+            "install countersign-wall of the same version into the same folder",
+        ),
+    })
 }
 
 fn git(environment: &Environment) -> Check {

@@ -45,7 +45,13 @@ pub(super) fn findings(rules: &Rules, level: Option<Level>, action: &Action, aro
         Action::Run { command, cwd } => run::findings(rules, level, command, cwd, None, around),
         Action::RunNet { command, cwd, hosts } => {
             let mut found = run::findings(rules, level, command, cwd, Some(hosts), around);
-            found.extend(hosts.iter().flat_map(|host| host_findings(rules, ActionKind::Net, host)));
+            found.extend(hosts.iter().flat_map(|host| {
+                let mut said = host_findings(rules, ActionKind::Net, host);
+                // Listed by the user as a place to fetch from: rules count, but what holds for hosts that nobody named does not.
+                let listed = rules.settings.run.registries.contains(host);
+                said.retain(|finding| !listed || finding.rule != "default");
+                said
+            }));
             found
         }
         Action::Net(host) => host_findings(rules, ActionKind::Net, host),

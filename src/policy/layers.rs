@@ -11,6 +11,7 @@ use super::{
     decide,
     file::{File, Source},
     globs::fold_path,
+    hosts,
     level::Level,
     lint,
     paths::{LayerPaths, PathClass, PathLists},
@@ -95,6 +96,20 @@ impl Policy {
     /// command depends on the walls.
     pub fn behind(&self, level: Level) -> Policy {
         Policy { inner: Arc::clone(&self.inner), level: Some(level) }
+    }
+
+    /// The same policy, text and digest too, where these hosts are now known to be meant by the names in `[run] registries`.
+    /// Addresses are not taken over: only a rule can name one.
+    #[must_use]
+    pub fn knowing_registries(&self, found: &[String]) -> Policy {
+        let mut rules = self.inner.rules.clone();
+        let listed = &mut rules.settings.run.registries;
+        listed.extend(found.iter().filter(|host| hosts::well_formed(host) && !hosts::literal(host)).cloned());
+        listed.sort();
+        listed.dedup();
+        let Inner { notes, prompt, sha, .. } = &*self.inner;
+        let inner = Inner { rules, notes: notes.clone(), prompt: prompt.clone(), sha: sha.clone() };
+        Policy { inner: Arc::new(inner), level: self.level }
     }
 
     /// What was ignored while loading (a workspace that tries to loosen) and what looks careless; one sentence each.

@@ -39,7 +39,7 @@ pub use layers::Policy;
 pub use level::Level;
 pub use net::NetTerms;
 pub use paths::{PathClass, Secret};
-pub use settings::{Approval, Branches, Budget, RunSettings};
+pub use settings::{Approval, Branches, Budget, REGISTRIES, RunSettings};
 pub use surroundings::{Lexical, Resolved, Surroundings};
 pub use verdict::{Decision, Finding, LayerKind, LayerText, PolicyError, Verdict};
 

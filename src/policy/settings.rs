@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use super::{
     file::{File, Source},
+    hosts,
     level::Level,
     verdict::{LayerKind, PolicyError},
 };
+
+/// Package managers that `[run] registries` may name: their hosts are read from their own configuration when a command asks.
+pub const REGISTRIES: [&str; 4] = ["cargo", "go", "npm", "pip"];
 
 /// `[run]`: what commands get and how far they may go.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +38,8 @@ pub struct RunSettings {
     pub tmp_mb: u64,
     /// What commands of one task may leave in its shadow.
     pub shadow_mb: u64,
-    /// Registries (`host:port`) that a fetch phase may reach besides those of the package managers' own configuration.
+    /// What the command that fetches packages may name: of [`REGISTRIES`], and `host:port` besides. No further word of the
+    /// policy is needed for these hosts than the one about `run.net`.
     pub registries: Vec<String>,
     /// Folders below the home that commands may read besides the toolchains.
     pub home_read: Vec<String>,
@@ -291,6 +296,12 @@ fn check_numbers(source: &Source, file: &File) -> Result<(), PolicyError> {
     ] {
         if number == Some(0) {
             return bad(key, "must be at least 1 second");
+        }
+    }
+    for one in file.run.registries.iter().flatten() {
+        if !REGISTRIES.contains(&one.as_str()) && !hosts::well_formed(one) {
+            let names = REGISTRIES.join(", ");
+            return bad("run.registries", &format!("knows {names} and an exact, lower-case host:port, not {one:?}"));
         }
     }
     if file.budget.iterations == Some(0) {

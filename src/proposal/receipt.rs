@@ -19,6 +19,9 @@ pub struct Receipt {
     pub digest: String,
     /// The line of its output that tells the result, or why it did not run; at most 80 characters.
     pub summary: String,
+    /// The check found packages that the task's commands had fetched: it is no better than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fetched: bool,
 }
 
 impl Receipt {
@@ -36,7 +39,11 @@ impl Receipt {
             Some(code) => format!("failed with exit code {code} in {seconds:.1} s"),
             None => return format!("{}: no result ({})", self.command, self.summary),
         };
-        let on = if fresh { "on exactly this text" } else { "(older than the text)" };
+        let on = match (fresh, self.fetched) {
+            (true, false) => "on exactly this text",
+            (true, true) => "on exactly this text, with packages that the task fetched",
+            (false, _) => "(older than the text)",
+        };
         format!("{}: {how} {on}", self.command)
     }
 }

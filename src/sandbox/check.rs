@@ -15,10 +15,10 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{LinuxSandbox, hints::refusal, make_private, session::LinuxSession};
+use super::{LinuxSandbox, hints::refusal, make_private};
 use crate::{
     path::WsPath,
-    seams::{Command, Outcome, OutputSink, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
+    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
 };
 
 const MIB: u64 = 1 << 20;
@@ -54,13 +54,14 @@ impl CheckResult {
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
     let spec = SandboxSpec { memory: 128 * MIB, file_size: 8 * MIB, tmp_size: 8 * MIB, ..SandboxSpec::bare(scratch.folder()) };
-    let session = sandbox.open_here(&spec)?;
+    let session = sandbox.open(spec).await?;
+    let session = session.as_ref();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
     let port = listener.local_addr().map_err(|e| refusal("probe", &e.to_string()))?.port();
     let mut results = Vec::new();
-    for check in CHECKS {
-        let (denial, denied) = scratch.sh(&session, check.deny, port).await?;
-        let (control, allowed) = scratch.sh(&session, check.allow, port).await?;
+    for check in CHECKS.iter().filter(|check| check.levels.contains(&session.level())) {
+        let (denial, denied) = scratch.sh(session, check.deny, port).await?;
+        let (control, allowed) = scratch.sh(session, check.allow, port).await?;
         let harmed = scratch.harmed(&listener);
         let result = CheckResult {
             wall: check.wall,
@@ -73,13 +74,17 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
-    results.extend(network::run(&scratch, sandbox).await?);
-    results.push(endless(&scratch, &session).await?);
+    if session.level() == Level::L3 {
+        results.extend(network::run(&scratch, sandbox).await?);
+    }
+    results.push(endless(&scratch, session).await?);
     Ok(results)
 }
 
 /// A pair of command texts. `{outside}`, `{port}`, `{server}` and `{namespaces}` are filled in.
 struct Check {
+    /// Where it is promised.
+    levels: &'static [Level],
     wall: &'static str,
     denial: &'static str,
     deny: &'static str,
@@ -87,8 +92,12 @@ struct Check {
     allow: &'static str,
 }
 
+const ALL: &[Level] = &[Level::L3, Level::L2, Level::L1, Level::L1Weak];
+const SPACES: &[Level] = &[Level::L3, Level::L2];
+
 const CHECKS: &[Check] = &[
     Check {
+        levels: ALL,
         wall: "files",
         denial: "change a file outside the workspace",
         deny: "echo x >> '{outside}/victim'",
@@ -96,6 +105,7 @@ const CHECKS: &[Check] = &[
         allow: "echo x >> file && grep -q x file",
     },
     Check {
+        levels: ALL,
         wall: "files",
         denial: "read a file of the server's",
         deny: "cat '{outside}/victim'",
@@ -103,13 +113,15 @@ const CHECKS: &[Check] = &[
         allow: "cat file",
     },
     Check {
+        levels: ALL,
         wall: "files",
         denial: "write below /usr",
         deny: "echo x > /usr/countersign-check",
-        control: "write in the private /tmp",
-        allow: "echo x > /tmp/countersign-check && test -s /tmp/countersign-check",
+        control: "write in the private folder for temporary files",
+        allow: "echo x > \"$TMPDIR/countersign-check\" && test -s \"$TMPDIR/countersign-check\"",
     },
     Check {
+        levels: ALL,
         wall: "secrets",
         denial: "read a secret file of the workspace",
         deny: "cat .env",
@@ -117,6 +129,7 @@ const CHECKS: &[Check] = &[
         allow: "test -e .env && ! test -s .env",
     },
     Check {
+        levels: ALL,
         wall: "home",
         denial: "list anything in the home but toolchains",
         deny: "ls -A \"$HOME\" | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig)|go' | grep -v '^countersign-control$' | grep .",
@@ -124,6 +137,7 @@ const CHECKS: &[Check] = &[
         allow: "echo x > \"$HOME/countersign-control\" && test -s \"$HOME/countersign-control\"",
     },
     Check {
+        levels: &[Level::L3],
         wall: "network",
         denial: "connect to a program of this machine",
         deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
@@ -132,6 +146,15 @@ const CHECKS: &[Check] = &[
         allow: "exec 3<>/dev/udp/127.0.0.1/9",
     },
     Check {
+        levels: &[Level::L2, Level::L1, Level::L1Weak],
+        wall: "network",
+        denial: "connect to a program of this machine, where the network is shared",
+        deny: "exec 3<>/dev/tcp/127.0.0.1/{port}",
+        control: "be told that it is the walls that refuse",
+        allow: "LC_ALL=C; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>&1 | grep -q 'not permitted'",
+    },
+    Check {
+        levels: ALL,
         wall: "network",
         denial: "look a name up",
         deny: "getent hosts example.com",
@@ -139,6 +162,7 @@ const CHECKS: &[Check] = &[
         allow: "getent hosts localhost",
     },
     Check {
+        levels: SPACES,
         wall: "processes",
         denial: "see the server",
         deny: "test -e /proc/{server}",
@@ -146,6 +170,7 @@ const CHECKS: &[Check] = &[
         allow: "test -e /proc/$$/status",
     },
     Check {
+        levels: &[Level::L3, Level::L2, Level::L1],
         wall: "processes",
         denial: "signal the server",
         deny: "kill -0 {server}",
@@ -153,6 +178,7 @@ const CHECKS: &[Check] = &[
         allow: "sleep 60 & kill $!",
     },
     Check {
+        levels: ALL,
         wall: "privileges",
         denial: "hold a capability or lack the filters",
         deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
@@ -160,6 +186,7 @@ const CHECKS: &[Check] = &[
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
     Check {
+        levels: &[Level::L3],
         wall: "namespaces",
         denial: "share one with the server: user, mounts, processes, network, shared memory, host name",
         deny: "for one in user mnt pid net ipc uts; do case ' {namespaces} ' in *\" $(readlink /proc/self/ns/$one) \"*) exit 0; esac; done; exit 1",
@@ -167,6 +194,7 @@ const CHECKS: &[Check] = &[
         allow: "for one in user mnt pid net ipc uts; do readlink /proc/self/ns/$one | grep -q \"^$one:\" || exit 1; done",
     },
     Check {
+        levels: ALL,
         wall: "Landlock",
         denial: "make a device node",
         deny: "mknod node c 0 0",
@@ -174,6 +202,7 @@ const CHECKS: &[Check] = &[
         allow: "mknod pipe p && test -p pipe",
     },
     Check {
+        levels: ALL,
         wall: "seccomp",
         denial: "make a user namespace",
         deny: "unshare -U true",
@@ -181,6 +210,7 @@ const CHECKS: &[Check] = &[
         allow: "unshare --version",
     },
     Check {
+        levels: ALL,
         wall: "open files",
         denial: "find an open file besides 0, 1 and 2",
         deny: "fd=3; while [ $fd -lt 100 ]; do [ -e /proc/$$/fd/$fd ] && exit 0; fd=$((fd + 1)); done; exit 1",
@@ -188,6 +218,7 @@ const CHECKS: &[Check] = &[
         allow: "test -e /proc/$$/fd/1",
     },
     Check {
+        levels: ALL,
         wall: "memory",
         denial: "hold more than the limit",
         deny: "head -c 400M /dev/zero | tail -c 400M | wc -c",
@@ -195,6 +226,7 @@ const CHECKS: &[Check] = &[
         allow: "head -c 4M /dev/zero | tail -c 4M | wc -c",
     },
     Check {
+        levels: ALL,
         wall: "file size",
         denial: "write a larger file",
         deny: "head -c 9M /dev/zero > large",
@@ -202,6 +234,7 @@ const CHECKS: &[Check] = &[
         allow: "head -c 1M /dev/zero > small",
     },
     Check {
+        levels: SPACES,
         wall: "/tmp size",
         denial: "fill the private /tmp",
         deny: "head -c 5M /dev/zero > /tmp/one && head -c 5M /dev/zero > /tmp/two",
@@ -211,12 +244,15 @@ const CHECKS: &[Check] = &[
 ];
 
 /// A command that never ends, and the child that it leaves behind.
-async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResult, SandboxError> {
-    let text = "sleep 1000 & sleep 1000";
-    let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
+async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<CheckResult, SandboxError> {
+    // A number that nothing else on this machine is likely to sleep for.
+    let long = format!("1{}.5", std::process::id());
+    let text = format!("sleep {long} & sleep {long}");
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
-    let (control, said) = scratch.sh(session, "! ls /proc | grep -qx 1000 && test -d /proc/1", 0).await?;
-    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3);
+    let left = runs(&["sleep", &long]);
+    let (control, said) = scratch.sh(session, "sleep 0.01 && echo slept", 0).await?;
+    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3) && !left;
     Ok(CheckResult {
         wall: "time",
         denial: "run on after the time is up",
@@ -225,6 +261,13 @@ async fn endless(scratch: &Scratch, session: &LinuxSession) -> Result<CheckResul
         allowed: control.exit == Some(0),
         detail: if denied { String::new() } else { format!("{outcome:?} {said}") },
     })
+}
+
+/// Whether a program with these arguments runs on this machine.
+fn runs(arguments: &[&str]) -> bool {
+    let line: String = arguments.iter().map(|argument| format!("{argument}\0")).collect();
+    let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
 /// A workspace with a secret, and a victim outside of it. Gone when dropped.
@@ -257,7 +300,7 @@ impl Scratch {
         Shadow { files: Vec::new(), masked: WsPath::from_disk(".env").into_iter().collect() }
     }
 
-    async fn sh(&self, session: &LinuxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
+    async fn sh(&self, session: &dyn SandboxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
         let text = text
             .replace("{outside}", &self.outside().to_string_lossy())
             .replace("{port}", &port.to_string())

@@ -1,10 +1,15 @@
 //! The system-call filter, the last wall: what no build tool needs and what reaches the kernel's less trodden ground.
 //!
+//! What else a level has decides what is left of it: sockets where a network leads nowhere, and calls that reach other programs
+//! where no namespace keeps these apart.
+//!
 //! A deny list, written as classic BPF by hand: `(code, jump if true, jump if false, operand)` an instruction. It is built
 //! once a process and handed to the wall process as it is. Refusals are error numbers, so that programs say what happened;
 //! only a foreign architecture (32-bit calls) is killed, since its numbers mean something else.
 
 use nix::libc;
+
+use crate::policy::Level;
 
 /// One instruction.
 pub(super) type Instruction = (u16, u8, u8, u32);
@@ -108,8 +113,46 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_modify_ldt,
 ];
 
+/// Refused besides where no namespaces are: what programs share by number or name, with whoever knows it.
+const SHARED: &[libc::c_long] = &[
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+];
+
+/// Attributes of files, which no wall around paths looks at: access lists are some of them. Programs that copy them do without.
+const ATTRIBUTES: &[libc::c_long] = &[
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    463, // setxattrat
+    466, // removexattrat
+];
+
+/// Steer a process whose number is the first argument; 0 is the caller.
+const STEERING: &[libc::c_long] = &[
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setattr,
+];
+
 /// The whole filter.
-pub(super) fn program() -> Vec<Instruction> {
+pub(super) fn program(level: Level) -> Vec<Instruction> {
     let mut program = vec![load(ARCHITECTURE), (JUMP_EQUAL, 1, 0, NATIVE), (RETURN, 0, 0, KILL_PROCESS), load(NUMBER)];
     #[cfg(target_arch = "x86_64")]
     program.extend([(JUMP_AT_LEAST, 0, 1, X32), refuse(libc::ENOSYS)]);
@@ -121,7 +164,11 @@ pub(super) fn program() -> Vec<Instruction> {
     on(&mut program, libc::SYS_clone, &flags(NAMESPACES));
     on(&mut program, libc::SYS_unshare, &flags(NAMESPACES | TIME_NAMESPACE));
     on(&mut program, libc::SYS_ioctl, &terminal_requests());
-    on(&mut program, libc::SYS_socket, &sockets());
+    match level {
+        Level::L3 => on(&mut program, libc::SYS_socket, &sockets()),
+        Level::L2 => on(&mut program, libc::SYS_socket, &only(0, libc::AF_UNIX)),
+        Level::L1 | Level::L1Weak | Level::L0 => without_namespaces(&mut program),
+    }
     program.push((RETURN, 0, 0, ALLOW));
     program
 }
@@ -148,6 +195,32 @@ fn on(program: &mut Vec<Instruction>, number: libc::c_long, block: &[Instruction
 /// Refuses where one of `bits` is set in the first argument.
 fn flags(bits: u32) -> Vec<Instruction> {
     vec![argument(0), (JUMP_ANY_BIT, 0, 1, bits), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]
+}
+
+/// Refuses where an argument is not this one.
+fn only(index: u32, value: i32) -> Vec<Instruction> {
+    vec![argument(index), (JUMP_EQUAL, 1, 0, value.unsigned_abs()), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]
+}
+
+/// No sockets but pairs, nothing that is shared by name, nothing that reaches other processes by their number.
+fn without_namespaces(program: &mut Vec<Instruction>) {
+    on(program, libc::SYS_socket, &[refuse(libc::EPERM)]);
+    on(program, libc::SYS_socketpair, &only(0, libc::AF_UNIX));
+    for &number in SHARED {
+        on(program, number, &[refuse(libc::EPERM)]);
+    }
+    for &number in ATTRIBUTES {
+        on(program, number, &[refuse(libc::EOPNOTSUPP)]);
+    }
+    for &number in STEERING {
+        on(program, number, &only(0, 0));
+    }
+    // Of a process (here 0, there 1), the caller.
+    for (number, process) in [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)] {
+        let mut block = vec![argument(0), (JUMP_EQUAL, 1, 0, process), refuse(libc::EPERM)];
+        block.extend(only(1, 0));
+        on(program, number, &block);
+    }
 }
 
 fn terminal_requests() -> Vec<Instruction> {

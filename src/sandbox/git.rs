@@ -103,7 +103,7 @@ fn harmless(value: &str) -> Option<String> {
 }
 
 /// `scheme://user:token@host/path?query` becomes `scheme://host/path`; anything else stays.
-fn without_userinfo(value: &str) -> String {
+pub(super) fn without_userinfo(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
@@ -145,6 +145,8 @@ pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
 pub(super) struct Linked {
     /// The repository's folder, to be seen read-only.
     pub common: PathBuf,
+    /// What of it is this work tree's alone, in a folder below.
+    pub own: PathBuf,
     /// Configuration files in it, rebuilt.
     pub configs: Vec<(PathBuf, String)>,
 }
@@ -163,5 +165,5 @@ pub(super) fn linked(folder: &Path) -> Option<Linked> {
     let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
     let configs = [common.join("config"), own.join("config.worktree")];
     let configs = configs.into_iter().filter_map(|path| Some((path.clone(), rebuilt(&fs::read_to_string(path).ok()?)))).collect();
-    is_repository.then_some(Linked { common, configs })
+    is_repository.then_some(Linked { common, own, configs })
 }

@@ -24,11 +24,18 @@ fn hint(step: &str) -> &'static str {
             "Overlays in user namespaces need Linux 6.8 or later, a workspace that belongs to the user who runs the server, and \
              a cache folder on ext4, xfs, btrfs or tmpfs; set XDG_CACHE_HOME to such a place."
         }
+        "package caches" => {
+            "Package caches of other programs are layered like the workspace; see that they belong to the user who runs the server."
+        }
         "shadow folders" => "Set XDG_CACHE_HOME to a folder of yours on ext4, xfs, btrfs or tmpfs, with room left.",
         "workspace owner" => "Start the editor as the user who owns the folder.",
         "workspace folder" => "Open an existing folder of one project.",
         "working folder" => "Name a folder that exists in the workspace.",
-        "Landlock" => "Use a kernel with Landlock (CONFIG_SECURITY_LANDLOCK, and `landlock` in the lsm= list of the boot line).",
+        "Landlock" => {
+            "Use a kernel with Landlock (CONFIG_SECURITY_LANDLOCK, and `landlock` in the lsm= list of the boot line); below L3, \
+             of Linux 6.12 or later."
+        }
+        "copy of the workspace" => "Make room, set XDG_CACHE_HOME to a larger disk, or open the folder of one project.",
         "seccomp" => "Use a kernel with seccomp filters (CONFIG_SECCOMP_FILTER).",
         "shell" => "Install bash or sh.",
         "plan" | "start" | "probe" => {

@@ -1,7 +1,8 @@
 //! A proof of the walls that outlives its server: the first task of the next one need not run the probe again.
 //!
-//! Only the highest level is remembered, until the next boot, for one user, one build and one place of shadows. It is a
-//! forecast and no wall: a command whose walls cannot be put up is refused whatever stands here, and that ends the memory.
+//! It is remembered until the next boot, for one user, one build, one place of shadows, and as long as the machine's switches for
+//! namespaces stand as they stood. It is a forecast and no wall: a command whose walls cannot be put up is refused whatever
+//! stands here, and that ends the memory. What tells people how strong the walls are never asks it.
 //!
 //! It owns that file, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -16,8 +17,21 @@ use std::{
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Level;
+
 const NAME: &str = "level.json";
-const LARGEST: u64 = 8192;
+const LARGEST: u64 = 16384;
+
+/// Switches that take namespaces away from users, or give them back.
+const SWITCHES: [&str; 7] = [
+    "user/max_user_namespaces",
+    "user/max_mnt_namespaces",
+    "user/max_pid_namespaces",
+    "user/max_net_namespaces",
+    "kernel/unprivileged_userns_clone",
+    "kernel/apparmor_restrict_unprivileged_userns",
+    "kernel/unprivileged_userns_apparmor_policy",
+];
 
 /// The file, and what must be the same for it to count.
 #[derive(Debug)]
@@ -29,6 +43,7 @@ pub(super) struct Memory {
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     key: Vec<String>,
+    level: Level,
     detail: String,
 }
 
@@ -46,6 +61,10 @@ impl Memory {
             rustix::process::geteuid().as_raw().to_string(),
             format!("{}:{}", place.dev(), rustix::fs::statfs(cache).ok()?.f_type),
         ];
+        key.extend(SWITCHES.map(|name| {
+            let value = fs::read_to_string(Path::new("/proc/sys").join(name)).unwrap_or_default();
+            format!("{name} {}", value.trim())
+        }));
         for program in programs {
             let about = fs::metadata(program).ok()?;
             let (seconds, nanos) = (about.mtime(), about.mtime_nsec());
@@ -55,7 +74,7 @@ impl Memory {
     }
 
     /// What the proof said, if there was one.
-    pub(super) fn recall(&self) -> Option<String> {
+    pub(super) fn recall(&self) -> Option<(Level, String)> {
         let no_follow = i32::try_from(OFlags::NOFOLLOW.bits()).ok()?;
         let file = File::options().read(true).custom_flags(no_follow).open(&self.file).ok()?;
         let about = file.metadata().ok()?;
@@ -63,15 +82,15 @@ impl Memory {
         let mut text = String::new();
         file.take(LARGEST).read_to_string(&mut text).ok().filter(|_| ours)?;
         let remembered: Remembered = serde_json::from_str(&text).ok()?;
-        (remembered.key == self.key).then_some(remembered.detail)
+        (remembered.key == self.key && remembered.level > Level::L0).then_some((remembered.level, remembered.detail))
     }
 
     /// Remembers a proof. Where that fails, the next server proves again.
-    pub(super) fn note(&self, detail: &str) {
+    pub(super) fn note(&self, level: Level, detail: &str) {
         let unnamed = self.file.with_extension(format!("{}.new", uuid::Uuid::now_v7()));
         let write = || -> io::Result<()> {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
-            serde_json::to_writer(&mut file, &Remembered { key: self.key.clone(), detail: detail.to_owned() })?;
+            serde_json::to_writer(&mut file, &Remembered { key: self.key.clone(), level, detail: detail.to_owned() })?;
             file.flush()?;
             fs::rename(&unnamed, &self.file)
         };

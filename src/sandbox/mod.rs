@@ -1,14 +1,16 @@
 //! Walls for commands: the adapter of `seams::Sandbox` for Linux. `docs/sandbox.md` says what each wall is for.
 //!
 //! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
-//! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`); the wall processes
-//! (`wall/`) put the walls up from inside and report over sockets. Only level L3 is built: everything less is a refusal.
+//! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`, or where no namespaces are
+//! `copied/`); the wall processes (`wall/`) put the walls up from inside and report over sockets. `proof.rs` finds out which
+//! level of them this machine can have; a session has it from its first command to its last.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
 mod changes;
 pub mod check;
+mod copied;
 mod entry;
 mod environment;
 mod filter;
@@ -17,8 +19,13 @@ mod group;
 mod hints;
 mod keeper;
 mod level;
+mod managers;
 pub mod net;
+mod packages;
+mod parts;
 mod plan;
+mod proof;
+mod registries;
 mod removals;
 mod running;
 mod session;
@@ -31,23 +38,18 @@ mod wall;
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, Once},
-    time::Duration,
 };
 
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
 
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
-use self::{hints::refusal, removals::Removals, shadow::ShadowFolders};
-use crate::{
-    path::WsPath,
-    seams::{Command, Level, NetTerms, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
-};
+use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
+use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -65,7 +67,7 @@ pub struct LinuxSandbox {
     home: PathBuf,
     variables: environment::Variables,
     hidden: Vec<PathBuf>,
-    level: OnceCell<(Level, String)>,
+    level: OnceCell<Proof>,
     swept: Once,
     removals: Arc<Removals>,
     network: net::Network,
@@ -110,25 +112,21 @@ impl LinuxSandbox {
 
     /// The image of the wall process and its arguments.
     fn wall(&self) -> (PathBuf, Vec<&'static str>) {
-        match self.paths.exe.parent().map(|folder| folder.join("countersign-wall")) {
-            Some(small) if small.is_file() => (small, vec![wall::KEEPER]),
-            _ => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
+        match self.small_wall() {
+            Some(small) => (small, vec![wall::KEEPER]),
+            None => (self.paths.exe.clone(), vec!["__wall", wall::KEEPER]),
         }
+    }
+
+    /// The small program that serves as the wall process, if it stands beside the main binary.
+    pub fn small_wall(&self) -> Option<PathBuf> {
+        self.paths.exe.parent().map(|folder| folder.join("countersign-wall")).filter(|small| small.is_file())
     }
 
     /// The level as [`Sandbox::level`] has it, but proved now, whatever was proved before.
     pub async fn proved(&self) -> (Level, String) {
-        match self.prove().await {
-            Ok(()) => {
-                let detail = "namespaces, private network, overlay, Landlock and seccomp, proved by running a command";
-                self.memory().inspect(|memory| memory.note(detail));
-                (Level::L3, detail.into())
-            }
-            Err(SandboxError { step, why, hint }) => {
-                level::forget(&self.paths.cache);
-                (Level::L0, format!("{step}: {why}. {hint}"))
-            }
-        }
+        let proof = self.find_out().await;
+        (proof.level, proof.detail)
     }
 
     /// Who sees to the memory limit, in words: found out by trying.
@@ -140,31 +138,32 @@ impl LinuxSandbox {
         level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
     }
 
-    /// Runs a command behind every wall, over a folder of our own.
-    async fn prove(&self) -> Result<(), SandboxError> {
-        let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
-        make_private(&folder)?;
-        // Held like a shadow's, so that a probe that is cut short is swept like one.
-        let lock = removals::lock(&folder).ok();
-        let proved = async {
-            let session = self.open_here(&SandboxSpec::bare(folder.clone()))?;
-            let command =
-                Command { text: "exit 42".into(), cwd: WsPath::root(), timeout: Duration::from_secs(10), network: Vec::new() };
-            session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await
+    /// The level that this sandbox's sessions have: remembered or proved, once.
+    async fn found(&self) -> &Proof {
+        let find = async {
+            match self.memory().and_then(|memory| memory.recall()) {
+                Some((level, detail)) => {
+                    Proof { level, detail: detail.replacen("running a command", "running a command earlier", 1), refusal: None }
+                }
+                None => self.find_out().await,
+            }
         };
-        let outcome = proved.await;
-        self.removals.start(folder, lock);
-        match outcome?.exit {
-            Some(42) => Ok(()),
-            other => Err(refusal("probe", &format!("a test command ended with {other:?} instead of 42"))),
-        }
+        self.level.get_or_init(|| find).await
     }
 
-    /// Opens a session whose own type is known, so that what commands wrote can be read.
+    /// Opens a session at the highest level.
+    ///
+    /// # Errors
+    /// As [`Self::open_at`].
+    pub fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
+        self.open_at(spec, Level::L3)
+    }
+
+    /// Opens a session at a given level, whatever this machine's is: every wall of it stands, or nothing runs.
     ///
     /// # Errors
     /// [`SandboxError`] when the shadow cannot be made or the folder is not one that commands may be let into.
-    pub fn open_here(&self, spec: &SandboxSpec) -> Result<LinuxSession, SandboxError> {
+    pub fn open_at(&self, spec: &SandboxSpec, level: Level) -> Result<LinuxSession, SandboxError> {
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         if folder.to_str().is_none() {
@@ -179,44 +178,51 @@ impl LinuxSandbox {
         let (shell, shell_args) = environment::shell(&self.variables, &spec.folder)
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
         self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
-        let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone())
-            .map_err(|e| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display())))?;
-        shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
         let env = environment::of_commands(&self.variables, &self.home, &spec);
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
-        LinuxSession::new(
-            session::Parts {
-                network: self.network.clone(),
-                trust,
-                wall: self.wall(),
-                cache: self.paths.cache.clone(),
-                home: self.home.clone(),
-                spec,
-                view,
-                shell,
-                shell_args,
-                env,
-                variables: self.variables.clone(),
-            },
-            shadow,
-        )
+        let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
+        let (network, variables) = (self.network.clone(), self.variables.clone());
+        let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, variables, network, trust };
+        let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
+        if level >= Level::L2 {
+            let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
+            shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
+            return LinuxSession::overlaid(parts, shadow);
+        }
+        // Commands see where it lies: by the one name that it has.
+        let cache = self.paths.cache.canonicalize().map_err(unmade)?;
+        if cache.starts_with(&parts.spec.folder) {
+            let why = format!("{} lies in the workspace, which would be copied into itself", cache.display());
+            return Err(refusal("shadow folders", &why));
+        }
+        let shadow = CopiedShadow::create(&cache, &parts.spec.folder, self.removals.clone()).map_err(unmade)?;
+        LinuxSession::copied(parts, shadow, environment::cargo_home(&self.variables, &self.home))
     }
 }
 
 #[async_trait::async_trait]
 impl Sandbox for LinuxSandbox {
     async fn level(&self) -> (Level, String) {
-        let probe = async {
-            match self.memory().and_then(|memory| memory.recall()) {
-                Some(detail) => (Level::L3, format!("{detail} earlier")),
-                None => self.proved().await,
-            }
+        let found = self.found().await;
+        (found.level, found.detail.clone())
+    }
+
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let place = registries::Registries {
+            home: self.home.clone(),
+            variables: self.variables.clone(),
+            folder: folder.to_owned(),
+            cache: self.paths.cache.clone(),
         };
-        self.level.get_or_init(|| probe).await.clone()
+        place.told(name.to_owned()).await
     }
 
     async fn open(&self, spec: SandboxSpec) -> Result<Box<dyn SandboxSession>, SandboxError> {
-        let session = self.open_here(&spec)?;
+        let found = self.found().await;
+        if let Some(refusal) = &found.refusal {
+            return Err(refusal.clone());
+        }
+        let session = self.open_at(&spec, found.level)?;
         session.stand_ready().await;
         Ok(Box::new(session))
     }
@@ -236,16 +242,10 @@ impl SandboxSpec {
             file_size: 256 * MIB,
             tmp_size: 256 * MIB,
             shadow_size: 1024 * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }
-}
-
-/// Output that nobody wants.
-struct Silent;
-
-impl OutputSink for Silent {
-    fn output(&mut self, _: &[u8]) {}
 }
 
 /// The namespace maps one user only: over somebody else's folder the shadow could not be written.

@@ -11,12 +11,16 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::policy::Level;
+
 /// The largest frame that is read, bytes; a guard against nonsense on standard input.
 const MAX_FRAME: u32 = 64 << 20;
 
 /// What a session's commands have in common. Built by the server, which is trusted; commands never see it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ground {
+    /// The walls to be put up: all of them and no others.
+    pub level: Level,
     /// The workspace folder: the lower layer, and the place where the shadow is mounted.
     pub folder: PathBuf,
     /// Holds the next three; stays writable below the read-only file systems.
@@ -27,6 +31,8 @@ pub(super) struct Ground {
     pub upper: PathBuf,
     /// The overlay's own work folder, beside `upper`.
     pub work: PathBuf,
+    /// Holds the folder of what commands with network fetched: the session's own shadow, or another's.
+    pub packages: PathBuf,
     /// The user's home: private and empty but for `shown` and `copies`.
     pub home: PathBuf,
     /// Folders that become empty and private, parents before children.
@@ -43,7 +49,7 @@ pub(super) struct Ground {
 }
 
 /// One command. Made when it is to run, so that nothing in it is older than that.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// A file at the root of `layer` by which the mount is proved once a session; the server removes its traces.
     pub proof: Option<String>,
@@ -53,12 +59,28 @@ pub(super) struct Plan {
     pub replaced: Vec<(PathBuf, String)>,
     /// Files outside the workspace that become empty and unreadable: system secrets and sockets.
     pub masked: Vec<PathBuf>,
+    /// Without namespaces: what may be read, with all below it; folders that may be written; and the bytes that the shadow takes
+    /// as it is.
+    pub readable: Vec<PathBuf>,
+    pub writable: Vec<PathBuf>,
+    pub begun: u64,
+    /// Caches of package managers with what was fetched; none where nothing was.
+    pub packages: Option<Packages>,
     /// Where to start, absolute, below the workspace folder.
     pub cwd: PathBuf,
     pub shell: PathBuf,
     /// Arguments of the shell; the last is the command's text.
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
+}
+
+/// Caches of package managers, as layers over the user's own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Packages {
+    /// Where commands find them, in the order of the numbered layers.
+    pub caches: Vec<PathBuf>,
+    /// The command may fetch.
+    pub writable: bool,
 }
 
 /// Bounds of one command; 0 is no limit of ours. Bytes where nothing else is said.
@@ -102,6 +124,8 @@ pub(super) enum Report {
     Shadow,
     /// Ended since the file system of the shadow is nearly full.
     Disk,
+    /// The last word of a process 1 that has reaped all that lived under it: nobody need wait for its own end.
+    Empty,
     /// From the keeper: this process 1, and all that lived under it, is gone or could not be made.
     Gone {
         number: u32,

@@ -45,7 +45,7 @@ async fn heard(proxy: &mut Option<Proxy>) -> Connection {
     }
 }
 
-/// Sends a frame of the plan, passes output on, and comes back when every process is gone.
+/// Sends a frame of the plan, passes output on, and comes back when every process of the command is gone.
 pub(super) async fn attend(
     keeper: &mut Keeper,
     waiting: Waiting,
@@ -96,6 +96,11 @@ pub(super) async fn attend(
                     }
                     Ok(Report::Reached(Met::Full(path))) => ended.reached.push(Reached::Full(path)),
                     Ok(Report::Reached(Met::Processes)) => ended.reached.push(Reached::Processes),
+                    Ok(Report::Empty) => {
+                        // What is left of its namespaces goes behind the scenes.
+                        (reporting, running, hurried) = (false, false, true);
+                        patience.as_mut().reset(Instant::now() + DRAIN);
+                    }
                     Ok(report) => ended.report = Some(report),
                     Err(_) => {}
                 },

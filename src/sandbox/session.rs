@@ -1,63 +1,37 @@
 //! One task's commands: each gets fresh walls over the same shadow, so that what a command changed is there for the next.
-//!
-//! It looks at the workspace folder, hence the lifted bans.
-#![allow(clippy::disallowed_methods)]
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    environment::Variables,
-    filter, git, group,
+    copied::{CopiedShadow, Reach, Synced},
+    group,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
     level,
-    net::{Network, Proxy, variables},
-    plan::{Ground, Limits, Plan, Report, frame},
+    net::{Proxy, variables},
+    parts::{COPY, Parts},
+    plan::{Ground, Report, frame},
     removals,
     running::{Ended, attend},
-    shadow::{PROOF, ShadowFolders},
+    shadow::ShadowFolders,
     spills::Unnamed,
     unseen,
-    view::{self, View},
 };
 use crate::{
     path::WsPath,
     seams::{
-        Command, Facts, Level, Outcome, OutputSink, Reach, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Stopped,
-        Written,
+        Command, Facts, Level, NetReach, Outcome, OutputSink, SandboxError, SandboxSession, Shadow, Spills, Stopped, Written,
     },
 };
 
-static FILTER: LazyLock<Vec<filter::Instruction>> = LazyLock::new(filter::program);
-
-/// What a session is made of; the same for all of its commands.
-pub(super) struct Parts {
-    /// Image and arguments of the wall process.
-    pub wall: (PathBuf, Vec<&'static str>),
-    /// Where a proof of these walls may be remembered.
-    pub cache: PathBuf,
-    pub home: PathBuf,
-    pub spec: SandboxSpec,
-    pub view: View,
-    pub shell: PathBuf,
-    pub shell_args: &'static [&'static str],
-    pub env: Vec<(String, String)>,
-    /// The server's own variables.
-    pub variables: Variables,
-    /// For commands that have network: the way out, and whom TLS may trust.
-    pub network: Network,
-    pub trust: Vec<(String, String)>,
-}
-
-/// A session at level L3.
+/// A session at one level, from its first command to its last.
 pub struct LinuxSession {
     parts: Parts,
     /// A frame of the [`Ground`].
@@ -65,6 +39,8 @@ pub struct LinuxSession {
     /// See [`Ground::group`].
     group: Option<PathBuf>,
     facts: Arc<Facts>,
+    /// Where long outputs lie.
+    outputs: PathBuf,
     /// Also the lock that lets one command run at a time.
     warm: tokio::sync::Mutex<Warm>,
     state: Arc<Mutex<State>>,
@@ -77,8 +53,30 @@ struct Warm {
     keeper: Option<Keeper>,
 }
 
+/// The two forms of a shadow.
+enum OnDisk {
+    Overlay(ShadowFolders),
+    Copy(CopiedShadow, Box<Reach>),
+}
+
+impl OnDisk {
+    fn written(&self, paths: &[String], most: u64) -> Vec<Written> {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.written(paths, most),
+            OnDisk::Copy(copy, _) => copy.written(paths, most),
+        }
+    }
+
+    fn take(&mut self, paths: &[WsPath]) -> io::Result<()> {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.take(paths),
+            OnDisk::Copy(copy, _) => copy.take(paths),
+        }
+    }
+}
+
 struct State {
-    shadow: ShadowFolders,
+    shadow: OnDisk,
     /// The first mount has been proved.
     proved: bool,
     /// What stood in git's own folders when the last command had ended.
@@ -88,38 +86,43 @@ struct State {
 impl LinuxSession {
     /// # Errors
     /// [`SandboxError`] when what the session is made of cannot be told to a wall process.
-    pub(super) fn new(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
+    pub(super) fn overlaid(parts: Parts, shadow: ShadowFolders) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
-        let limits = Limits {
-            memory: spec.memory,
-            processes: spec.processes,
-            cpu: spec.cpu,
-            file_size: spec.file_size,
-            tmp_size: spec.tmp_size,
-            shadow_size: spec.shadow_size,
-        };
-        let group = group::create(&limits);
-        if let Some(group) = &group {
-            removals::note_group(shadow.root(), group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
-        }
+        // A process 1 that waits has taken note of it.
+        shadow.mirror_root(&spec.folder).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let ground = Ground {
             folder: spec.folder.clone(),
-            shadow: shadow.root().to_owned(),
             layer: shadow.layer(),
             upper: shadow.upper(),
             work: shadow.work(),
+            packages: spec.packages.clone().unwrap_or_else(|| shadow.root().to_owned()),
             home: home.clone(),
             covered: view.covered.clone(),
             shown: view.shown.clone(),
             copies: view.copies.clone(),
-            limits,
-            group: group.clone(),
-            filter: FILTER.clone(),
+            ..parts.ground(shadow.root())
         };
-        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
-        let facts = Arc::new(view.facts(spec.clone(), home.clone()));
+        Self::on(parts, &ground, OnDisk::Overlay(shadow))
+    }
+
+    /// The same over a copy of the workspace, where no namespaces are.
+    pub(super) fn copied(parts: Parts, shadow: CopiedShadow, cargo: PathBuf) -> Result<Self, SandboxError> {
+        let Parts { spec, view, home, .. } = &parts;
+        let reach = Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
+        let ground = Ground { folder: shadow.copy().to_owned(), home: shadow.home(), ..parts.ground(shadow.root()) };
+        Self::on(parts, &ground, OnDisk::Copy(shadow, Box::new(reach)))
+    }
+
+    fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
+        let group = group::create(&ground.limits);
+        if let Some(group) = &group {
+            removals::note_group(&ground.shadow, group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
+        }
+        let outputs = ground.shadow.clone();
+        let ground = frame(&Ground { group: group.clone(), ..ground.clone() }).map_err(|e| refusal("plan", &e.to_string()))?;
+        let facts = Arc::new(parts.view.facts(parts.spec.clone(), parts.home.clone(), parts.level));
         let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
-        Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
+        Ok(LinuxSession { parts, ground, group, facts, outputs, warm: tokio::sync::Mutex::default(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,44 +137,59 @@ impl LinuxSession {
         }
     }
 
-    /// Brings the shadow up to date and writes the plan down, a frame.
-    fn prepare(&self, command: &Command, shadow: &Shadow, proxy: Option<&Proxy>) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
-        let Parts { spec, view, shell, shell_args, env, trust, .. } = &self.parts;
-        let mut state = self.state();
-        let armed = if state.proved { Ok(()) } else { state.shadow.arm() };
-        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
-        let hidden = state
-            .shadow
-            .sync(&spec.folder, shadow, &git::configs(&spec.folder))
-            .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
-        let about =
-            fs::metadata(&spec.folder).map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
-        let mut masked = view.masked.clone();
-        masked.extend(view::sockets(view, &spec.folder));
-        let mut args: Vec<String> = shell_args.iter().map(ToString::to_string).collect();
-        args.push(command.text.clone());
-        let mut env = env.clone();
-        if let Some(proxy) = proxy {
-            env.extend(trust.iter().cloned());
-            env.extend(variables::of_proxy(proxy.port(), &command.network));
+    /// Orders the next process 1, to be made while the model thinks. A command that has begun meanwhile sees to that itself.
+    async fn make_ready(&self) {
+        let Ok(mut warm) = self.warm.try_lock() else { return };
+        if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
+            // Where that fails, the next command finds out.
+            *waiting = keeper.order(&self.ground).await.ok();
         }
-        let plan = Plan {
-            proof: (!state.proved).then(|| PROOF.to_owned()),
-            folder: (about.dev(), about.ino()),
-            replaced: view.replaced.clone(),
-            masked,
-            cwd: below(&spec.folder, command.cwd.as_str()),
-            shell: shell.clone(),
-            args,
-            env,
+    }
+
+    /// Brings the shadow up to date and writes the plan down, a frame.
+    fn prepare(
+        &self,
+        command: &Command,
+        shadow: &Shadow,
+        synced: Synced,
+        proxy: Option<&Proxy>,
+    ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
+        let mut state = self.state();
+        let proved = state.proved;
+        let (mut plan, hidden) = match &mut state.shadow {
+            OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay, proved)?,
+            OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
+        if let Some(proxy) = proxy {
+            plan.env.extend(self.parts.trust.iter().cloned());
+            plan.env.extend(variables::of_proxy(proxy.port(), &command.network));
+        }
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
+    }
+
+    /// Brings a copy up to date, off the runtime's threads: the first time it may take seconds. Nothing for an overlay.
+    async fn synced(&self, shadow: &Shadow) -> Result<Synced, SandboxError> {
+        if self.parts.level >= Level::L2 {
+            return Ok(Synced::default());
+        }
+        let (state, shadow) = (self.state.clone(), shadow.clone());
+        let sync = move || match &mut state.lock().unwrap_or_else(PoisonError::into_inner).shadow {
+            OnDisk::Overlay(_) => Ok(Synced::default()),
+            OnDisk::Copy(copy, _) => copy.sync(&shadow),
+        };
+        let synced = tokio::task::spawn_blocking(sync).await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        synced.map_err(|e| refusal(COPY, &e.to_string()))
     }
 
     /// A proxy on the loopback of a process 1, for a command that may reach something.
     async fn proxy(&self, command: &Command, keeper: &mut Keeper, waiting: &mut Waiting) -> Result<Option<Proxy>, Unrun> {
         if command.network.is_empty() {
             return Ok(None);
+        }
+        if self.parts.level < Level::L3 {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
         }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
@@ -197,7 +215,8 @@ impl LinuxSession {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
                         Ok(proxy) => {
-                            let (plan, hidden) = self.prepare(command, shadow, proxy.as_ref())?;
+                            let synced = self.synced(shadow).await?;
+                            let (plan, hidden) = self.prepare(command, shadow, synced, proxy.as_ref())?;
                             let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
                             attended.map(|ended| (ended, hidden))
                         }
@@ -206,10 +225,7 @@ impl LinuxSession {
                 }
                 Err(unrun) => Err(unrun),
             };
-            if tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
-                // While the model thinks.
-                warm.make_ready(&self.ground).await;
-            } else {
+            if !tried.as_ref().is_ok_and(|(ended, _)| !ended.lost) {
                 *warm = Warm::default();
             }
             match tried {
@@ -232,11 +248,17 @@ impl LinuxSession {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            if !state.proved {
-                state.shadow.proved()?;
-                state.proved = true;
-            }
-            let (paths, git) = state.shadow.changed()?;
+            let proved = state.proved;
+            let (paths, git) = match &state.shadow {
+                OnDisk::Overlay(overlay) => {
+                    if !proved {
+                        overlay.proved()?;
+                    }
+                    overlay.changed()?
+                }
+                OnDisk::Copy(copy, _) => copy.changed()?,
+            };
+            state.proved = true;
             let before = std::mem::replace(&mut state.git, git);
             Ok((paths, git != 0 && git != before))
         };
@@ -248,7 +270,7 @@ impl LinuxSession {
 #[async_trait::async_trait]
 impl SandboxSession for LinuxSession {
     fn level(&self) -> Level {
-        Level::L3
+        self.parts.level
     }
 
     async fn run(
@@ -262,7 +284,7 @@ impl SandboxSession for LinuxSession {
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
         let facts = match command.network.is_empty() {
             true => self.facts.clone(),
-            false => Arc::new(Facts { reach: Reach::Hosts, ..Facts::clone(&self.facts) }),
+            false => Arc::new(Facts { reach: NetReach::Hosts, ..Facts::clone(&self.facts) }),
         };
         let mut outcome = Outcome { duration: begun.elapsed(), hidden, facts, reached: ended.reached, ..Outcome::default() };
         let own = |stopped: Stopped| (None, Some(9), Some(stopped));
@@ -278,7 +300,15 @@ impl SandboxSession for LinuxSession {
             (None, _) => own(Stopped::Walls),
         };
         (outcome.changed, outcome.git) = self.changed().await?;
+        self.make_ready().await;
         Ok(outcome)
+    }
+
+    fn packages(&self) -> Option<PathBuf> {
+        match &self.state().shadow {
+            OnDisk::Overlay(overlay) => overlay.has_packages().then(|| overlay.root().to_owned()),
+            OnDisk::Copy(..) => None,
+        }
     }
 
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written> {
@@ -293,7 +323,7 @@ impl SandboxSession for LinuxSession {
     }
 
     fn spills(&self) -> Arc<dyn Spills> {
-        Arc::new(Unnamed(self.state().shadow.root().to_owned()))
+        Arc::new(Unnamed(self.outputs.clone()))
     }
 
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {
@@ -328,16 +358,4 @@ impl Warm {
         };
         Ok((keeper, waiting))
     }
-
-    /// Orders the next process 1 ahead. Where that fails, the next command finds out.
-    async fn make_ready(&mut self, ground: &[u8]) {
-        if let Some(keeper) = &mut self.keeper {
-            self.waiting = keeper.order(ground).await.ok();
-        }
-    }
-}
-
-/// `folder/path`, and `folder` itself for the root, without a trailing slash.
-fn below(folder: &Path, path: &str) -> PathBuf {
-    if path.is_empty() { folder.to_owned() } else { folder.join(path) }
 }

@@ -152,7 +152,7 @@ impl ShadowFolders {
     }
 
     /// The layer hides the folder's own mode; so it takes it over.
-    fn mirror_root(&self, folder: &Path) -> io::Result<()> {
+    pub(super) fn mirror_root(&self, folder: &Path) -> io::Result<()> {
         let mode = fs::metadata(folder)?.permissions().mode() & 0o7777;
         for root in [self.layer(), self.upper()] {
             fs::set_permissions(root, fs::Permissions::from_mode(mode))?;

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, Metadata},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
@@ -39,24 +39,8 @@ impl ShadowFolders {
             // A name that is not UTF-8 is found under another one.
             return Written { path: path.to_owned(), found: Found::Other("not readable under this name"), stamp: 0 };
         };
-        let mut stamp = DefaultHasher::new();
-        (about.ino(), about.ctime(), about.ctime_nsec(), about.size()).hash(&mut stamp);
-        let kind = about.file_type();
-        let found = match &about {
-            _ if is_whiteout(&about) => Found::Gone,
-            _ if kind.is_dir() => Found::Folder,
-            _ if kind.is_symlink() => Found::Other("a symbolic link"),
-            _ if kind.is_fifo() => Found::Other("a pipe"),
-            _ if kind.is_socket() => Found::Other("a socket"),
-            _ if !kind.is_file() => Found::Other("a device"),
-            _ if about.permissions().mode() & 0o6000 != 0 => Found::Other("runs with another user's rights"),
-            _ if about.size() > most => Found::Large(about.size()),
-            _ => match content(&there, most) {
-                Ok(content) => Found::File { content, mode: about.permissions().mode() & 0o7777 },
-                Err(_) => Found::Other("not readable"),
-            },
-        };
-        Written { path: path.to_owned(), found, stamp: stamp.finish() }
+        let found = if is_whiteout(&about) { Found::Gone } else { found(&there, &about, most) };
+        Written { path: path.to_owned(), found, stamp: stamp(&about) }
     }
 
     /// Moves what commands did at these paths to the layer, modification times and all. The next `sync` says whether the
@@ -134,6 +118,31 @@ impl ShadowFolders {
         }
         Ok(())
     }
+}
+
+/// What stands at a path, a file of at most `most` bytes with its content; nothing is followed.
+pub(super) fn found(there: &Path, about: &Metadata, most: u64) -> Found {
+    let kind = about.file_type();
+    match () {
+        () if kind.is_dir() => Found::Folder,
+        () if kind.is_symlink() => Found::Other("a symbolic link"),
+        () if kind.is_fifo() => Found::Other("a pipe"),
+        () if kind.is_socket() => Found::Other("a socket"),
+        () if !kind.is_file() => Found::Other("a device"),
+        () if about.permissions().mode() & 0o6000 != 0 => Found::Other("runs with another user's rights"),
+        () if about.size() > most => Found::Large(about.size()),
+        () => match content(there, most) {
+            Ok(content) => Found::File { content, mode: about.permissions().mode() & 0o7777 },
+            Err(_) => Found::Other("not readable"),
+        },
+    }
+}
+
+/// Another one when something else stands there.
+pub(super) fn stamp(about: &Metadata) -> u64 {
+    let mut stamp = DefaultHasher::new();
+    (about.ino(), about.ctime(), about.ctime_nsec(), about.size()).hash(&mut stamp);
+    stamp.finish()
 }
 
 /// The bytes of a file of at most `most`.

@@ -9,14 +9,15 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Component, Path, PathBuf},
 };
 
 use super::{
     environment::{self, Variables},
-    git,
+    git, managers, packages,
 };
-use crate::seams::{Facts, Reach, SandboxError, SandboxSpec};
+use crate::seams::{Facts, Level, NetReach, SandboxError, SandboxSpec};
 
 /// Toolchains, package caches and their like below the home. Never a folder that also holds credentials: of cargo, npm and
 /// maven only the parts.
@@ -64,20 +65,25 @@ const SYSTEM_SECRETS: [&str; 9] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub covered: Vec<PathBuf>,
+    /// Toolchains, caches and what the policy lets be read, covered or not.
+    pub tools: Vec<PathBuf>,
     pub shown: Vec<PathBuf>,
     pub copies: Vec<(PathBuf, String)>,
     pub replaced: Vec<(PathBuf, String)>,
     pub masked: Vec<PathBuf>,
+    /// Caches of package managers, there or not: what commands fetch lies over them.
+    pub caches: Vec<PathBuf>,
 }
 
 impl View {
     /// What there is to know about these walls. Sockets that other programs make later are not in it.
-    pub(super) fn facts(&self, spec: SandboxSpec, home: PathBuf) -> Facts {
+    pub(super) fn facts(&self, spec: SandboxSpec, home: PathBuf, level: Level) -> Facts {
         let rebuilt = self.copies.iter().chain(&self.replaced).map(|(path, _)| path.clone()).collect();
         let mut masked = self.masked.clone();
         masked.extend(sockets(self, &spec.folder));
+        let reach = if level >= Level::L3 { NetReach::Loopback } else { NetReach::Nothing };
         let (covered, shown) = (self.covered.clone(), self.shown.clone());
-        Facts { spec, home, covered, shown, rebuilt, masked, reach: Reach::Loopback }
+        Facts { spec, home, covered, shown, rebuilt, masked, reach }
     }
 }
 
@@ -104,6 +110,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let covered = outermost(private);
     let is_covered = |path: &Path| covered.iter().any(|cover| path.starts_with(cover));
 
+    let programs = environment::programs(variables, &spec.folder);
     let mut shown: Vec<PathBuf> = TOOLS.iter().map(|tool| home.join(tool)).collect();
     shown.extend(["bin", "registry", "git"].map(|part| cargo.join(part)));
     shown.extend(
@@ -112,12 +119,15 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
             .filter_map(|name| variables.get(*name))
             .map(PathBuf::from),
     );
-    shown.extend(environment::programs(variables, &spec.folder).split(':').map(PathBuf::from));
+    shown.extend(programs.split(':').map(PathBuf::from));
     shown.extend(spec.home_read.iter().filter_map(|path| below(home, path)));
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
-    shown.retain(|path| path.exists() && is_covered(path) && !too_wide(path));
+    shown.retain(|path| path.exists() && !too_wide(path));
+    let tools = outermost(shown.clone());
+    shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
+    replaced.extend(managers::replaced(&programs, home));
     replaced.extend(git::configs_above(&spec.folder));
     if let Some(work_tree) = git::linked(&spec.folder) {
         shown.push(work_tree.common.clone());
@@ -127,9 +137,11 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
 
     let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
     Ok(View {
+        caches: packages::caches(home, &cargo).into_iter().filter(|path| is_covered(path)).collect(),
         copies: copies(home, &cargo).into_iter().filter(|(path, _)| is_covered(path)).collect(),
         replaced,
         covered,
+        tools,
         shown,
         masked,
     })
@@ -138,7 +150,9 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
 /// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.
 /// Those below covered folders are gone anyway, and those in the workspace are not reachable through an overlay.
 pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/net/unix").unwrap_or_default();
+    // Of no known size; to read it in small pieces costs more than what is read.
+    let mut table = String::with_capacity(64 << 10);
+    let _ = fs::File::open("/proc/self/net/unix").and_then(|mut file| file.read_to_string(&mut table));
     let mut found: Vec<PathBuf> = table
         .lines()
         .filter_map(|line| line.split_once(" /").map(|(_, path)| PathBuf::from(format!("/{path}"))))
@@ -178,27 +192,8 @@ fn copies(home: &Path, cargo: &Path) -> Vec<(PathBuf, String)> {
     if let Ok(text) = fs::read_to_string(home.join(".gitconfig")) {
         copies.push((home.join(".gitconfig"), git::rebuilt(&text)));
     }
-    let config = ["config.toml", "config"].iter().find_map(|name| fs::read_to_string(cargo.join(name)).ok());
-    // The folder must exist in any case: cargo writes its locks there.
-    copies.push((cargo.join("config.toml"), config.map(|text| cargo_config(&text)).unwrap_or_default()));
+    copies.extend(managers::copies(home, cargo));
     copies
-}
-
-/// Cargo's configuration with nothing but what a build without network needs: where crates come from, how targets link.
-fn cargo_config(text: &str) -> String {
-    let Ok(mut config) = text.parse::<toml::Table>() else { return String::new() };
-    config.retain(|key, _| matches!(key, "source" | "build" | "target" | "net" | "profile" | "patch" | "unstable"));
-    if let Some(net) = config.get_mut("net").and_then(toml::Value::as_table_mut) {
-        net.retain(|key, _| key == "offline");
-    }
-    let sources = config.get_mut("source").and_then(toml::Value::as_table_mut);
-    for source in sources.into_iter().flat_map(|table| table.iter_mut()).filter_map(|(_, value)| value.as_table_mut()) {
-        source.retain(|key, value| {
-            matches!(key, "replace-with" | "directory" | "local-registry" | "registry" | "git" | "branch" | "tag" | "rev")
-                && !value.as_str().is_some_and(|text| text.contains('@'))
-        });
-    }
-    toml::to_string(&config).unwrap_or_default()
 }
 
 /// System-wide configuration that may hold credentials, rebuilt.

@@ -18,12 +18,12 @@ pub struct Facts {
     pub rebuilt: Vec<PathBuf>,
     /// Files and folders outside the workspace that are empty and unreadable: secrets of the machine, sockets.
     pub masked: Vec<PathBuf>,
-    pub reach: Reach,
+    pub reach: NetReach,
 }
 
 /// How far a command's network goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
+pub enum NetReach {
     /// A loopback of its own, and nothing beyond.
     #[default]
     Loopback,

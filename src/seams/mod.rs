@@ -14,7 +14,7 @@ mod workspace;
 
 pub use clock::Clock;
 pub use editor::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind};
-pub use facts::{Facts, Reach, Reached};
+pub use facts::{Facts, NetReach, Reached};
 pub use grants::Grants;
 pub use insight::{
     Diagnostic, Insight, InsightError, Line, Lines, OpenBuffer, Place, Places, RecentEdit, Relation, Severity, Symbol, Told,
@@ -24,8 +24,8 @@ pub use model::{
     Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,
 };
 pub use sandbox::{
-    Command, Connection, ConnectionNews, Found, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession,
-    SandboxSpec, Shadow, ShadowFile, Stopped, Written,
+    Command, Connection, ConnectionNews, Found, Level, NetTerms, Outcome, OutputSink, Registry, Sandbox, SandboxError,
+    SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped, Written,
 };
 pub use spill::{NoSpills, Spill, Spills};
 pub use vcs::{Accepted, Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};

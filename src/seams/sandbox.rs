@@ -1,6 +1,10 @@
 //! Walls for commands. A session object, so that walls can stay warm between the commands of a task.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +34,8 @@ pub struct SandboxSpec {
     pub tmp_size: u64,
     /// What the session's commands together may leave in the shadow, bytes.
     pub shadow_size: u64,
+    /// What another session's commands fetched ([`SandboxSession::packages`]): these find it in the package caches, read-only.
+    pub packages: Option<PathBuf>,
     /// What the user's policy says of connections beyond the hosts that a command names.
     pub net: NetTerms,
 }
@@ -48,6 +54,7 @@ impl SandboxSpec {
             file_size: run.file_mb * MIB,
             tmp_size: run.tmp_mb * MIB,
             shadow_size: run.shadow_mb * MIB,
+            packages: None,
             net: NetTerms::default(),
         }
     }
@@ -187,6 +194,15 @@ pub struct SandboxError {
     pub hint: String,
 }
 
+/// What a package manager's name stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// Each an exact `host:port`; never empty.
+    pub hosts: Vec<String>,
+    /// What may be missing; a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// Receives a command's output (stdout and stderr in the order they came) as it comes. Must not block.
 pub trait OutputSink: Send {
     /// A piece of output: raw bytes.
@@ -201,6 +217,16 @@ pub trait OutputSink: Send {
 pub trait Sandbox: Send + Sync {
     /// The level this machine reaches, proved by a real probe (cached), with what is missing for a higher one.
     async fn level(&self) -> (Level, String);
+
+    /// The hosts that a name of [`crate::policy::REGISTRIES`] stands for, by the package manager's own configuration; nothing of
+    /// the workspace `folder` counts.
+    ///
+    /// # Errors
+    /// Why they cannot be told, and how to name them instead.
+    async fn registry(&self, name: &str, folder: &Path) -> Result<Registry, String> {
+        let _ = folder;
+        Err(format!("the hosts of {name} cannot be told here. Name them as host:port"))
+    }
 
     /// Opens a session: a shadow of the folder in which commands run one after the other.
     ///
@@ -227,6 +253,12 @@ pub trait SandboxSession: Send + Sync {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError>;
+
+    /// Where that lies which commands with network put into package caches, once there was such a command; for
+    /// [`SandboxSpec::packages`] of a session that ends before this one. What it holds is the commands' word.
+    fn packages(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// What commands left at these paths of [`Outcome::changed`], in their order; contents of files up to `most` bytes.
     async fn written(&self, paths: Vec<String>, most: u64) -> Vec<Written>;

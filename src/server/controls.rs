@@ -21,6 +21,7 @@ use crate::{
     agent::{plain, progress_line},
     config::{TrustStore, Trusted},
     event::{StopReason, TaskId},
+    vcs::may_have_remote,
 };
 
 /// Iterations that `Continue` gives to a task that has not said how many it had.
@@ -79,13 +80,13 @@ impl Actor {
         if !trusted {
             all.push(urgent("Trust this folder...", "trustWorkspace", json!({})));
         }
-        if trusted && Trusted::look(root).is_ok_and(|folder| folder.git.is_some()) {
+        if let Some(git) = Trusted::look(root).ok().filter(|_| trusted).and_then(|folder| folder.git) {
             // The commands choose the folder themselves; what they would do elsewhere is not offered here.
             let here = |chosen: jsonrpc::Result<usize>| chosen.is_ok_and(|chosen| chosen == index);
             if folder.desk.has_uncommitted() && here(self.committing_folder()) {
                 all.push(urgent("Commit accepted changes...", "commit", json!({})));
             }
-            if folder.desk.has_unpushed() && here(self.publishing_folder()) {
+            if folder.desk.has_unpushed() && here(self.publishing_folder()) && may_have_remote(&git) {
                 all.push(urgent("Push...", "push", json!({})));
             }
         }

@@ -1,4 +1,4 @@
-//! Provenance on hover: for a line that the agent wrote and the user accepted, who asked for what, why, and who approved.
+//! Hovers. Of a pending change, what it is (`hover_pending`). Provenance of the others: for a line that the agent wrote and the user accepted, who asked for what, why, and who approved.
 //!
 //! The desk follows the lines. What is told about them is noted when they are accepted and kept within bounds, over a restart
 //! together with the accepted hunks. Words of the model are shown as plain text, never as markup.
@@ -129,11 +129,15 @@ impl Actor {
         self.stories.add((event.proposal.clone(), hunk.clone()), story);
     }
 
-    /// `textDocument/hover`; nothing for lines that the agent did not write or that the user changed since.
+    /// `textDocument/hover`: a pending change, or where the line comes from; nothing for lines that the agent did not write or
+    /// that the user changed since.
     pub fn hover(&self, params: &HoverParams) -> Option<Hover> {
         let at = &params.text_document_position_params;
         let places = self.folders.find_all(&at.text_document.uri);
-        places.into_iter().find_map(|(index, path)| self.hover_in(&self.folders.get(index)?.desk, &path, at))
+        places.into_iter().find_map(|(index, path)| {
+            let desk = &self.folders.get(index)?.desk;
+            self.hover_pending(desk, &path, at.position).or_else(|| self.hover_in(desk, &path, at))
+        })
     }
 
     fn hover_in(&self, desk: &Desk, path: &WsPath, at: &TextDocumentPositionParams) -> Option<Hover> {
@@ -144,10 +148,13 @@ impl Actor {
         let origin = desk.origin(path, text.line_start(line))?;
         let story = self.stories.known.get(&(origin.proposal.clone(), origin.hunk.clone()))?;
         let (now, fresh) = desk.receipts(&origin.proposal);
-        let markdown = self.client.hover_markdown;
-        let value = told(story, |receipt| fresh && now.contains(receipt), markdown);
-        let kind = if markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
-        Some(Hover { contents: HoverContents::Markup(MarkupContent { kind, value }), range: None })
+        Some(self.hover_of(told(story, |receipt| fresh && now.contains(receipt), self.client.hover_markdown)))
+    }
+
+    /// A hover of this text, which is Markdown where the client shows that.
+    pub fn hover_of(&self, value: String) -> Hover {
+        let kind = if self.client.hover_markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
+        Hover { contents: HoverContents::Markup(MarkupContent { kind, value }), range: None }
     }
 }
 
@@ -172,7 +179,7 @@ fn told(story: &Story, is_fresh: impl Fn(&Receipt) -> bool, markdown: bool) -> S
 }
 
 /// One line of visible characters.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let invisible = |c: &char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -182,7 +189,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Text in which no character is markup.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.chars().flat_map(|c| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c])).collect()
 }
 

@@ -24,6 +24,7 @@ mod grants;
 mod hands;
 mod hooks;
 mod hover;
+mod hover_pending;
 mod input;
 mod insights;
 mod kept;

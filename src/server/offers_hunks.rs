@@ -6,7 +6,7 @@ use tower_lsp::lsp_types::{CodeAction, CodeActionKind, Diagnostic, Range, Url};
 use super::{actor::Actor, offers::action, position};
 use crate::{
     path::WsPath,
-    proposal::{Hunk, HunkState, Proposal},
+    proposal::{FileProposal, Hunk, HunkState, Proposal},
 };
 
 impl Actor {
@@ -21,14 +21,7 @@ impl Actor {
 
     fn about_hunks(&self, proposal: &Proposal, path: &WsPath, uri: &Url, range: Range, out: &mut Vec<CodeAction>) {
         let Some(file) = proposal.files.get(path) else { return };
-        let touches = |hunk: &&Hunk| {
-            let start = position(file.base.point(hunk.range.start, self.client.encoding));
-            let end = position(file.base.point(hunk.range.end, self.client.encoding));
-            // A hunk reaches to the end of its last line; one that only inserts stands on the line where it begins.
-            let last = if end.character == 0 && end.line > start.line { end.line - 1 } else { end.line };
-            range.start.line <= last && start.line <= range.end.line
-        };
-        let here: Vec<&Hunk> = file.all().filter(|hunk| hunk.state != HunkState::Applying).filter(touches).collect();
+        let here = self.hunks_at(file, range);
         if here.is_empty() {
             return;
         }
@@ -52,11 +45,23 @@ impl Actor {
             push("Accept file", "accept", json!({"proposal": proposal.id, "uri": uri}));
             push("Reject file", "reject", json!({"proposal": proposal.id, "uri": uri}));
         }
-        // Where these are all there is, the menu stays short.
-        if proposal.files.values().flat_map(|file| file.all()).count() > here.len() {
+        // Where this file is all there is, it would be the same again.
+        if proposal.files.iter().any(|(other, file)| other != path && !file.is_empty()) {
             push("Accept all", "accept", json!({"proposal": proposal.id}));
             push("Reject all", "reject", json!({"proposal": proposal.id}));
         }
+    }
+
+    /// The hunks of a file that a range touches and that can be decided now.
+    pub fn hunks_at<'a>(&self, file: &'a FileProposal, range: Range) -> Vec<&'a Hunk> {
+        let touches = |hunk: &&Hunk| {
+            let start = position(file.base.point(hunk.range.start, self.client.encoding));
+            let end = position(file.base.point(hunk.range.end, self.client.encoding));
+            // A hunk reaches to the end of its last line; one that only inserts stands on the line where it begins.
+            let last = if end.character == 0 && end.line > start.line { end.line - 1 } else { end.line };
+            range.start.line <= last && start.line <= range.end.line
+        };
+        file.all().filter(|hunk| hunk.state != HunkState::Applying).filter(touches).collect()
     }
 
     /// Our own diagnostics of these hunks, so that the editor ties the action to them.

@@ -151,6 +151,11 @@ pub trait Tool: Send + Sync {
         None
     }
 
+    /// The hosts that it wants to reach, where package managers' names are still to be replaced by what they stand for.
+    fn network(&mut self) -> Option<&mut Vec<String>> {
+        None
+    }
+
     /// What it wants of git, if anything; `run` is not called then.
     fn publication(&self) -> Option<Publication> {
         None

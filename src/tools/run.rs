@@ -67,6 +67,10 @@ impl Tool for Run {
         Effect::Runs
     }
 
+    fn network(&mut self) -> Option<&mut Vec<String>> {
+        Some(&mut self.network)
+    }
+
     fn refusal(&self) -> Option<String> {
         if self.command.trim().is_empty() {
             return Some("command is empty".into());

@@ -84,6 +84,12 @@ impl Shell {
         }
     }
 
+    /// Where the package caches lie that commands with network wrote to, if there was such a command; see
+    /// [`SandboxSpec::packages`].
+    pub async fn packages(&self) -> Option<std::path::PathBuf> {
+        self.session.lock().await.as_ref()?.packages()
+    }
+
     /// Of the paths that stand changed in the shadow now, those that commands wrote to since this was asked last.
     pub(super) async fn fresh(&self, changed: Vec<String>) -> Vec<String> {
         // Their names and stamps; nothing is read.

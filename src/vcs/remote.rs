@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods)] // resolves a remote that is a path
 
-use std::{fs, path::Path};
+use std::{fs, io::Read, path::Path};
 
 use crate::path::hidden;
 use crate::seams::VcsError;
@@ -12,6 +12,9 @@ use super::{
     desk::{Desk, REMOTE},
     words::{fail, fail_hint, redact, shown},
 };
+
+/// Most of a configuration file that is looked at, bytes.
+const LARGEST: u64 = 1024 * 1024;
 
 /// A URL that may be pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,18 @@ pub(super) fn choose(desk: &Desk<'_>, wanted: Option<&str>, branch: &str) -> Res
         ));
     }
     Ok(name.to_owned())
+}
+
+/// Whether a repository can have a remote: its configuration names one, or says that more stands elsewhere. Reads that one file of
+/// the common git directory, so that a menu may ask for it.
+pub fn may_have_remote(common: &Path) -> bool {
+    let mut text = String::new();
+    let read = fs::File::open(common.join("config")).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+    let says = |line: &str| {
+        let line = line.trim_start().to_ascii_lowercase();
+        line.starts_with("[remote") || line.starts_with("[include") || line.starts_with("worktreeconfig")
+    };
+    read.is_err() || text.lines().any(says)
 }
 
 /// The one push URL of a remote, rewritten by the user's own `url.*.insteadOf` only, and checked.

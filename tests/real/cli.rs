@@ -180,6 +180,7 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     assert_eq!(check(report, "model")["state"], "fails");
     assert_eq!(check(report, "git")["state"], "ok");
     assert_eq!(check(report, "journal")["state"], "ok");
+    assert_eq!(check(report, "wall process")["state"], "ok");
     for check in report["checks"].as_array().unwrap() {
         assert_eq!(check["state"] == "ok", check["advice"].is_null(), "{check}");
     }
@@ -189,6 +190,16 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     let configuration = check(&broken, "configuration");
     assert_eq!(configuration["state"], "fails");
     assert!(configuration["found"].as_str().unwrap().contains("config.toml:3"), "{configuration}");
+
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let binary = folder.path().join("countersign");
+    fs::hard_link(env!("CARGO_BIN_EXE_countersign"), &binary).unwrap();
+    let mut doctor = Command::new(&binary);
+    doctor.args(["doctor", "--offline", "--json"]).env_clear().env("HOME", user.path("")).env("PATH", "/usr/bin:/bin");
+    let alone = Ran::of(doctor.output().unwrap()).json().remove(0);
+    let process = check(&alone, "wall process");
+    assert_eq!(process["state"], "weak", "{process}");
+    assert!(process["advice"].as_str().unwrap().contains("countersign-wall"), "{process}");
 
     let no_git = Ran::of(user.command(["doctor", "--offline"]).env("PATH", "relative").output().unwrap());
     assert!(no_git.out.contains("FAILS  git") && no_git.out.contains("install git"), "{}", no_git.out);

@@ -12,6 +12,8 @@ mod cases;
 mod denials;
 #[path = "walls/ends.rs"]
 mod ends;
+#[path = "walls/fetching.rs"]
+mod fetching;
 #[path = "walls/files.rs"]
 mod files;
 #[path = "walls/keeper.rs"]
@@ -20,6 +22,8 @@ mod keeper;
 mod levels;
 #[path = "walls/limits.rs"]
 mod limits;
+#[path = "walls/managers.rs"]
+mod managers;
 #[path = "walls/merging.rs"]
 mod merging;
 #[path = "walls/network.rs"]
@@ -28,6 +32,8 @@ mod network;
 mod output;
 #[path = "walls/processes.rs"]
 mod processes;
+#[path = "walls/projects.rs"]
+mod projects;
 #[path = "walls/proxy.rs"]
 mod proxy;
 #[path = "walls/proxy_caps.rs"]
@@ -40,7 +46,11 @@ mod refusals;
 mod secrets;
 #[path = "walls/shadows.rs"]
 mod shadows;
+#[path = "walls/stock.rs"]
+mod stock;
 #[path = "walls/survival.rs"]
 mod survival;
 #[path = "walls/users.rs"]
 mod users;
+#[path = "walls/weak.rs"]
+mod weak;

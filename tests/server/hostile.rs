@@ -4,6 +4,7 @@
 mod ends;
 mod faults;
 mod lab;
+mod network;
 mod questions;
 mod races;
 mod workspace;

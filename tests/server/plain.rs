@@ -7,3 +7,4 @@ mod desk;
 mod menu;
 mod prompts;
 mod story;
+mod whole;

@@ -149,7 +149,10 @@ async fn receipts_in_words_and_provenance_on_hover() {
     assert!(closing.contains("sh check.sh: ok in ") && closing.contains(" s on exactly this text"), "{closing}");
     let shown = lens(&editor).await;
     assert!(matches!(&shown[..], [one] if one.contains("on exactly this text")), "one lens: {shown:?}");
-    assert_eq!(hover(&editor, 1).await, Value::Null, "nothing is accepted yet");
+    let pending = hover(&editor, 1).await["contents"]["value"].as_str().unwrap().to_owned();
+    assert!(pending.starts_with("Pending change -1 +2") && !pending.contains("Accepted by"), "{pending}");
+    assert!(pending.contains("\n-two\n+two, proposed\n+two and a half\n"), "{pending}");
+    assert_eq!(hover(&editor, 3).await, Value::Null, "the user's own line");
 
     // Accepting one of two hunks leaves the text that was checked.
     let uri = editor.uri(FILE);

@@ -63,11 +63,16 @@ impl Room {
 
     /// The same with these capabilities, and the server's answer to them.
     pub async fn client(&self, answers: &[Value], capabilities: Value, options: Value) -> (Editor, Value) {
+        self.named("test", answers, capabilities, options).await
+    }
+
+    /// The same of a client with this name.
+    pub async fn named(&self, name: &str, answers: &[Value], capabilities: Value, options: Value) -> (Editor, Value) {
         let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
         fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
         let editor =
             Editor::spawn(self.home.path(), &self.folder(), &["--model", &format!("script:{}", path.display())], &[]).await;
-        let answer = editor.initialize(capabilities, options).await;
+        let answer = editor.initialize_as(name, capabilities, options).await;
         (editor, answer)
     }
 

@@ -74,6 +74,28 @@ async fn of_several_folders_it_is_said_which_one_the_server_changed() {
     assert_eq!(editor.quit().await, Some(0));
 }
 
+/// A machine that is busy elsewhere makes an editor slow, and nothing else: what it takes in the end is accepted, and saved.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_that_needs_seconds_is_waited_for_and_saves() {
+    let room = Room::with(&[("a.txt", TWO)]);
+    let rich = json!({"countersign": {"rich": true, "protocol": 1}});
+    let create = ("write_file", json!({"path": "new.txt", "content": TWO}));
+    let editor = room.editor_with(&[calls(&[upper("a.txt"), create]), say("Done.")], rich).await;
+    editor.open("a.txt", TWO);
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    told(&editor, "countersign done").await;
+    let both = |params: &Value| params["files"].as_array().is_some_and(|files| files.len() == 2);
+    let proposal = editor.until("both files", |seen| seen.find("countersign/proposal", both)).await["proposal"].clone();
+    // Longer than the wait for the text after an answer.
+    editor.habit(Habit::Slow(std::time::Duration::from_millis(2500)));
+    let answer = editor.command("accept", json!({"proposal": proposal})).await.unwrap();
+    assert_eq!((answer["accepted"].as_array().unwrap().len(), &answer["refused"]), (2, &json!([])), "{answer}");
+    // The client is asked to save before the acceptance is answered.
+    assert_eq!(fs::read_to_string(room.path("a.txt")).unwrap(), editor.text("a.txt"));
+    assert_eq!(fs::read_to_string(room.path("new.txt")).unwrap(), TWO);
+    assert_eq!(editor.quit().await, Some(0));
+}
+
 /// An edit without a version would go in twice, whatever its text is by then.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_edit_of_a_file_that_is_not_open_is_not_made_again() {

@@ -95,9 +95,7 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
             "Reject with a reason...",
             "Show diff",
             "Accept file",
-            "Reject file",
-            "Accept all",
-            "Reject all"
+            "Reject file"
         ]
     );
 

@@ -36,6 +36,8 @@ pub enum Habit {
     Fails,
     /// Answers `applied: true` at once and tells the change only after this time.
     Late(Duration),
+    /// Tells the change and answers, both after this time (an editor on a busy machine).
+    Slow(Duration),
     /// Applies only the first of the edits and answers `applied: true`.
     Half,
 }
@@ -469,7 +471,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
         Habit::Refuses => return peer.respond(id, applied(false)),
         Habit::Silent => return,
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
-        Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Half => {}
+        Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Slow(_) | Habit::Half => {}
     }
     let mut notifications = Vec::new();
     let mut fine = true;
@@ -540,11 +542,14 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
     if matches!(habit, Habit::AnswersFirst | Habit::Late(_)) {
         peer.respond(id.clone(), applied(true));
     }
-    if let Habit::Late(delay) = habit {
+    if let Habit::Late(delay) | Habit::Slow(delay) = habit {
         let peer = peer.clone();
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             notifications.into_iter().for_each(|(method, params)| peer.notify(method, params));
+            if matches!(habit, Habit::Slow(_)) {
+                peer.respond(id, Ok(json!({"applied": true})));
+            }
         });
         return;
     }

@@ -176,7 +176,7 @@
         head(data);
         break;
       case "along":
-        at("along").textContent = data.text ? `Goes along: ${data.text}` : "";
+        at("along").textContent = data.text ? `Sent with it: ${data.text}` : "";
         break;
     }
   });

@@ -79,7 +79,7 @@ export class Asking {
     const show = () => {
       const { words } = MODES.find(({ mode }) => mode === this.#mode) ?? { words: "" };
       box.title = `Ask agent: ${words}`;
-      box.prompt = about === "" ? "Nothing goes along" : `Goes along: ${about}`;
+      box.prompt = about === "" ? "Sent without a file" : `Sent with it: ${about}`;
       box.buttons = MODES.filter(({ mode }) => mode !== this.#mode).map(({ mode, icon, words }) => ({
         iconPath: new vscode.ThemeIcon(icon), tooltip: `${mode}: ${words}`, mode,
       }));

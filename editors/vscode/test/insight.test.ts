@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { at, step, until, type Lab } from "./lab.ts";
+import { at, step, until, type Lab, type Message } from "./lab.ts";
 
 const CODE = `/** Adds. */
 export function add(a: number, b: number): number {
@@ -61,12 +61,19 @@ test("what the editor knows", () => at({ listening: true, files: { "math.ts": CO
     await until("the new file", () => "", () => existsSync(join(lab.work, "sub/new.md")) && lab.read("sub/new.md") === "# New\n");
     await until("the saved text", () => lab.read("math.ts"), () => lab.read("math.ts").includes("right: number = 3"));
     await page.locator(".squiggly-error").first().waitFor({ state: "hidden" });
-    const about = lab.wire().flatMap(({ from, message }) => {
-      const text = JSON.stringify(message);
-      if (!text.includes("new.md") && !text.includes("applied")) return [];
-      return [`${from} ${message.method ?? "answer"} ${message.id ?? ""} ${message.method === "textDocument/didChange" || message.method === "textDocument/didOpen" || !message.method || message.method === "countersign/save" ? text.slice(0, 300) : ""}`];
-    });
-    if (process.env["LAB_SHOW"]) console.log(about.join("\n"));
+    // As the editor does it, and the server counts on it: the new document is told before the answer, its text before the request
+    // to save it, and saving is what puts it on the disk.
+    const seen = (what: string, fits: (message: Message) => boolean) => {
+      const found = lab.wire().findIndex(({ message }) => fits(message));
+      assert.ok(found >= 0, what);
+      return found;
+    };
+    const about = (method: string) => (message: Message) => message.method === method && JSON.stringify(message.params).includes("/sub/new.md");
+    const order = [
+      seen("opened", about("textDocument/didOpen")), seen("answered", (message) => message.result?.applied === true),
+      seen("changed", about("textDocument/didChange")), seen("to be saved", about("countersign/save")),
+    ];
+    assert.deepEqual(order, [...order].sort((a, b) => a - b), "opened, answered, changed, saved");
   });
   lab.answer({ type: "text", text: "A string is no number." });
   await lab.toast("A string is no number").waitFor();

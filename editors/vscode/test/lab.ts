@@ -19,6 +19,14 @@ function setting(name: string): string {
   return value;
 }
 
+/** Of the protocol; what is in it is for the tests to know. */
+export interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: any;
+  readonly result?: any;
+}
+
 export interface Options {
   readonly files: Readonly<Record<string, string>>;
   /** Settings of the user, beside those that keep the editor quiet. */
@@ -97,7 +105,7 @@ export class Lab {
       "editor.minimap.enabled": false, "workbench.tips.enabled": false, "extensions.ignoreRecommendations": true,
       "window.autoDetectColorScheme": true, "workbench.preferredDarkColorTheme": "Default Dark Modern",
       "workbench.preferredLightColorTheme": "Default Light Modern", "window.restoreWindows": "none", "git.enabled": false,
-      "terminal.integrated.shellIntegration.enabled": false,
+      "terminal.integrated.shellIntegration.enabled": false, "terminal.integrated.gpuAcceleration": "off",
       "workbench.secondarySideBar.defaultVisibility": "hidden", "editor.occurrencesHighlight": "off", ...options.settings,
     };
     writeFileSync(join(root, "user", "User", "settings.json"), JSON.stringify(settings));
@@ -281,7 +289,7 @@ export class Lab {
   }
 
   /** What editor and server said to each other, in order: `>` or `<` before each. */
-  wire(): { from: string; message: { id?: number; method?: string; params?: any; result?: any } }[] {
+  wire(): { from: string; message: Message }[] {
     const lines = readFileSync(join(this.root, "wire"), "utf8").split("\n").filter((line) => line !== "");
     return lines.map((line) => ({ from: line.slice(0, 1), message: JSON.parse(line.slice(1)) }));
   }

@@ -29,6 +29,7 @@ test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   await step("the program", async () => {
     await press(lab, "The program", "Get the Program");
     await lab.toast("countersign is here: ").waitFor();
+    await page.locator(".getting-started-step").filter({ hasText: "The program" }).locator(".codicon-getting-started-step-checked").waitFor();
     await lab.clearToasts();
   });
   await step("the demo, the set-up and the doctor run in a terminal", async () => {

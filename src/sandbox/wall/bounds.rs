@@ -32,6 +32,11 @@ impl Bounds {
         Bounds { folders, unborn, told: HashSet::new() }
     }
 
+    /// The same where no folder is private.
+    pub(super) fn without_folders(ground: &Ground) -> Bounds {
+        Bounds { folders: Vec::new(), ..Bounds::new(ground) }
+    }
+
     /// Looks, and tells the server what it did not tell before.
     pub(super) fn tell(&mut self, server: &mut UnixStream) {
         let full = self.folders.iter().filter(|folder| is_full(folder)).map(|folder| Met::Full(folder.clone()));

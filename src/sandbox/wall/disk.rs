@@ -31,6 +31,8 @@ const FLOOR: u64 = 512 << 20;
 /// Watches one command.
 pub(super) struct Disk {
     upper: OwnedFd,
+    /// Where fetched packages land, if this command may fetch.
+    packages: Option<OwnedFd>,
     /// Bytes; 0 is no limit of ours.
     limit: u64,
     begun: Used,
@@ -59,10 +61,10 @@ impl Used {
 }
 
 impl Disk {
-    /// `upper` is where commands' files land.
-    pub(super) fn new(upper: OwnedFd, limit: u64) -> Disk {
+    /// `upper` is where commands' files land, `packages` where those of caches do: on the same file system.
+    pub(super) fn new(upper: OwnedFd, packages: Option<OwnedFd>, limit: u64) -> Disk {
         let begun = fstatvfs(&upper).map(|now| Used::of(&now)).unwrap_or_default();
-        Disk { upper, limit, begun, last: begun, due: Instant::now() + PERIOD }
+        Disk { upper, packages, limit, begun, last: begun, due: Instant::now() + PERIOD }
     }
 
     /// Whether the command must end for it.
@@ -90,7 +92,8 @@ impl Disk {
     /// What the shadow takes, and whether a command locked some of its folders.
     fn size(&self) -> (u64, bool) {
         let (mut bytes, mut locked) = (0u64, false);
-        let mut folders = vec![PathBuf::from(format!("/proc/self/fd/{}", self.upper.as_raw_fd()))];
+        let roots = [Some(&self.upper), self.packages.as_ref()].into_iter().flatten();
+        let mut folders: Vec<PathBuf> = roots.map(|root| PathBuf::from(format!("/proc/self/fd/{}", root.as_raw_fd()))).collect();
         while let Some(folder) = folders.pop() {
             let Ok(entries) = fs::read_dir(&folder) else {
                 locked = true;

@@ -33,15 +33,22 @@ pub(super) fn hide(plan: &Plan) -> Result<(), Failure> {
             attach(&own(&number.to_string(), 0o444, text)?, path, STEP)?;
         }
     }
-    for (number, path) in plan.masked.iter().enumerate() {
+    let nothing = own("nothing", 0, "")?;
+    for path in &plan.masked {
         let Ok(found) = fs::symlink_metadata(path) else { continue };
         if found.is_dir() {
             tmpfs(path, SMALL, "000")?;
         } else if !found.is_symlink() {
-            attach(&own(&format!("m{number}"), 0, "")?, path, STEP)?;
+            attach(&again(&nothing)?, path, STEP)?;
         }
     }
     Ok(())
+}
+
+/// Another mount of the same file.
+fn again(mount: &OwnedFd) -> Result<OwnedFd, Failure> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(mount, "", flags).step(STEP)
 }
 
 /// A detached mount of one file.

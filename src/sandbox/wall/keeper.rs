@@ -1,4 +1,5 @@
-//! First stage, once a session: a user namespace, a read-only world in it, and from then on a process 1 for each command.
+//! First stage, once a session: a user namespace, a read-only world in it, and from then on a process 1 for each command. Where
+//! the level has no namespaces it makes a watcher for each command, and nothing else.
 //!
 //! Every process 1 gets mount, process, network, ipc and uts namespaces of its own: a thread makes them and starts it, so
 //! that no namespace is ever entered twice. It is ordered ahead of its command and waits, mounts in place, for the plan.
@@ -19,10 +20,13 @@ use rustix::{
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
 };
 
-use super::{Failure, PROCESS_1, Step, again, channel, ground, loopback, privileges};
-use crate::sandbox::{
-    net::Doorway,
-    plan::{Ground, Report, read_frame},
+use super::{Failure, PROCESS_1, Step, WATCHER, again, channel, ground, loopback, privileges};
+use crate::{
+    policy::Level,
+    sandbox::{
+        net::Doorway,
+        plan::{Ground, Report, read_frame},
+    },
 };
 
 /// Lays the ground, then makes a process 1 for each order until the server hangs up.
@@ -33,14 +37,17 @@ pub(super) fn run() -> Result<(), Failure> {
     rustix::thread::set_no_new_privs(true).step("no new privileges")?;
     let mut server = channel().step("start")?;
     let Some(session) = read_frame::<Ground>(&mut server).step("plan")? else { return Ok(()) };
-    // Still one thread, which the kernel demands for a user namespace.
-    ground::lay(&session)?;
-    privileges::keep_over_exec()?;
+    let level = session.level;
+    if level >= Level::L2 {
+        // Still one thread, which the kernel demands for a user namespace.
+        ground::lay(&session)?;
+        privileges::keep_over_exec()?;
+    }
     let answers = Arc::new(Mutex::new(server.try_clone().step("start")?));
     while let Some(order) = Order::receive(&server).step("start")? {
         let (number, answers) = (order.number, answers.clone());
         let work = move || {
-            let failed = process_1(order).err().map(|Failure { step, why }| (step.to_owned(), why));
+            let failed = made(order, level).err().map(|Failure { step, why }| (step.into_owned(), why));
             say(&answers, &Report::Gone { number, failed });
         };
         thread::Builder::new().spawn(work).step("process 1")?;
@@ -84,14 +91,19 @@ impl Order {
     }
 }
 
-/// Makes the namespaces and a process 1 in them; comes back when everything in them is gone.
-fn process_1(Order { channel, output, .. }: Order) -> Result<(), Failure> {
-    network()?;
-    Doorway::open(&channel).step("network")?;
-    let others = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
-    unshare(others).step("namespaces")?;
+/// Makes the namespaces that the level has, and a process 1 in them, or a watcher where there are none; comes back when
+/// everything under it is gone.
+fn made(Order { channel, output, .. }: Order, level: Level) -> Result<(), Failure> {
+    if level == Level::L3 {
+        network()?;
+        Doorway::open(&channel).step("network")?;
+    }
+    if level >= Level::L2 {
+        let others = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+        unshare(others).step("namespaces")?;
+    }
     let mut process_1 = Command::new("/proc/self/exe");
-    process_1.args(again()).arg(PROCESS_1).env_clear();
+    process_1.args(again()).arg(if level >= Level::L2 { PROCESS_1 } else { WATCHER }).env_clear();
     process_1.stdin(channel).stdout(output.try_clone().step("process 1")?).stderr(output);
     let mut child = process_1.spawn().step("process 1")?;
     // The command builder holds copies of the descriptors, whose end the server waits for.

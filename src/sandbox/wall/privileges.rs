@@ -1,6 +1,6 @@
 //! Capabilities: kept over the one exec between the stages, gone before the command. And resource limits.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt};
 
 use rustix::{
     process::{Resource, Rlimit, setrlimit},
@@ -11,7 +11,7 @@ use rustix::{
 };
 
 use super::{Failure, Step};
-use crate::sandbox::plan::Limits;
+use crate::{policy::Level, sandbox::plan::Limits};
 
 /// Highest capability number to look for; the kernel has 41 and refuses the ones that it does not know.
 const CAPABILITIES: u32 = 63;
@@ -30,8 +30,9 @@ pub(super) fn keep_over_exec() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gives every capability up, for this process and all that it starts.
-pub(super) fn drop_all() -> Result<(), Failure> {
+/// Gives every capability up, for this process and all that it starts. Whoever is not root in a namespace of their own cannot
+/// empty the bounding set; `no_new_privs` keeps what is left in it out of reach.
+pub(super) fn drop_all(level: Level) -> Result<(), Failure> {
     clear_ambient_capability_set().step("capabilities")?;
     for one in each() {
         // Numbers that this kernel does not have are refused; the check below sees what matters.
@@ -46,7 +47,8 @@ pub(super) fn drop_all() -> Result<(), Failure> {
     let left = fs::read_to_string("/proc/self/status").step("capabilities")?;
     let clean =
         |name: &str| left.lines().any(|line| line.strip_prefix(name).is_some_and(|v| v.trim().trim_matches('0').is_empty()));
-    match ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].into_iter().find(|name| !clean(name)) {
+    let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"].into_iter().chain((level >= Level::L2).then_some("CapBnd:"));
+    match sets.into_iter().find(|name| !clean(name)) {
         None => Ok(()),
         Some(set) => Err(format!("{set} is not empty after all were dropped")).step("capabilities"),
     }
@@ -56,14 +58,18 @@ fn each() -> impl Iterator<Item = CapabilitySet> {
     (0..=CAPABILITIES).map(|number| CapabilitySet::from_bits_retain(1 << number))
 }
 
-/// Limits on the size of files and core dumps, and on the number of processes.
-pub(super) fn limit(limits: &Limits) -> Result<(), Failure> {
+/// Limits on the size of files and core dumps, and on the number of processes. Without namespaces that last one counts all
+/// that the user runs on the machine: it is set only where it must hold the number until the watcher has ended them all.
+pub(super) fn limit(limits: &Limits, level: Level) -> Result<(), Failure> {
     let set = |what, most: u64| setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).step("limits");
     set(Resource::Core, 0)?;
     if limits.file_size > 0 {
         set(Resource::Fsize, limits.file_size)?;
     }
-    if limits.processes > 0 {
+    if limits.processes > 0 && level == Level::L1Weak {
+        set(Resource::Nproc, limits.processes.saturating_add(threads_of_user()))?;
+    }
+    if limits.processes > 0 && level >= Level::L2 {
         set(Resource::Nproc, limits.processes)?;
         // The kernel exempts root from that limit. Since Linux 6.14 the pid space of the namespace can be narrowed instead;
         // before, that file belongs to the whole machine, and the count taken by process 1 has to do.
@@ -78,6 +84,15 @@ pub(super) fn limit(limits: &Limits) -> Result<(), Failure> {
 /// editor. Where that cannot be said, nothing is lost.
 pub(super) fn offer_to_memory_killer() {
     let _ = fs::write("/proc/self/oom_score_adj", "500");
+}
+
+/// Threads of this user that can be seen.
+fn threads_of_user() -> u64 {
+    let user = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.metadata().is_ok_and(|about| about.uid() == user));
+    // A folder has two links, and one more for each folder in it.
+    ours.filter_map(|entry| Some(fs::metadata(entry.path().join("task")).ok()?.nlink().saturating_sub(2))).sum()
 }
 
 fn kernel_is_at_least(major: u32, minor: u32) -> bool {

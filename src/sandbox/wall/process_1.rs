@@ -5,15 +5,25 @@ use std::{
     convert::Infallible,
     fs,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command, Stdio},
 };
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 
 use super::{
-    Failure, Step, bounds::Bounds, channel, disk::Disk, hidden, landlock, mounts, overlay::Layers, private, privileges, reaper,
-    send, usage::Usage,
+    Failure, Step,
+    bounds::Bounds,
+    channel,
+    disk::Disk,
+    hidden,
+    landlock::{self, Rights},
+    mounts,
+    overlay::Layers,
+    packages::Packages,
+    private, privileges, reaper, send,
+    tree::Tree,
+    usage::Usage,
 };
 use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 
@@ -25,29 +35,35 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let Some(ground) = read_frame::<Ground>(&mut server).step("plan")? else { process::exit(0) };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let layers = Layers::open(&ground)?;
+    let packages = Packages::open(&ground)?;
     let covers = private::raise(&ground)?;
-    privileges::limit(&ground.limits)?;
+    privileges::limit(&ground.limits, ground.level)?;
     privileges::offer_to_memory_killer();
     private::seal_proc()?;
+    let overlay = layers.make()?;
 
     let Some(plan) = read_frame::<Plan>(&mut server).step("plan")? else { process::exit(0) };
     covers.still_stand()?;
-    let shadow = layers.mount(&plan)?;
+    let shadow = overlay.mount(&plan)?;
     mounts::attach(&shadow, &ground.folder, "shadow of the workspace")?;
+    let (caches, fetched) = packages.mount(&plan)?;
     hidden::hide(&plan)?;
-    privileges::drop_all()?;
+    privileges::drop_all(ground.level)?;
     let mut writable: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm", "/dev/pts"].map(Path::new).to_vec();
     writable.extend([ground.home.as_path(), ground.folder.as_path()]);
+    writable.extend(caches.iter().map(PathBuf::as_path));
     writable.retain(|path| path.is_dir());
-    landlock::restrict(&writable, &private::devices())?;
+    // The mounts decide what there is to be read.
+    let rights = Rights { readable: &["/".into()], writable: &writable, devices: &private::devices() };
+    landlock::restrict(ground.level, &rights)?;
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(layers.into_upper(), ground.limits.shadow_size);
-    let bounds = Bounds::new(&ground);
-    let usage = Usage::new(&ground);
-    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
-    let command = start(&plan)?;
+    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
+    let (usage, bounds) = (Usage::new(&ground, Tree::Namespace), Bounds::new(&ground));
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone(), Tree::Namespace)?;
+    // Not waited for by handle: process 1 reaps whatever ends.
+    let command = command(&plan)?.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     send(&mut server, &Report::Started).step("start")?;
     reaper::watch(server, command, &usage, bounds)
 }
@@ -63,21 +79,20 @@ fn only_in_new_namespaces() -> Result<(), Failure> {
     Err("this stage is started by the stage before, in namespaces of its own").step("start")
 }
 
-fn filter(ground: &Ground) -> Result<(), Failure> {
+/// Puts the system-call filter on; the last wall.
+pub(super) fn filter(ground: &Ground) -> Result<(), Failure> {
     let instruction = |&(code, jt, jf, k): &(u16, u8, u8, u32)| seccompiler::sock_filter { code, jt, jf, k };
     let program: Vec<_> = ground.filter.iter().map(instruction).collect();
     seccompiler::apply_filter(&program).step("seccomp")
 }
 
 /// The command in a process group of its own, with nothing on standard input.
-fn start(plan: &Plan) -> Result<u32, Failure> {
+pub(super) fn command(plan: &Plan) -> Result<Command, Failure> {
     if !plan.cwd.is_dir() {
         return Err(format!("{} is not a folder", plan.cwd.display())).step("working folder");
     }
     let mut command = Command::new(&plan.shell);
     command.args(&plan.args).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);
     command.stdin(Stdio::null()).process_group(0);
-    // Not waited for by handle: process 1 reaps whatever ends.
-    let child = command.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?;
-    Ok(child.id())
+    Ok(command)
 }

@@ -14,11 +14,15 @@ use rustix::{
     process::{WaitOptions, wait},
 };
 
-use super::{Failure, Step, bounds::Bounds, disk::Disk, send, usage::Usage};
+use super::{Failure, Step, bounds::Bounds, disk::Disk, send, tree::Tree, usage::Usage};
 use crate::sandbox::plan::Report;
 
 /// Between two looks at the memory; also the least time that strays get to finish after the command's end.
 const TICK: Duration = Duration::from_millis(40);
+/// Where all processes of the machine must be looked through, memory is looked at so many ticks apart.
+const SELDOM: u32 = 5;
+/// Ticks of an end that was made: no later word changes it.
+const FINAL: u32 = u32::MAX;
 
 /// How the command itself ended, and since how many ticks.
 type Ended = Mutex<Option<(Report, u32)>>;
@@ -26,10 +30,10 @@ type Ended = Mutex<Option<(Report, u32)>>;
 static ENDED: Ended = Mutex::new(None);
 
 /// Starts the thread that listens to the server; before the command, so that a failure still means that nothing ran.
-pub(super) fn listen_to(server: &UnixStream, usage: Usage, disk: Disk, bounds: Bounds) -> Result<(), Failure> {
+pub(super) fn listen_to(server: &UnixStream, usage: Usage, disk: Disk, bounds: Bounds, tree: Tree) -> Result<(), Failure> {
     let listener = server.try_clone().step("start")?;
     listener.set_read_timeout(Some(TICK)).step("start")?;
-    thread::Builder::new().spawn(move || listen(listener, &ENDED, &usage, disk, bounds)).step("start")?;
+    thread::Builder::new().spawn(move || listen(listener, &ENDED, &usage, disk, bounds, tree)).step("start")?;
     Ok(())
 }
 
@@ -43,7 +47,9 @@ pub(super) fn watch(server: UnixStream, command: u32, usage: &Usage, bounds: Bou
                     (Some(code), _) => Report::Exited(code),
                     (_, signal) => Report::Signalled(signal.unwrap_or(0)),
                 };
-                if let Ok(mut ended) = ended.lock() {
+                if let Ok(mut ended) = ended.lock()
+                    && !ended.as_ref().is_some_and(|(_, ticks)| *ticks == FINAL)
+                {
                     *ended = Some((report, 0));
                 }
             }
@@ -54,40 +60,66 @@ pub(super) fn watch(server: UnixStream, command: u32, usage: &Usage, bounds: Bou
 }
 
 /// Runs beside the reaper: the end of the server's side, memory, and strays that outlive the command.
-fn listen(mut server: UnixStream, ended: &Ended, usage: &Usage, mut disk: Disk, mut bounds: Bounds) {
-    let mut byte = [0u8; 1];
+fn listen(mut server: UnixStream, ended: &Ended, usage: &Usage, mut disk: Disk, mut bounds: Bounds, tree: Tree) {
+    let (mut byte, mut tick) = ([0u8; 1], 0u32);
+    let parent = rustix::process::getppid();
     loop {
+        tick = tick.wrapping_add(1);
         match server.read(&mut byte) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             // Cancelled, timed out, or the server is gone.
-            Ok(_) | Err(_) => process::exit(1),
+            Ok(_) | Err(_) => end(server, None, tree),
+        }
+        // A process 1 would have died with it.
+        if rustix::process::getppid() != parent {
+            end(server, None, tree);
         }
         if let Ok(mut now) = ended.lock()
             && let Some((report, ticks)) = now.as_mut()
         {
             // A whole tick for pipes to drain (`exec > >(tee log)`), then daemons go.
             *ticks += 1;
-            if *ticks > 1 && !usage.starved() {
-                let _ = send(&mut server, report);
-                process::exit(0);
+            if *ticks > 1 {
+                let report = if usage.starved() { Report::Memory } else { report.clone() };
+                drop(now);
+                end(server, Some(report), tree);
             }
         }
+        let look = tree == Tree::Namespace || tick.is_multiple_of(SELDOM);
         bounds.tell(&mut server);
-        if let Some(report) = usage.over().or_else(|| disk.over()) {
-            let _ = send(&mut server, &report);
-            process::exit(0);
+        if let Some(report) = look.then(|| usage.over()).flatten().or_else(|| disk.over()) {
+            end(server, Some(report), tree);
         }
+    }
+}
+
+/// Ends everything, and this process: at once where that is the end of the namespace, else when the reaper has seen the last.
+fn end(mut server: UnixStream, report: Option<Report>, tree: Tree) -> ! {
+    if tree == Tree::Namespace {
+        let code = i32::from(report.is_none());
+        let _ = report.map(|report| send(&mut server, &report));
+        process::exit(code);
+    }
+    if let Ok(mut now) = ENDED.lock() {
+        *now = report.map(|report| (report, FINAL));
+    }
+    loop {
+        tree.kill();
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
 fn finish(mut server: UnixStream, ended: &Ended, usage: &Usage, mut bounds: Bounds) -> ! {
     bounds.tell(&mut server);
-    if usage.starved() {
-        let _ = send(&mut server, &Report::Memory);
-    } else if let Ok(now) = ended.lock()
+    if let Ok(now) = ended.lock()
         && let Some((report, _)) = now.as_ref()
     {
-        let _ = send(&mut server, report);
+        let _ = send(&mut server, if usage.starved() { &Report::Memory } else { report });
     }
+    // It has no child, so there is no process but this one; and now nobody who could write.
+    for output in [1, 2] {
+        let _ = nix::unistd::close(output);
+    }
+    let _ = send(&mut server, &Report::Empty);
     process::exit(0)
 }

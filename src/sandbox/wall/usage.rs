@@ -6,12 +6,14 @@ use std::{
     time::Instant,
 };
 
+use super::tree::Tree;
 use crate::sandbox::plan::{Ground, Limits, Report};
 
 /// Samples one command.
 #[derive(Clone)]
 pub(super) struct Usage {
     limits: Limits,
+    tree: Tree,
     /// Where the kernel counts the processes that it ended for their memory, and how many it had when the command began.
     ends: Option<(PathBuf, u64)>,
     begun: Instant,
@@ -22,11 +24,11 @@ pub(super) struct Usage {
 const TICKS: u64 = 100;
 
 impl Usage {
-    pub(super) fn new(ground: &Ground) -> Usage {
+    pub(super) fn new(ground: &Ground, tree: Tree) -> Usage {
         let events = ground.group.as_ref().map(|group| group.join("memory.events"));
         let ends = events.and_then(|events| counted(&events, "oom_kill ").map(|count| (events, count)));
         let processors = std::thread::available_parallelism().map_or(u64::MAX, |number| number.get() as u64);
-        Usage { limits: ground.limits, ends, begun: Instant::now(), processors }
+        Usage { limits: ground.limits, tree, ends, begun: Instant::now(), processors }
     }
 
     /// Whether the kernel ended one of its processes at the memory limit.
@@ -44,18 +46,22 @@ impl Usage {
         let most = (self.begun.elapsed().as_secs() + 1).saturating_mul(self.processors);
         let timed = cpu > 0 && most > cpu;
         let (mut private, mut shared, mut threads, mut time) = (0u64, 0u64, 0u64, 0u64);
-        for entry in fs::read_dir("/proc").ok()?.flatten() {
-            if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
-                continue;
-            }
-            if timed && let Ok(stat) = fs::read_to_string(entry.path().join("stat")) {
+        for folder in self.tree.folders() {
+            if timed && let Ok(stat) = fs::read_to_string(folder.join("stat")) {
                 time += spent(&stat);
             }
-            let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
+            let Ok(status) = fs::read_to_string(folder.join("status")) else { continue };
             private += number(&status, "RssAnon:");
             // Shared memory that many processes map counts once: as often as not it is the same.
             shared = shared.max(number(&status, "RssShmem:"));
             threads += number(&status, "Threads:");
+        }
+        // Without a namespace of its own, the watcher is none of these, and what it reaped is counted with it.
+        if timed
+            && self.tree != Tree::Namespace
+            && let Ok(stat) = fs::read_to_string("/proc/self/stat")
+        {
+            time += spent(&stat);
         }
         if memory > 0 && (private + shared).saturating_mul(1024) > memory {
             return Some(Report::Memory);

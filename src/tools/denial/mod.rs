@@ -185,6 +185,8 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
             (Place::Masked, _) => Some(Reason::Masked),
             (Place::Home, _) => Some(Reason::Home),
             (Place::Temporary, Kind::Missing) => Some(Reason::Temporary),
+            // Weaker levels have it elsewhere.
+            (Place::Temporary, Kind::Denied | Kind::ReadOnly) => Some(Reason::Outside),
             (Place::Services, Kind::Missing | Kind::Denied) => Some(Reason::Socket),
             (Place::Shown | Place::Rebuilt, Kind::ReadOnly | Kind::Denied | Kind::NotPermitted) if is_git(&path) => {
                 Some(Reason::Repository)

@@ -3,7 +3,7 @@
 use countersign::{
     path::WsPath,
     policy::{
-        Action, Level, Lexical, Policy, STRICT,
+        Action, LayerKind, Level, Lexical, Policy, STRICT,
         Verdict::{Allow, Ask, Deny},
     },
 };
@@ -309,6 +309,17 @@ fn a_command_with_network_is_asked_about_with_its_hosts() {
     assert_eq!(net("cargo fetch > fetched.txt", "index.example.org:443").verdict, Ask);
     assert_eq!(net("cargo fetch", "127.0.0.1:443").verdict, Deny);
     assert_eq!(net("cargo fetch", "Index.example.org:443").verdict, Deny);
+    // Behind walls that cannot hold the network back, a command has none.
+    for level in [Level::L2, Level::L1] {
+        let action = Action::RunNet {
+            command: "cargo fetch".to_owned(),
+            cwd: WsPath::root(),
+            hosts: vec!["index.example.org:443".to_owned()],
+        };
+        let decision = default_policy().behind(level).decide(&action, &Lexical);
+        assert_eq!((decision.verdict, decision.rule.as_str()), (Deny, "network"), "{decision:?}");
+        assert!(decision.reason.contains(&format!("level L3 only, and this machine has {level}")), "{}", decision.reason);
+    }
     let listed = user(
         "schema = 1\n[[rule]]\nid = \"fetch\"\naction = \"run.net\"\nverdict = \"allow\"\nargv = [\"cargo\", \"fetch\"]\n\
          hosts = [\"index.example.org:443\"]\n[[rule]]\nid = \"index\"\naction = \"net\"\nverdict = \"allow\"\n\
@@ -320,4 +331,35 @@ fn a_command_with_network_is_asked_about_with_its_hosts() {
     assert_eq!(listed_net("cargo fetch", "index.example.org:443"), Allow);
     assert_eq!(listed_net("cargo fetch; curl x", "index.example.org:443"), Ask);
     assert_eq!(listed_net("cargo fetch", "other.example.org:443"), Deny);
+}
+
+#[test]
+fn only_trusted_rules_open_private_addresses_and_methods() {
+    let rule = |verdict: &str, more: &str| {
+        format!(
+            "[[rule]]\nid = \"{verdict}\"\naction = \"net\"\nverdict = \"{verdict}\"\n\
+             hosts = [\"10.0.0.{}:443\", \"mirror.example.org:80\"]\n{more}",
+            verdict.len()
+        )
+    };
+    let text = format!("schema = 1\n{}{}{}", rule("allow", "methods = [\"POST\"]\n"), rule("ask", ""), rule("deny", ""));
+    let terms = user(&text).net_terms();
+    assert_eq!(terms.private, ["10.0.0.5:443", "10.0.0.3:443"], "what is denied opens nothing");
+    let post = |host: &str| (host.to_owned(), "POST".to_owned());
+    assert_eq!(terms.methods, [post("10.0.0.5:443"), post("mirror.example.org:80")]);
+    assert!(user(&text).prompt_text().contains("methods = ['POST']"));
+    let workspace = format!("schema = 1\n{}", rule("ask", ""));
+    let layers = [super::world::layer(LayerKind::Workspace, &workspace)];
+    assert_eq!(Policy::load(&layers).unwrap().net_terms().private, Vec::<String>::new(), "a workspace opens nothing");
+    let host = "hosts = [\"a.test:80\"]\n";
+    for (bad, why) in [
+        (format!("action = \"net\"\nverdict = \"deny\"\n{host}methods = [\"POST\"]\n"), "`methods` opens more"),
+        ("action = \"net\"\nverdict = \"allow\"\nmethods = [\"POST\"]\n".to_owned(), "`methods` opens more"),
+        (format!("action = \"net\"\nverdict = \"allow\"\n{host}methods = [\"post\"]\n"), "no method of HTTP"),
+        (format!("action = \"fetch\"\nverdict = \"allow\"\n{host}methods = [\"POST\"]\n"), "means nothing"),
+    ] {
+        let text = format!("schema = 1\n[[rule]]\nid = \"x\"\n{bad}");
+        let error = Policy::load(&[super::world::layer(LayerKind::User, &text)]).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
 }

@@ -146,6 +146,7 @@ fn check(desk: &mut Desk) -> String {
         ms: 1,
         digest: digest.into(),
         summary: "ok".into(),
+        fetched: false,
     };
     desk.checked(&task(), receipt(&digest));
     desk.checked(&task(), receipt("another text"));

@@ -155,7 +155,11 @@ fn what_is_typed_while_the_server_is_away_reaches_the_next_one() {
 fn with_two_servers_each_command_goes_to_the_one_that_is_meant() {
     for version in [OLD, NEW] {
         let run = json!({"type": "tool_use", "id": "r", "name": "run", "input": {"command": "echo begun; sleep 98764"}});
-        headless(&Desk::scripted(&[json!({"content": [run]}), json!({"content": [{"type": "text", "text": "Over."}]})]), version, "two");
+        headless(
+            &Desk::scripted(&[json!({"content": [run]}), json!({"content": [{"type": "text", "text": "Over."}]})]),
+            version,
+            "two",
+        );
     }
 }
 

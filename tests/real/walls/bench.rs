@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
@@ -13,7 +13,7 @@ use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths, net::Network},
     seams::{
-        Command, Connection, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
+        Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
         ShadowFile,
     },
 };
@@ -151,6 +151,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
         file_size: 512 * MIB,
         tmp_size: 256 * MIB,
         shadow_size: 4096 * MIB,
+        packages: None,
         net: NetTerms::default(),
     }
 }
@@ -192,6 +193,24 @@ pub fn sandbox(root: &Path) -> LinuxSandbox {
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
 
+/// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
+pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+    let switch = match level {
+        Level::L2 => "max_net_namespaces",
+        _ => "max_user_namespaces",
+    };
+    // The user stays who they are; the rights over the switch go before the program starts.
+    let script = format!(
+        "#!/bin/sh\nexec unshare --user --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/{switch} && \
+         exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"\n",
+        exe().display()
+    );
+    put(root, "wrapper/countersign", &script);
+    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
+    LinuxSandbox::with_environment(paths, environment(&root.join("home")))
+}
+
 /// An empty folder where commands can see it.
 pub fn visible() -> TempDir {
     tempfile::Builder::new().prefix("outside-").tempdir_in(visible_place()).unwrap()
@@ -221,6 +240,15 @@ pub fn put(root: &Path, path: &str, text: &str) {
 impl Bench {
     pub async fn new() -> Self {
         Self::with(|_, _| {}).await
+    }
+
+    /// A bench at a level that the kernel makes the highest.
+    pub async fn at(level: Level) -> Self {
+        let (root, out) = (folders(), visible());
+        put(out.path(), "file", "victim\n");
+        let session = sandbox_below(root.path(), level).open(spec(&root.path().join("w"))).await.unwrap();
+        assert_eq!(session.level(), level);
+        Bench { root, out, session }
     }
 
     /// A bench whose folders and spec are changed first.
@@ -350,7 +378,8 @@ pub fn soon(so: impl Fn() -> bool) -> bool {
 
 /// Whether nothing is in a folder, before long.
 pub fn gets_empty(folder: &Path) -> bool {
-    soon(|| fs::read_dir(folder).unwrap().next().is_none())
+    // What was proved of the machine is remembered.
+    soon(|| fs::read_dir(folder).unwrap().all(|entry| entry.unwrap().file_name() == "level.json"))
 }
 
 /// The same text without walls: the positive control.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -148,6 +149,38 @@ async fn folders_replaced_while_process_1_waits_are_seen_as_they_are_now() {
     fs::rename(bench.path("w"), bench.path("old")).unwrap();
     put(&bench.path("w"), "a.txt", "another\n");
     assert_eq!(bench.must("cat a.txt").await, "another\n");
+}
+
+#[tokio::test]
+async fn what_changes_on_the_disk_while_process_1_waits_is_seen() {
+    let bench = Bench::new().await;
+    let waits = || walls(&bench.path("cache")).iter().any(|wall| !wall.keeper && state_of(wall.pid) == 'S');
+    put(&bench.path("w"), "gone", "");
+    put(&bench.path("w"), "moved/inner", "inner\n");
+    for round in 0..4 {
+        assert!(soon(waits), "a process 1 that waits");
+        let old = bench.must("cat a.txt; ls; echo own > d/own").await;
+        assert!(soon(waits), "a process 1 that waits");
+        let text = format!("{old}{round}");
+        put(&bench.path("w"), "a.txt", &text);
+        put(&bench.path("w"), &format!("new{round}/file"), "new\n");
+        let _ = fs::remove_file(bench.path("w/gone"));
+        let (from, to) = if round % 2 == 0 { ("moved", "there") } else { ("there", "moved") };
+        fs::rename(bench.path("w").join(from), bench.path("w").join(to)).unwrap();
+        let look = format!("cat a.txt; cat new{round}/file {to}/inner d/own; ls gone {from} 2>&1 | grep -c 'No such file'");
+        assert_eq!(bench.must(&look).await, format!("{text}new\ninner\nown\n2\n"));
+        // The folder's own rights are the only thing of it that process 1 has noted.
+        let mode = [0o700, 0o755, 0o555, 0o1777][round];
+        fs::set_permissions(bench.path("w"), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(bench.must("stat -c %a .").await, format!("{mode:o}\n"));
+        fs::set_permissions(bench.path("w"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// The letter that the kernel has for what a process does.
+fn state_of(pid: i32) -> char {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('?')
 }
 
 #[tokio::test]

@@ -155,9 +155,14 @@ impl Bare {
     }
 
     pub async fn menu_over(&self, range: Value, extra: Value) -> Vec<Value> {
+        self.menu_in(FILE, range, extra).await
+    }
+
+    /// What the menu of a file has over a range.
+    pub async fn menu_in(&self, file: &str, range: Value, extra: Value) -> Vec<Value> {
         let mut context = json!({"diagnostics": [], "triggerKind": 1});
         context.as_object_mut().unwrap().extend(extra.as_object().cloned().unwrap_or_default());
-        let request = json!({"textDocument": {"uri": self.editor.uri(FILE)}, "range": range, "context": context});
+        let request = json!({"textDocument": {"uri": self.editor.uri(file)}, "range": range, "context": context});
         let actions = self.editor.bounded(self.editor.peer.request("textDocument/codeAction", request)).await.unwrap();
         let actions = actions.as_array().unwrap().clone();
         for action in &actions {
@@ -173,9 +178,15 @@ impl Bare {
 
     /// Takes the entry whose title begins so, once the menu on that line has it; its answer.
     pub async fn choose(&self, line: u32, title: &str) -> Result<Value, String> {
+        self.choose_in(FILE, line, title).await
+    }
+
+    /// The same in another file.
+    pub async fn choose_in(&self, file: &str, line: u32, title: &str) -> Result<Value, String> {
+        let range = json!({"start": {"line": line, "character": 0}, "end": {"line": line, "character": 0}});
         let start = std::time::Instant::now();
         let action = loop {
-            let menu = self.menu(line, json!({})).await;
+            let menu = self.menu_in(file, range.clone(), json!({})).await;
             if let Some(action) = menu.iter().find(|action| action["title"].as_str().unwrap().starts_with(title)) {
                 break action.clone();
             }

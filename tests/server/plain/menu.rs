@@ -104,24 +104,15 @@ async fn each_state_has_a_short_menu_and_no_run_starts_by_itself() {
     bare.editor.command("ask", json!({"prompt": "Shout."})).await.unwrap();
     bare.says("countersign done").await;
     bare.hunks(2).await;
-    let decide = [
-        "Accept change",
-        "Reject change",
-        "Reject with a reason...",
-        "Show diff",
-        "Accept file",
-        "Reject file",
-        "Accept all",
-        "Reject all",
-    ];
+    let decide = ["Accept change", "Reject change", "Reject with a reason...", "Show diff", "Accept file", "Reject file"];
     assert_eq!(lightbulb(1).await, decide);
     assert_eq!(lightbulb(0).await, none);
     let on_hunk = bare.titles(1).await;
-    assert_eq!(on_hunk[..8], decide);
-    assert_eq!(on_hunk[8..], ["Retry with a note...", "Show transcript", "Agent: more...", "Ask agent...", "More tasks..."]);
+    assert_eq!(on_hunk[..6], decide);
+    assert_eq!(on_hunk[6..], ["Retry with a note...", "Show transcript", "Agent: more...", "Ask agent...", "More tasks..."]);
     nothing_starts_by_itself(&bare, 6).await;
 
-    // One is accepted: a commit is the next step. The other stands alone in its proposal, so there is no "all".
+    // One is accepted: a commit is the next step. The other stands alone in its file, so there is no "file".
     bare.choose(1, "Accept change").await.unwrap();
     bare.hunks(1).await;
     let after = [

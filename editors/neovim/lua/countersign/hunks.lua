@@ -1,22 +1,11 @@
---- The pending changes, drawn into the buffers: old lines marked where they stand, new ones as virtual lines below them.
+--- The pending changes of each buffer: when they are drawn, and where they stand.
 ---
 --- Marks move with the text by themselves. A place that the server tells is taken once, and only when the buffer is what the
 --- server saw; else the mark stays where it moved to, and the server's next word comes soon. Many hunks are drawn in several
 --- turns, those on the screen first. So nothing flickers and typing waits for nothing.
 local M = {}
 
-local state, lines, words = require('countersign.state'), require('countersign.lines'), require('countersign.words')
-
-local space = vim.api.nvim_create_namespace('countersign')
-
----@class countersign.Drawn
----@field item countersign.Item
----@field arrived integer
----@field looks string what was drawn; the same is not drawn again
----@field old integer extmark over the old lines, or at the place of an insertion
----@field new? integer extmark that carries the virtual lines
----@field words integer[]
----@field above boolean? an insertion before the first line
+local state, lines, marks = require('countersign.state'), require('countersign.lines'), require('countersign.marks')
 
 ---@type table<integer, table<string, countersign.Drawn>>
 local drawn = {}
@@ -79,134 +68,6 @@ local function holds(buffer, from, to, old)
   return true
 end
 
---- Where a drawn hunk stands now.
-local function tracked(buffer, mine)
-  local mark = vim.api.nvim_buf_get_extmark_by_id(buffer, space, mine.old, { details = true })
-  if not mark[1] then
-    return nil
-  end
-  local from, to = mark[1], mark[3].end_row or mark[1]
-  if mine.insertion then
-    from = mine.insertion == 'above' and mark[1] or mark[1] + 1
-    to = from
-  end
-  return from, math.max(from, to)
-end
-
-local function forget(buffer, mine)
-  for _, mark in ipairs(vim.list_extend({ mine.old, mine.new }, mine.words or {})) do
-    pcall(vim.api.nvim_buf_del_extmark, buffer, space, mark)
-  end
-end
-
-local function label_of(item, place, count, old, new)
-  local hunk = item.hunk
-  local label = count > 1 and ('agent %d/%d'):format(place, count) or 'agent'
-  if hunk.state == 'stale' then
-    local why = type(hunk.why) == 'string' and hunk.why or 'the lines have changed'
-    return { ('%s stale, %s: renew or reject'):format(label, why), 'CountersignSteering' }
-  elseif hunk.state == 'applying' then
-    return { label .. ' being applied', 'CountersignLabel' }
-  end
-  local whole = state.whole(item)
-  label = whole and label .. ' ' .. whole or ('%s -%d +%d'):format(label, #old, #new)
-  if hunk.steering then
-    return { label .. ' steers tools: accept it on its own', 'CountersignSteering' }
-  end
-  return { label, 'CountersignLabel' }
-end
-
---- How the window that shows a buffer would show a line.
-local function look_of(buffer)
-  local window = vim.fn.bufwinid(buffer)
-  local width, wrap = vim.o.columns, true
-  if window ~= -1 then
-    width = vim.api.nvim_win_get_width(window) - vim.fn.getwininfo(window)[1].textoff
-    wrap = vim.wo[window].wrap
-  end
-  local beside = package.loaded['countersign.split'] ~= nil and require('countersign.split').shows(buffer)
-  return {
-    width = math.max(width, 20),
-    wrap = wrap,
-    tabstop = vim.bo[buffer].tabstop,
-    most = require('countersign.config').get().lines,
-    beside = beside,
-  }
-end
-
---- Draws one hunk over these rows.
-local function put(buffer, item, mine, from, to, label, look)
-  local stale = item.hunk.state == 'stale'
-  local old, new = lines.split(item.hunk.old_text), lines.split(item.hunk.new_text)
-  local empty = vim.api.nvim_buf_line_count(buffer) == 1 and vim.api.nvim_buf_get_lines(buffer, 0, 1, false)[1] == ''
-  local pairs_of = (stale or #old == 0) and {} or words.of(old, new)
-  look.group = stale and 'CountersignStale' or 'CountersignAdd'
-  look.word = stale and 'CountersignStale' or 'CountersignAddWord'
-  local above = from == to and from == 0 and not empty
-  mine.insertion = from == to and (above and 'above' or 'below') or nil
-
-  -- The old lines, or the line beside which the new ones come.
-  local row = from == to and not above and math.max(from - 1, 0) or from
-  local options = { id = mine.old, priority = 90, strict = false }
-  if to > from then
-    options.end_row, options.end_col = to, 0
-    options.hl_group, options.hl_eol = stale and 'CountersignStale' or 'CountersignDelete', true
-  end
-  if to > from or #new == 0 or look.beside then
-    options.virt_text, options.virt_text_pos, options.hl_mode = { { '  ' .. label[1], label[2] } }, 'eol', 'combine'
-    label = nil
-  end
-  mine.old = vim.api.nvim_buf_set_extmark(buffer, space, row, 0, options)
-
-  -- The words that go away.
-  for _, mark in ipairs(mine.words or {}) do
-    pcall(vim.api.nvim_buf_del_extmark, buffer, space, mark)
-  end
-  mine.words = {}
-  for index, pair in pairs(pairs_of) do
-    for _, range in ipairs(pair.old) do
-      table.insert(
-        mine.words,
-        vim.api.nvim_buf_set_extmark(buffer, space, from + index - 1, range[1], {
-          end_col = range[2],
-          hl_group = 'CountersignDeleteWord',
-          priority = 110,
-          strict = false,
-        })
-      )
-    end
-  end
-
-  -- The new lines.
-  local virtual = look.beside and {} or lines.virtual(new, pairs_of, look, label)
-  if #virtual > 0 then
-    mine.new = vim.api.nvim_buf_set_extmark(buffer, space, above and 0 or math.max(to - 1, 0), 0, {
-      id = mine.new,
-      virt_lines = virtual,
-      virt_lines_above = above,
-      strict = false,
-    })
-    if above then
-      M.reveal(buffer, #virtual)
-    end
-  elseif mine.new then
-    pcall(vim.api.nvim_buf_del_extmark, buffer, space, mine.new)
-    mine.new = nil
-  end
-end
-
---- Neovim shows lines above the first one only when it is scrolled to them.
-function M.reveal(buffer, count)
-  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-    vim.api.nvim_win_call(window, function()
-      local view = vim.fn.winsaveview()
-      if view.topline == 1 and view.topfill < count then
-        vim.fn.winrestview({ topline = 1, topfill = count })
-      end
-    end)
-  end
-end
-
 --- Longest turn of drawing, ms; and the pause in which the editor does what else is to be done.
 local turn, pause = 6, 1
 
@@ -249,7 +110,7 @@ local function draw(buffer, pass, number)
   local old, new = lines.split(hunk.old_text), lines.split(hunk.new_text)
   local from, to
   if mine then
-    from, to = tracked(buffer, mine)
+    from, to = marks.tracked(buffer, mine)
   end
   local at, till, again = from, to, false
   if not from or mine.arrived ~= arrived then
@@ -273,12 +134,12 @@ local function draw(buffer, pass, number)
   if not from or (not mine and hunk.state == 'applying') then
     return
   end
-  local label, look = label_of(item, number, #pass.items, old, new), pass.look
+  local label, look = marks.label(item, number, #pass.items, old, new), pass.look
   local looks = table.concat({ hunk.state, hunk.old_text, hunk.new_text, label[1], look.width, tostring(look.wrap), look.tabstop, tostring(look.beside) }, '\0')
   mine = mine or {}
   all[item.key] = mine
   if mine.looks ~= looks or at ~= from or till ~= to then
-    put(buffer, item, mine, from, to, label, look)
+    marks.put(buffer, item, mine, from, to, label, look)
     mine.looks = looks
   end
   mine.arrived, mine.item = again and mine.arrived or arrived, item
@@ -324,14 +185,14 @@ local function begin(buffer)
   if #items > 0 then
     require('countersign.colors').set()
     watch(buffer)
-    pass.look, pass.order = look_of(buffer), ordered(buffer, items)
+    pass.look, pass.order = marks.look(buffer), ordered(buffer, items)
   end
   for _, item in ipairs(items) do
     keys[item.key] = true
   end
   for key, mine in pairs(drawn[buffer] or {}) do
     if not keys[key] then
-      forget(buffer, mine)
+      marks.forget(buffer, mine)
       drawn[buffer][key] = nil
     end
   end
@@ -387,7 +248,7 @@ function M.places(buffer)
     local mine = (drawn[buffer] or {})[item.key]
     local from, to
     if mine then
-      from, to = tracked(buffer, mine)
+      from, to = marks.tracked(buffer, mine)
     end
     if not from then
       from, to = told(buffer, item.hunk)
@@ -418,11 +279,11 @@ end
 ---@param edits {from_row: integer, text: string}[]
 function M.taking(buffer, edits)
   for key, mine in pairs(drawn[buffer] or {}) do
-    local from = tracked(buffer, mine)
+    local from = marks.tracked(buffer, mine)
     for _, edit in ipairs(edits) do
       local brings = vim.deep_equal(lines.split(edit.text), lines.split(mine.item.hunk.new_text))
       if edit.from_row == from and brings then
-        forget(buffer, mine)
+        marks.forget(buffer, mine)
         drawn[buffer][key] = nil
       end
     end
@@ -436,7 +297,7 @@ vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufWinEnter' }, {
     if event.event ~= 'BufWinEnter' then
       -- Reading a file anew takes its marks away.
       drawn[event.buf] = nil
-      vim.api.nvim_buf_clear_namespace(event.buf, space, 0, -1)
+      marks.clear(event.buf)
     end
     M.schedule(event.buf)
   end,

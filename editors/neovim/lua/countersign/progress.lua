@@ -45,7 +45,8 @@ end
 function M.line()
   local info = M.info()
   if info.state == 'waiting' then
-    return 'agent waits for you: :Countersign answer' .. (info.doing ~= '' and ' · ' .. info.doing or '')
+    local doing = info.doing:gsub('waiting for you ?·? ?', '')
+    return 'agent waits for you: :Countersign answer' .. (doing ~= '' and ' · ' .. doing or '')
   elseif info.doing ~= '' then
     return info.doing
   elseif info.tasks > 0 then

@@ -121,7 +121,7 @@ impl Scene {
         };
         let session = self.session.as_ref().unwrap();
         let outcome = session.run(command, shadow, &mut sink, &CancellationToken::new()).await.unwrap();
-        Ran { outcome, output: sink.text() }
+        Ran { outcome, output: sink.text(), news: Vec::new() }
     }
 
     /// Behind the walls, where it must succeed; what it says.

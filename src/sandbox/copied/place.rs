@@ -1,0 +1,100 @@
+//! One file, brought into the copy: its own bytes (shared on the disk where the file system can), mode and modification time.
+//! Never a hard link: what is written into that is written to the user's file.
+
+use std::{
+    fs::{self, File, FileTimes, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
+    path::Path,
+};
+
+use rustix::fs::{OFlags, ioctl_ficlone};
+
+use super::listing::Mark;
+
+/// The state of the source as it was copied, and of the copy.
+pub(super) struct Placed {
+    pub source: Mark,
+    pub copy: Mark,
+}
+
+/// Copies a regular file to a path where nothing stands. `None` when it is gone, or is no such file any more.
+///
+/// # Errors
+/// What cannot be read becomes an empty file that nobody may read; other errors are those of the copy.
+pub(super) fn file(from: &Path, to: &Path) -> io::Result<Option<Placed>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0)).open(from);
+    let source = match opened {
+        Ok(source) => source,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return unreadable(from, to).map(Some),
+        Err(_) if !from.symlink_metadata().is_ok_and(|about| about.is_file()) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let about = source.metadata()?;
+    if !about.is_file() {
+        return Ok(None);
+    }
+    let copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    if ioctl_ficlone(&copy, &source).is_err() {
+        io::copy(&mut &source, &mut &copy)?;
+    }
+    // Rights of another user's are not taken over.
+    copy.set_permissions(Permissions::from_mode(about.mode() & 0o777))?;
+    copy.set_times(FileTimes::new().set_modified(about.modified()?))?;
+    Ok(Some(Placed { source: Mark::of(&about), copy: Mark::of(&copy.metadata()?) }))
+}
+
+fn unreadable(from: &Path, to: &Path) -> io::Result<Placed> {
+    let source = Mark::of(&from.symlink_metadata()?);
+    Ok(Placed { source, copy: nothing(to)? })
+}
+
+/// An empty file that nobody may read.
+pub(super) fn nothing(to: &Path) -> io::Result<Mark> {
+    let file = File::create_new(to)?;
+    file.set_permissions(Permissions::from_mode(0))?;
+    Ok(Mark::of(&file.metadata()?))
+}
+
+/// Copies a symbolic link; one that leads into the workspace by its whole path leads into the copy then.
+pub(super) fn link(from: &Path, to: &Path, folder: &Path, copy: &Path) -> io::Result<Mark> {
+    let target = fs::read_link(from)?;
+    let moved = target.strip_prefix(folder).ok().map(|rest| copy.join(rest));
+    symlink(moved.unwrap_or(target), to)?;
+    Ok(Mark::of(&to.symlink_metadata()?))
+}
+
+/// Whether two files hold the same bytes and may be executed by the same people.
+pub(super) fn equal(one: &Path, other: &Path) -> io::Result<bool> {
+    let (a, b) = (one.symlink_metadata()?, other.symlink_metadata()?);
+    if a.is_symlink() && b.is_symlink() {
+        return Ok(fs::read_link(one)? == fs::read_link(other)?);
+    }
+    if !a.is_file() || !b.is_file() || a.len() != b.len() || a.mode() & 0o777 != b.mode() & 0o777 {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut left, mut right) = (vec![0u8; 1 << 16], vec![0u8; 1 << 16]);
+    loop {
+        let length = fill(&mut one, &mut left)?;
+        if length != fill(&mut other, &mut right)? || left[..length] != right[..length] {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match io::Read::read(file, &mut buffer[length..])? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}

@@ -1,0 +1,137 @@
+//! What commands may read where no mounts decide it: a list of what may be seen, never of what may not. And their private home,
+//! made anew for each, with links to the toolchains and caches of the real one.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use super::{CopiedShadow, Synced};
+use crate::sandbox::{entry, view::View};
+
+/// What programs need of a system. `/proc` is all of it: other programs' names and arguments are in it, which every user may
+/// read; what they hold is not readable across walls.
+const SYSTEM: &[&str] = &[
+    "/bin",
+    "/sbin",
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+    "/snap",
+    "/proc",
+    "/sys/devices/system",
+    "/sys/fs/cgroup",
+    "/sys/kernel/mm",
+    "/var/lib/ca-certificates",
+    "/var/lib/dpkg",
+    "/var/cache/fontconfig",
+];
+
+/// Configuration of git for all users, rebuilt in the private home.
+const SYSTEM_GIT: (&str, &str) = ("/etc/gitconfig", ".gitconfig-system");
+
+/// What a session's commands reach besides the copy.
+pub(in crate::sandbox) struct Reach {
+    pub view: View,
+    pub folder: PathBuf,
+    /// The user's home and cargo's folder.
+    pub home: PathBuf,
+    pub cargo: PathBuf,
+}
+
+impl Reach {
+    /// What a command may read, with all below it.
+    pub(in crate::sandbox) fn readable(&self, synced: &Synced) -> Vec<PathBuf> {
+        let secrets = self.view.masked.iter().chain(self.view.replaced.iter().map(|(path, _)| path));
+        let mut closed: Vec<&Path> = secrets.map(PathBuf::as_path).filter(|path| fs::File::open(path).is_ok()).collect();
+        closed.extend(self.view.covered.iter().map(PathBuf::as_path));
+        closed.push(&self.folder);
+        let hidden: Vec<&Path> = synced.secret.iter().map(PathBuf::as_path).collect();
+        let mut readable = Vec::new();
+        for place in SYSTEM {
+            carve(Path::new(place), &closed, &mut readable);
+        }
+        for place in self.view.tools.iter().chain(&synced.linked).chain(&synced.objects) {
+            carve(place, &hidden, &mut readable);
+        }
+        readable
+    }
+
+    /// Makes the private folders of the next command; what the last left in them goes.
+    pub(in crate::sandbox) fn furnish(&self, shadow: &CopiedShadow) -> io::Result<()> {
+        for folder in [shadow.home(), shadow.temporary()] {
+            entry::remove(&folder)?;
+            fs::DirBuilder::new().mode(0o700).create(folder)?;
+        }
+        for tool in &self.view.tools {
+            if let Some(place) = self.moved(tool, shadow).filter(|place| place_in(&shadow.home(), place)) {
+                symlink(tool, place)?;
+            }
+        }
+        for (path, text) in &self.view.copies {
+            if let Some(place) = self.moved(path, shadow).filter(|place| place_in(&shadow.home(), place)) {
+                fs::write(place, text)?;
+            }
+        }
+        for (_, text) in self.view.replaced.iter().filter(|(path, _)| path == Path::new(SYSTEM_GIT.0)) {
+            fs::write(shadow.home().join(SYSTEM_GIT.1), text)?;
+        }
+        Ok(())
+    }
+
+    /// The environment of commands, with the private folders in place of the real ones.
+    pub(in crate::sandbox) fn environment(&self, env: Vec<(String, String)>, shadow: &CopiedShadow) -> Vec<(String, String)> {
+        let mut env: BTreeMap<String, String> = env.into_iter().collect();
+        let cargo = self.moved(&self.cargo, shadow).unwrap_or_else(|| shadow.home().join(".cargo"));
+        let own = [
+            ("HOME", shadow.home()),
+            ("TMPDIR", shadow.temporary()),
+            ("CARGO_HOME", cargo),
+            ("GIT_CONFIG_SYSTEM", shadow.home().join(SYSTEM_GIT.1)),
+        ];
+        env.extend(own.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned())));
+        env.into_iter().collect()
+    }
+
+    /// The place in the private home of a path in the real one.
+    fn moved(&self, path: &Path, shadow: &CopiedShadow) -> Option<PathBuf> {
+        let below_home = path.strip_prefix(&self.home).ok().map(|rest| shadow.home().join(rest));
+        below_home.or_else(|| Some(shadow.home().join(".cargo").join(path.strip_prefix(&self.cargo).ok()?)))
+    }
+}
+
+/// Makes the folders above a place below `home`. Where one of them is a link to the real one, or something stands at the place
+/// already, nothing may be put there.
+fn place_in(home: &Path, place: &Path) -> bool {
+    let between = place.ancestors().skip(1).take_while(|folder| *folder != home);
+    let is_free = |folder: &Path| !folder.symlink_metadata().is_ok_and(|about| !about.is_dir());
+    place.starts_with(home)
+        && between.clone().all(is_free)
+        && place.symlink_metadata().is_err()
+        && place.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok())
+}
+
+/// `place`, or where something in it is closed, everything in it but that. Links below it are left out then: what they lead
+/// to is open by its own name or not at all.
+fn carve(place: &Path, closed: &[&Path], readable: &mut Vec<PathBuf>) {
+    if closed.iter().any(|closed| place.starts_with(closed)) {
+        return;
+    }
+    if !closed.iter().any(|closed| closed.starts_with(place)) {
+        readable.push(place.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
+            carve(&entry.path(), closed, readable);
+        }
+    }
+}

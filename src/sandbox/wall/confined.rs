@@ -1,0 +1,30 @@
+//! Where there are no namespaces: the process that puts the walls up round itself, Landlock and seccomp, and then becomes the
+//! command.
+
+use std::{convert::Infallible, os::unix::process::CommandExt, path::Path, process};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::{
+    Failure, Step, channel,
+    landlock::{self, Rights},
+    private, privileges, process_1, send,
+};
+use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
+
+/// Does not come back: it fails, or is the command.
+pub(super) fn run() -> Result<Infallible, Failure> {
+    set_parent_process_death_signal(Some(Signal::KILL)).step("start")?;
+    let mut watcher = channel().step("start")?;
+    let Some(ground) = read_frame::<Ground>(&mut watcher).step("plan")? else { process::exit(0) };
+    let Some(plan) = read_frame::<Plan>(&mut watcher).step("plan")? else { process::exit(0) };
+    privileges::limit(&ground.limits, ground.level)?;
+    privileges::drop_all(ground.level)?;
+    let writable: Vec<&Path> = plan.writable.iter().map(AsRef::as_ref).collect();
+    let rights = Rights { readable: &plan.readable, writable: &writable, devices: &private::devices() };
+    landlock::restrict(ground.level, &rights)?;
+    process_1::filter(&ground)?;
+    let mut command = process_1::command(&plan)?;
+    send(&mut watcher, &Report::Started).step("start")?;
+    Err(format!("{}: {}", plan.shell.display(), command.exec())).step("shell")
+}
