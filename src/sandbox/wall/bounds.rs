@@ -3,8 +3,9 @@
 
 use std::{
     collections::HashSet,
+    fs,
     io::Write,
-    os::unix::net::UnixStream,
+    os::unix::{fs::MetadataExt, net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -25,8 +26,10 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) fn new(ground: &Ground) -> Bounds {
         let shared = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
-        let mut folders: Vec<PathBuf> = shared.into_iter().chain([ground.home.clone()]).filter(|path| path.is_dir()).collect();
-        folders.dedup();
+        let mut seen = HashSet::new();
+        let mut folders: Vec<PathBuf> = shared.into_iter().chain([ground.home.clone()]).collect();
+        // A home below /tmp is no file system of its own.
+        folders.retain(|path| fs::metadata(path).is_ok_and(|found| found.is_dir() && seen.insert(found.dev())));
         let events = ground.group.as_ref().map(|group| group.join("pids.events"));
         let unborn = events.and_then(|events| counted(&events, "max ").map(|count| (events, count)));
         Bounds { folders, unborn, told: HashSet::new() }
