@@ -20,6 +20,7 @@ pub fn measure() {
     walls.run(TRUE);
     let (mut floor, mut shell, mut warm, mut next) =
         (Samples::default(), Samples::default(), Samples::default(), Samples::default());
+    let mut reaching = Samples::default();
     for _ in 0..ROUNDS {
         sleep(PAUSE);
         floor.add(timed(plain));
@@ -28,11 +29,14 @@ pub fn measure() {
         sleep(PAUSE);
         warm.add(timed(|| walls.run(TRUE)));
         next.add(timed(|| walls.run(TRUE)));
+        sleep(PAUSE);
+        reaching.add(timed(|| walls.reach(TRUE, &["index.example.org:443"])));
     }
     times("`posix_spawn` and wait for `/bin/true`", &floor, None);
     times("the same through bash", &shell, None);
     times("the same through bash behind every wall, after a pause", &warm, None);
     times("  without a pause", &next, None);
+    times("  after a pause, with a proxy that nobody asks", &reaching, None);
     ratio("walled over bash, the same command", &warm, &shell, None);
     ratio("walled over `posix_spawn`, which has no shell", &warm, &floor, Some(3.5));
     ratio("  without a pause", &next, &floor, None);

@@ -44,7 +44,7 @@ pub fn spec(folder: PathBuf) -> SandboxSpec {
         file_size: 1 << 30,
         tmp_size: 1 << 28,
         shadow_size: 1 << 32,
-        net: Default::default(),
+        ..SandboxSpec::default()
     }
 }
 
@@ -68,7 +68,13 @@ impl Walls {
     }
 
     pub fn run(&self, text: &str) -> Outcome {
-        let run = async { self.session.run(command(text), &Shadow::default(), &mut Silent, &CancellationToken::new()).await };
+        self.reach(text, &[])
+    }
+
+    /// The same with a way out to these hosts.
+    pub fn reach(&self, text: &str, hosts: &[&str]) -> Outcome {
+        let command = Command { network: hosts.iter().map(|host| (*host).to_owned()).collect(), ..command(text) };
+        let run = async { self.session.run(command, &Shadow::default(), &mut Silent, &CancellationToken::new()).await };
         let outcome = self.runtime.block_on(run).unwrap();
         assert_eq!(outcome.exit, Some(0), "{text}");
         outcome

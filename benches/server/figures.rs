@@ -48,11 +48,6 @@ pub fn ratio(what: &str, of: &Samples, floor: &Samples, bar: Option<f64>) {
     println!("{what:<62} {:>8.2}x {:>8.2}x {:>9} {:>9} {:>4}  {bar}", over(0.0), over(0.5), "", "", "");
 }
 
-/// A line about how much longer one thing takes than another, in milliseconds, by medians.
-pub fn difference(what: &str, of: &Samples, over: &Samples, bar: Option<f64>) {
-    number(what, (of.median().as_secs_f64() - over.median().as_secs_f64()) * 1e3, "ms", bar);
-}
-
 /// A line with one number.
 pub fn number(what: &str, value: f64, unit: &str, bar: Option<f64>) {
     let bar = bar.map(|bar| verdict(value, bar, unit)).unwrap_or_default();

@@ -16,8 +16,9 @@ use crate::{
     },
     journal,
     llm::Spec,
-    policy::{Level, Policy},
+    policy::{Level, Policy, REGISTRIES},
     sandbox::LinuxSandbox,
+    seams::{Registry, Sandbox},
 };
 
 #[derive(clap::Args)]
@@ -82,6 +83,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     checks.push(git(&environment));
     let policy = policy(&folders);
     checks.push(walls_check(policy.as_ref().ok(), context)?);
+    let listed = policy.as_ref().ok().map(|policy| registries(policy, context)).transpose()?.flatten();
     checks.push(wall_process(context)?);
     checks.push(match policy {
         Ok(policy) => match policy.notes().first() {
@@ -90,6 +92,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
         },
         Err(error) => Check::fails("policy", error.to_string(), "repair that line; until then the server runs read-only"),
     });
+    checks.extend(listed);
     let spec = model::spec(None, &environment, &config);
     match &spec {
         Ok(spec) => checks.push(named(spec)),
@@ -148,13 +151,40 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
     let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit());
+    let ways = walls::sandbox(context)?.ways_up().join("; or ");
     let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
     if level < asked {
-        let advice =
-            format!("until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall");
+        let advice = format!(
+            "{ways}; until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall"
+        );
         return Ok(Check::fails("walls", found, advice));
     }
-    Ok(if level < Level::L2 { Check::weak("walls", found, "countersign sandbox check") } else { Check::ok("walls", found) })
+    Ok(if level < Level::L3 { Check::weak("walls", found, ways) } else { Check::ok("walls", found) })
+}
+
+/// What the package managers that the policy lists stand for; nothing where it lists none.
+fn registries(policy: &Policy, context: &Context) -> Result<Option<Check>, CliError> {
+    let names: Vec<&String> = policy.run().registries.iter().filter(|name| REGISTRIES.contains(&name.as_str())).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let (sandbox, here) = (walls::sandbox(context)?, context.here()?);
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for name in names {
+        match context.block_on(sandbox.registry(name, &here))? {
+            Ok(Registry { hosts, notes }) => {
+                found.push(format!("{name}: {}", hosts.join(" ")));
+                missing.extend(notes.into_iter().map(|note| format!("{name}: {note}")));
+            }
+            Err(why) => missing.push(why),
+        }
+    }
+    let found = if found.is_empty() { "no hosts".to_owned() } else { found.join("; ") };
+    if missing.is_empty() {
+        return Ok(Some(Check::ok("registries", found)));
+    }
+    let advice = format!("{}; add hosts that are missing to [run] registries as host:port", missing.join("; "));
+    Ok(Some(Check::weak("registries", found, advice)))
 }
 
 /// Nothing is less safe without the small program; every command starts later.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -20,14 +20,14 @@ use crate::{
     config::{TrustStore, policy as files},
     event::TaskId,
     path::WsPath,
-    policy::{Policy, host_and_port},
+    policy::{Policy, REGISTRIES, host_and_port},
     sandbox::{
         LinuxSandbox,
         check::{self, CheckResult},
     },
     seams::{
-        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Sandbox, SandboxError, SandboxSpec,
-        Stopped, Workspace,
+        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError,
+        SandboxSpec, Stopped, Workspace,
     },
     tools::{denial, terminal::clean},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
@@ -62,9 +62,10 @@ struct Run {
     /// Seconds until it is ended; the policy's longest time when not given
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
-    /// A way out to this host, through the proxy; may be given several times. An address that stands here is your own word for
+    /// A way out to this host, through the proxy; may be given several times. cargo, npm, pip and go stand for the hosts of their
+    /// own configuration. An address that stands here is your own word for
     /// it, private or not; a name never leads to a private address unless your policy names that
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT|NAME")]
     net: Vec<String>,
     /// Write the changes as a patch for `git apply`
     #[arg(long, value_name = "OUT")]
@@ -139,7 +140,7 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         text: command_text(&run.command),
         cwd: WsPath::root(),
         timeout: Duration::from_secs(run.timeout.unwrap_or(policy.run().max_timeout_s)),
-        network: hosts(&run.net)?,
+        network: hosts(&run.net, &sandbox, world.disk().root(), context)?,
     };
     context.out.finish()?;
     let mut terms = policy.net_terms();
@@ -235,14 +236,25 @@ fn no_walls(error: &SandboxError) -> CliError {
     CliError::new(Code::Walls, error).hint(&error.hint)
 }
 
-/// The hosts of `--net`, in the only form in which they are compared.
-fn hosts(given: &[String]) -> Result<Vec<String>, CliError> {
+/// The hosts of `--net`, in the only form in which they are compared; names of package managers as what they stand for.
+fn hosts(given: &[String], sandbox: &dyn Sandbox, folder: &Path, context: &Context) -> Result<Vec<String>, CliError> {
     let exact = |host: &String| {
         let lower = host.to_ascii_lowercase();
         let wrong = || CliError::usage(format_args!("--net {}: this is no exact host:port", printable(host)));
         if host_and_port(&lower).is_some() { Ok(lower) } else { Err(wrong().hint("for example --net index.example.org:443")) }
     };
-    given.iter().map(exact).collect()
+    let mut hosts = Vec::with_capacity(given.len());
+    for written in given {
+        if !REGISTRIES.contains(&written.as_str()) {
+            hosts.push(exact(written)?);
+            continue;
+        }
+        let Registry { hosts: found, notes } =
+            context.block_on(sandbox.registry(written, folder))?.map_err(|why| CliError::new(Code::Failed, why))?;
+        notes.iter().for_each(|note| context.complain(&format!("countersign: {written}: {}", printable(note))));
+        hosts.extend(found);
+    }
+    Ok(hosts)
 }
 
 fn is_address(host: &str) -> bool {

@@ -111,32 +111,38 @@ pub(super) fn without_userinfo(value: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The configuration files of the repository in `folder` and of its submodules, each with its rebuilt text.
+/// The configuration files of the repository in `folder`, of its submodules and work trees, each with its rebuilt text.
 pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![WsPath::root().join(".git")];
-    while let Some(git) = folders.pop() {
-        for config in ["config", "config.worktree"].map(|name| git.join(name)) {
-            if let Ok(text) = fs::read_to_string(folder.join(config.as_str())) {
-                found.push((config, rebuilt(&text)));
-            }
-        }
-        // A submodule's name may hold slashes: folders in between are no repositories themselves.
-        let is_repository = git.file_name() == ".git" || folder.join(git.as_str()).join("HEAD").exists();
-        let within = if is_repository { git.join("modules") } else { git };
-        let entries = fs::read_dir(folder.join(within.as_str())).into_iter().flatten().flatten();
-        let names = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.file_name());
-        folders.extend(names.filter_map(|name| Some(within.join(name.to_str()?))));
-    }
-    found
+    let found = rebuilt_below(&folder.join(".git")).into_iter();
+    found.filter_map(|(path, text)| Some((WsPath::from_disk(path.strip_prefix(folder).ok()?.to_str()?)?, text))).collect()
 }
 
 /// The same for repositories that the folder lies in: they are not part of the shadow, but commands may see them.
 pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for top in folder.ancestors().skip(1) {
-        found.extend(configs(top).into_iter().map(|(path, text)| (top.join(path.as_str()), text)));
-        found.extend(linked(top).into_iter().flat_map(|work_tree| work_tree.configs));
+    let of = |top: &Path| match linked(top) {
+        Some(work_tree) => work_tree.configs,
+        None => rebuilt_below(&top.join(".git")),
+    };
+    folder.ancestors().skip(1).flat_map(of).collect()
+}
+
+/// All configuration below one of git's own folders.
+fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
+    let (mut found, mut folders) = (Vec::new(), vec![git.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for config in ["config", "config.worktree"].map(|name| folder.join(name)) {
+            if let Ok(text) = fs::read_to_string(&config) {
+                found.push((config, rebuilt(&text)));
+            }
+        }
+        // A submodule's name may hold slashes: folders in between are no repositories themselves.
+        let within = if folder == git || folder.join("HEAD").exists() {
+            vec![folder.join("modules"), folder.join("worktrees")]
+        } else {
+            vec![folder]
+        };
+        let entries = within.iter().filter_map(|within| fs::read_dir(within).ok()).flatten().flatten();
+        folders.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
     }
     found
 }
@@ -163,7 +169,5 @@ pub(super) fn linked(folder: &Path) -> Option<Linked> {
     }
     let common = own.join(fs::read_to_string(own.join("commondir")).ok()?.trim()).canonicalize().ok()?;
     let is_repository = common.join("HEAD").is_file() && common.join("objects").is_dir() && own.starts_with(&common);
-    let configs = [common.join("config"), own.join("config.worktree")];
-    let configs = configs.into_iter().filter_map(|path| Some((path.clone(), rebuilt(&fs::read_to_string(path).ok()?)))).collect();
-    is_repository.then_some(Linked { common, own, configs })
+    is_repository.then(|| Linked { configs: rebuilt_below(&common), common, own })
 }

@@ -3,7 +3,8 @@
 //! A command runs as `server -> keeper -> process 1 -> shell`; the keeper is one process for a session. The server makes
 //! plans (`plan.rs`: what is visible, limits, filter) and a shadow of the workspace (`shadow.rs`, or where no namespaces are
 //! `copied/`); the wall processes (`wall/`) put the walls up from inside and report over sockets. `proof.rs` finds out which
-//! level of them this machine can have; a session has it from its first command to its last.
+//! level of them this machine can have; a session has it from its first command to its last. `net/` is the way out of commands
+//! that have one.
 //!
 //! It owns the server's environment and folders as far as commands are concerned, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -25,6 +26,7 @@ mod packages;
 mod parts;
 mod plan;
 mod proof;
+mod raise;
 mod registries;
 mod removals;
 mod running;
@@ -181,7 +183,8 @@ impl LinuxSandbox {
         let env = environment::of_commands(&self.variables, &self.home, &spec);
         let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
-        let (network, variables) = (self.network.clone(), self.variables.clone());
+        let network = self.network.clone();
+        let variables = self.variables.clone();
         let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, variables, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
         if level >= Level::L2 {

@@ -94,13 +94,13 @@ pub(super) async fn attend(
                         walled = true;
                         deadline.as_mut().reset(Instant::now() + time);
                     }
-                    Ok(Report::Reached(Met::Full(path))) => ended.reached.push(Reached::Full(path)),
-                    Ok(Report::Reached(Met::Processes)) => ended.reached.push(Reached::Processes),
                     Ok(Report::Empty) => {
                         // What is left of its namespaces goes behind the scenes.
                         (reporting, running, hurried) = (false, false, true);
                         patience.as_mut().reset(Instant::now() + DRAIN);
                     }
+                    Ok(Report::Reached(Met::Full(path))) => ended.reached.push(Reached::Full(path)),
+                    Ok(Report::Reached(Met::Processes)) => ended.reached.push(Reached::Processes),
                     Ok(report) => ended.report = Some(report),
                     Err(_) => {}
                 },

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    copied::{CopiedShadow, Reach, Synced},
+    copied::{self, CopiedShadow, Synced},
     group,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
@@ -26,9 +26,7 @@ use super::{
 };
 use crate::{
     path::WsPath,
-    seams::{
-        Command, Facts, Level, NetReach, Outcome, OutputSink, SandboxError, SandboxSession, Shadow, Spills, Stopped, Written,
-    },
+    seams::{Command, Facts, Level, Outcome, OutputSink, Reach, SandboxError, SandboxSession, Shadow, Spills, Stopped, Written},
 };
 
 /// A session at one level, from its first command to its last.
@@ -39,8 +37,6 @@ pub struct LinuxSession {
     /// See [`Ground::group`].
     group: Option<PathBuf>,
     facts: Arc<Facts>,
-    /// Where long outputs lie.
-    outputs: PathBuf,
     /// Also the lock that lets one command run at a time.
     warm: tokio::sync::Mutex<Warm>,
     state: Arc<Mutex<State>>,
@@ -56,10 +52,17 @@ struct Warm {
 /// The two forms of a shadow.
 enum OnDisk {
     Overlay(ShadowFolders),
-    Copy(CopiedShadow, Box<Reach>),
+    Copy(CopiedShadow, Box<copied::Reach>),
 }
 
 impl OnDisk {
+    fn root(&self) -> &Path {
+        match self {
+            OnDisk::Overlay(overlay) => overlay.root(),
+            OnDisk::Copy(copy, _) => copy.root(),
+        }
+    }
+
     fn written(&self, paths: &[String], most: u64) -> Vec<Written> {
         match self {
             OnDisk::Overlay(overlay) => overlay.written(paths, most),
@@ -102,27 +105,29 @@ impl LinuxSession {
             copies: view.copies.clone(),
             ..parts.ground(shadow.root())
         };
-        Self::on(parts, &ground, OnDisk::Overlay(shadow))
+        Self::on(parts, ground, OnDisk::Overlay(shadow))
     }
 
     /// The same over a copy of the workspace, where no namespaces are.
     pub(super) fn copied(parts: Parts, shadow: CopiedShadow, cargo: PathBuf) -> Result<Self, SandboxError> {
         let Parts { spec, view, home, .. } = &parts;
-        let reach = Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
+        let reach = copied::Reach { view: view.clone(), folder: spec.folder.clone(), home: home.clone(), cargo };
         let ground = Ground { folder: shadow.copy().to_owned(), home: shadow.home(), ..parts.ground(shadow.root()) };
-        Self::on(parts, &ground, OnDisk::Copy(shadow, Box::new(reach)))
+        Self::on(parts, ground, OnDisk::Copy(shadow, Box::new(reach)))
     }
 
-    fn on(parts: Parts, ground: &Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
+    fn on(parts: Parts, mut ground: Ground, shadow: OnDisk) -> Result<Self, SandboxError> {
         let group = group::create(&ground.limits);
         if let Some(group) = &group {
-            removals::note_group(&ground.shadow, group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
+            removals::note_group(shadow.root(), group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         }
-        let outputs = ground.shadow.clone();
-        let ground = frame(&Ground { group: group.clone(), ..ground.clone() }).map_err(|e| refusal("plan", &e.to_string()))?;
-        let facts = Arc::new(parts.view.facts(parts.spec.clone(), parts.home.clone(), parts.level));
+        ground.group.clone_from(&group);
+        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
+        let facts = parts.view.facts(parts.spec.clone(), parts.home.clone());
+        let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
+        let facts = Arc::new(Facts { reach, ..facts });
         let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
-        Ok(LinuxSession { parts, ground, group, facts, outputs, warm: tokio::sync::Mutex::default(), state })
+        Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -186,11 +191,6 @@ impl LinuxSession {
         if command.network.is_empty() {
             return Ok(None);
         }
-        if self.parts.level < Level::L3 {
-            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
-            let hint = "`countersign doctor` says what raises the level.".into();
-            return Err(Unrun::Refused(SandboxError { step: "network".into(), why, hint }));
-        }
         let listener = keeper.door(waiting).await?;
         let Parts { network, spec, .. } = &self.parts;
         let started = Proxy::start(listener, network.clone(), command.network.clone(), spec.net.clone());
@@ -205,6 +205,11 @@ impl LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<(Ended, Vec<String>), SandboxError> {
+        let level = self.parts.level;
+        if !command.network.is_empty() && level < Level::L3 {
+            let why = format!("at level {level} a network cannot be kept to the hosts that were approved");
+            return Err(refusal("level", &why));
+        }
         let mut warm = self.warm.lock().await;
         let mut replaced = false;
         loop {
@@ -280,11 +285,16 @@ impl SandboxSession for LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
+        if self.parts.level < Level::L3 && !command.network.is_empty() {
+            let why = format!("at level {} a network cannot be kept to the hosts that were approved", self.parts.level);
+            let hint = "`countersign doctor` says what raises the level.".into();
+            return Err(SandboxError { step: "network".into(), why, hint });
+        }
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
         let facts = match command.network.is_empty() {
             true => self.facts.clone(),
-            false => Arc::new(Facts { reach: NetReach::Hosts, ..Facts::clone(&self.facts) }),
+            false => Arc::new(Facts { reach: Reach::Hosts, ..Facts::clone(&self.facts) }),
         };
         let mut outcome = Outcome { duration: begun.elapsed(), hidden, facts, reached: ended.reached, ..Outcome::default() };
         let own = |stopped: Stopped| (None, Some(9), Some(stopped));
@@ -323,7 +333,7 @@ impl SandboxSession for LinuxSession {
     }
 
     fn spills(&self) -> Arc<dyn Spills> {
-        Arc::new(Unnamed(self.outputs.clone()))
+        Arc::new(Unnamed(self.state().shadow.root().to_owned()))
     }
 
     async fn take(&self, paths: Vec<WsPath>) -> Result<(), SandboxError> {

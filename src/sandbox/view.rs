@@ -17,7 +17,7 @@ use super::{
     environment::{self, Variables},
     git, managers, packages,
 };
-use crate::seams::{Facts, Level, NetReach, SandboxError, SandboxSpec};
+use crate::seams::{Facts, Reach, SandboxError, SandboxSpec};
 
 /// Toolchains, package caches and their like below the home. Never a folder that also holds credentials: of cargo, npm and
 /// maven only the parts.
@@ -77,13 +77,12 @@ pub(super) struct View {
 
 impl View {
     /// What there is to know about these walls. Sockets that other programs make later are not in it.
-    pub(super) fn facts(&self, spec: SandboxSpec, home: PathBuf, level: Level) -> Facts {
+    pub(super) fn facts(&self, spec: SandboxSpec, home: PathBuf) -> Facts {
         let rebuilt = self.copies.iter().chain(&self.replaced).map(|(path, _)| path.clone()).collect();
         let mut masked = self.masked.clone();
         masked.extend(sockets(self, &spec.folder));
-        let reach = if level >= Level::L3 { NetReach::Loopback } else { NetReach::Nothing };
         let (covered, shown) = (self.covered.clone(), self.shown.clone());
-        Facts { spec, home, covered, shown, rebuilt, masked, reach }
+        Facts { spec, home, covered, shown, rebuilt, masked, reach: Reach::Loopback }
     }
 }
 

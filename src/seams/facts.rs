@@ -18,12 +18,12 @@ pub struct Facts {
     pub rebuilt: Vec<PathBuf>,
     /// Files and folders outside the workspace that are empty and unreadable: secrets of the machine, sockets.
     pub masked: Vec<PathBuf>,
-    pub reach: NetReach,
+    pub reach: Reach,
 }
 
 /// How far a command's network goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NetReach {
+pub enum Reach {
     /// A loopback of its own, and nothing beyond.
     #[default]
     Loopback,

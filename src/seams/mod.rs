@@ -14,7 +14,7 @@ mod workspace;
 
 pub use clock::Clock;
 pub use editor::{Answer, AnswerKind, Editor, Question, QuestionKind, Update, UpdateKind};
-pub use facts::{Facts, NetReach, Reached};
+pub use facts::{Facts, Reach, Reached};
 pub use grants::Grants;
 pub use insight::{
     Diagnostic, Insight, InsightError, Line, Lines, OpenBuffer, Place, Places, RecentEdit, Relation, Severity, Symbol, Told,

@@ -28,6 +28,8 @@ struct Told {
     /// Paths that stand changed in the shadow, with their stamps.
     changed: HashMap<String, u64>,
     secrets: HashSet<String>,
+    /// What the level in force lacks.
+    level: bool,
 }
 
 impl Shell {
@@ -63,6 +65,12 @@ impl Shell {
         session.run(command, shadow, sink, cancel).await
     }
 
+    /// Where the package caches lie that commands with network wrote to, if there was such a command; see
+    /// [`SandboxSpec::packages`].
+    pub async fn packages(&self) -> Option<std::path::PathBuf> {
+        self.session.lock().await.as_ref()?.packages()
+    }
+
     /// Room for the session's long outputs; opens the session where it is not open yet.
     ///
     /// # Errors
@@ -82,12 +90,6 @@ impl Shell {
             Some(session) => denial::of_session(&**session, command, output, outcome).await,
             None => None,
         }
-    }
-
-    /// Where the package caches lie that commands with network wrote to, if there was such a command; see
-    /// [`SandboxSpec::packages`].
-    pub async fn packages(&self) -> Option<std::path::PathBuf> {
-        self.session.lock().await.as_ref()?.packages()
     }
 
     /// Of the paths that stand changed in the shadow now, those that commands wrote to since this was asked last.
@@ -119,6 +121,13 @@ impl Shell {
             Some(session) if !paths.is_empty() => session.take(paths).await,
             _ => Ok(()),
         }
+    }
+
+    /// What commands find otherwise at the level in force than at the highest; once.
+    pub(super) async fn untold_differences(&self) -> Option<&'static str> {
+        let words = self.session.lock().await.as_ref()?.level().for_the_model()?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        (!std::mem::replace(&mut told.level, true)).then_some(words)
     }
 
     /// Of the hidden files, those that no result has named.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -284,12 +284,18 @@ pub struct Walls {
     pub opened: AtomicU64,
     /// What each command was allowed to reach, and what becomes of the connections of one that may reach something.
     pub networks: Arc<Mutex<Vec<Vec<String>>>>,
+    /// What package managers' names stand for.
+    pub registries: Mutex<BTreeMap<String, Registry>>,
+    /// Where sessions have what commands fetched, and what sessions were opened on.
+    pub packages: Mutex<Option<PathBuf>>,
+    pub opened_on: Mutex<Vec<Option<PathBuf>>>,
     pub connections: Arc<Mutex<Vec<Connection>>>,
     /// The terms of the last session.
     pub terms: Mutex<NetTerms>,
 }
 
 struct Session {
+    packages: Option<PathBuf>,
     networks: Arc<Mutex<Vec<Vec<String>>>>,
     connections: Arc<Mutex<Vec<Connection>>>,
     ends: BTreeMap<String, (Vec<u8>, Outcome)>,
@@ -310,10 +316,24 @@ impl Sandbox for Walls {
         }
         self.opened.fetch_add(1, Ordering::SeqCst);
         *self.terms.lock().unwrap() = spec.net;
+        self.opened_on.lock().unwrap().push(spec.packages);
+        let packages = self.packages.lock().unwrap().clone();
         let (networks, connections) = (self.networks.clone(), self.connections.clone());
         let (left, taken) = (self.left.clone(), self.taken.clone());
         let ends = self.ends.lock().unwrap().clone();
-        Ok(Box::new(Session { ends, ran: self.ran.clone(), at_run: self.at_run.clone(), left, taken, networks, connections }))
+        Ok(Box::new(Session {
+            ends,
+            ran: self.ran.clone(),
+            at_run: self.at_run.clone(),
+            left,
+            taken,
+            packages,
+            networks,
+            connections,
+        }))
+    }
+    async fn registry(&self, name: &str, _: &Path) -> Result<Registry, String> {
+        self.registries.lock().unwrap().get(name).cloned().ok_or_else(|| format!("{name} is not installed"))
     }
 }
 
@@ -349,6 +369,9 @@ impl SandboxSession for Session {
             .unwrap_or_else(|| (command.text.clone().into_bytes(), Outcome { exit: Some(0), ..Outcome::default() }));
         sink.output(&out);
         Ok(outcome)
+    }
+    fn packages(&self) -> Option<PathBuf> {
+        self.packages.clone()
     }
     async fn written(&self, paths: Vec<String>, _: u64) -> Vec<Written> {
         let left = self.left.lock().unwrap();

@@ -13,4 +13,5 @@ mod insight;
 mod looping;
 mod network;
 mod publishing;
+mod registries;
 mod tools;

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use countersign::{
-    seams::{Facts, NetReach, Outcome, Reached, SandboxSpec, Stopped},
+    seams::{Facts, Outcome, Reach, Reached, SandboxSpec, Stopped},
     tools::{
         denial::{Seen, explain, missing_program},
         terminal::{Cleaner, clean},
@@ -27,7 +27,7 @@ fn facts() -> Facts {
         shown: paths(&["/home/me/.cargo/registry", "/home/me/.rustup", "/home/me/repo/.git"]),
         rebuilt: paths(&["/home/me/.gitconfig", "/etc/gitconfig"]),
         masked: paths(&["/etc/shadow", "/etc/ssl/private", "/srv/app/app.socket"]),
-        reach: NetReach::Loopback,
+        reach: Reach::Loopback,
     }
 }
 
@@ -209,10 +209,10 @@ fn the_advice_fits_the_command_and_the_walls() {
     assert!(told("ssh host", unreached, &failed()).unwrap().contains("over ssh is left to the user"));
     let socket = told("curl --unix-socket /srv/x/docker.sock http://d/info", "curl: (7) Couldn't connect to server", &failed());
     assert!(socket.unwrap().starts_with("docker: its daemon cannot be reached"));
-    let at = |reach: NetReach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
-    assert!(told("c", unreached, &at(NetReach::Hosts)).unwrap().contains("by way of a proxy"));
+    let at = |reach: Reach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
+    assert!(told("c", unreached, &at(Reach::Hosts)).unwrap().contains("by way of a proxy"));
     let refused = "OSError: [Errno 101] Network is unreachable";
-    assert!(told("c", refused, &at(NetReach::Nothing)).unwrap().contains("no sockets at this level"));
+    assert!(told("c", refused, &at(Reach::Nothing)).unwrap().contains("no sockets at this level"));
 }
 
 #[test]

@@ -206,6 +206,27 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn doctor_shows_what_listed_package_managers_stand_for() {
+    let user = User::new();
+    let report = |user: &User| {
+        let report = user.run(["doctor", "--offline", "--json"]).json().remove(0);
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "registries").cloned()
+    };
+    assert_eq!(report(&user), None, "nothing is asked that the policy does not list");
+    let policy = countersign::policy::DEFAULT.replace("\n[run]\n", "\n[run]\nregistries = [\"npm\", \"cargo\"]\n");
+    user.write(".config/countersign/policy.toml", &policy);
+    user.write(".npmrc", "registry=https://npm.example/\n//npm.example/:_authToken=canary\n");
+    user.write(
+        ".cargo/config.toml",
+        "[source.crates-io]\nreplace-with = \"m\"\n[source.m]\nregistry = \"sparse+https://m.example/\"\n",
+    );
+    let check = report(&user).unwrap();
+    assert_eq!((&check["state"], &check["found"]), (&json!("weak"), &json!("cargo: m.example:443; npm: npm.example:443")));
+    assert!(check["advice"].as_str().unwrap().contains("m.example was not used here yet"), "{check}");
+    assert!(!check.to_string().contains("canary"), "{check}");
+}
+
+#[test]
 fn doctor_tries_the_endpoint_and_shows_no_key() {
     let user = User::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -234,7 +255,8 @@ fn sandbox_check_tries_every_wall() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let report = &ran.json()[0];
     assert_eq!((&report["holds"], &report["level"]), (&json!(true), &json!("L3")));
-    assert!(report["checks"].as_array().unwrap().len() >= 5);
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.len() >= 5 && checks.iter().filter(|check| check["wall"] == "proxy").count() == 4);
     let text = user.run(["sandbox", "check"]);
     assert!(text.out.contains("holds") && !text.out.contains("FAILS"), "{}", text.out);
     assert!(user.run(["doctor", "--offline"]).out.contains("level L3"));
@@ -272,6 +294,38 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     assert!(late.code == 1 && late.err.contains("after 1 s"), "{late:?}");
     let nowhere = user.run(["sandbox", "run", "-w", "nowhere", "--", "true"]);
     assert_eq!(nowhere.code, 2, "{nowhere:?}");
+}
+
+#[test]
+fn sandbox_run_reaches_the_hosts_that_a_person_names_and_no_other() {
+    let user = User::new();
+    user.folder("w");
+    let page = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nserved";
+                let _ = std::io::Write::write_all(&mut stream, answer);
+            }
+        });
+        host
+    };
+    let (one, two, other) = (page(), page(), page());
+    let text = format!("curl -sSf http://{one}/ && curl -sSf http://{two}/");
+    let ran = user.run(["sandbox", "run", "-w", "w", "--net", &one, "--net", &two, "--", &text]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "servedserved"), "{}", ran.err);
+    let text = format!("curl -sSf --noproxy '' http://{other}/");
+    let ran = user.run(["sandbox", "run", "-w", "w", "--net", &one, "--", &text]);
+    let why = format!("countersign: network: {other} is not among the hosts that this command was allowed ({one})");
+    assert!(ran.code == 1 && ran.out.is_empty() && ran.err.contains(&why), "{ran:?}");
+    // A name is no word for the address behind it.
+    let port = one.rsplit(':').next().unwrap();
+    let named = format!("localhost:{port}");
+    let text = format!("curl -sSf http://{named}/");
+    let ran = user.run(["sandbox", "run", "-w", "w", "--net", &named, "--", &text]);
+    assert!(ran.code == 1 && ran.err.contains("a loopback address: closed unless a rule"), "{ran:?}");
 }
 
 #[test]

@@ -87,17 +87,7 @@ async fn review_while_typing_run_in_the_walls_cancel_and_go_on() {
     let request = json!({"textDocument": {"uri": uri}, "range": range, "context": {"diagnostics": [], "triggerKind": 2}});
     let menu = editor.bounded(editor.peer.request("textDocument/codeAction", request)).await.unwrap();
     let titles: Vec<&str> = menu.as_array().unwrap().iter().map(|action| action["title"].as_str().unwrap()).collect();
-    assert_eq!(
-        titles,
-        [
-            "Accept change",
-            "Reject change",
-            "Reject with a reason...",
-            "Show diff",
-            "Accept file",
-            "Reject file"
-        ]
-    );
+    assert_eq!(titles, ["Accept change", "Reject change", "Reject with a reason...", "Show diff", "Accept file", "Reject file"]);
 
     // Accept the second, reject the first with a reason.
     let accepted = editor.command("accept", json!({"proposal": proposal, "hunks": [second]})).await.unwrap();

@@ -11,6 +11,7 @@ export function registerSetUp(server: Server): vscode.Disposable[] {
     command("doctor", () => inTerminal("doctor")),
     command("demo", () => inTerminal("demo")),
     command("setUp", () => inTerminal("init")),
+    command("chooseModel", () => openSetting("countersign.model")),
     command("getBinary", () => getBinary(server)),
     command("firstSteps", () => vscode.commands.executeCommand("workbench.action.openWalkthrough", "countersign.countersign#first", false)),
   ];
@@ -27,8 +28,14 @@ export async function getBinary(server: Server): Promise<void> {
   const words = `${found.missing}: run \`${INSTALL}\` in a clone of its repository, or name the program in the settings.`;
   const choice = await vscode.window.showWarningMessage(words, "Copy Command", "Settings", "Try Again");
   if (choice === "Copy Command") await vscode.env.clipboard.writeText(INSTALL);
-  if (choice === "Settings") await vscode.commands.executeCommand("workbench.action.openSettings", "countersign.server.path");
+  if (choice === "Settings") await openSetting("countersign.server.path");
   if (choice === "Try Again") await server.restart();
+}
+
+/** Opens the settings at one of ours. They belong to the machine: in a remote window they stand among the remote ones only. */
+async function openSetting(query: string): Promise<void> {
+  const where = vscode.env.remoteName === undefined ? "openSettings" : "openRemoteSettings";
+  await vscode.commands.executeCommand(`workbench.action.${where}`, { query });
 }
 
 async function inTerminal(command: string): Promise<void> {

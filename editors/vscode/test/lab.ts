@@ -254,6 +254,14 @@ export class Lab {
     await this.page.locator(".notifications-toasts .notification-list-item").first().waitFor({ state: "hidden" });
   }
 
+  /** Opens a step of the walkthrough and presses one of its buttons. */
+  async firstStep(title: string, button: string): Promise<void> {
+    await this.command("countersign: First Steps", this.page.locator(".gettingStartedContainer").filter({ hasText: title }));
+    const row = this.page.locator(".getting-started-step").filter({ hasText: title });
+    if ((await row.getAttribute("class"))?.includes("expanded") !== true) await row.locator(".step-title").first().click();
+    await row.locator(".button-container .monaco-button").filter({ hasText: button }).click();
+  }
+
   /** The page inside of the run view. */
   run() {
     return this.page.frameLocator("iframe.webview.ready").frameLocator("iframe#active-frame");

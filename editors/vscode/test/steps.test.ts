@@ -5,14 +5,6 @@ import { at, step, until, type Lab } from "./lab.ts";
 
 const TEXT = Array.from({ length: 30 }, (_, index) => `line ${index + 1}\n`).join("");
 
-/** Opens a step of the walkthrough and presses one of its buttons. */
-async function press(lab: Lab, title: string, button: string): Promise<void> {
-  await lab.command("countersign: First Steps", lab.page.locator(".gettingStartedContainer").filter({ hasText: title }));
-  const row = lab.page.locator(".getting-started-step").filter({ hasText: title });
-  if ((await row.getAttribute("class"))?.includes("expanded") !== true) await row.locator(".step-title").first().click();
-  await row.locator(".button-container .monaco-button").filter({ hasText: button }).click();
-}
-
 async function terminal(lab: Lab, name: string, words: RegExp): Promise<void> {
   await lab.page.locator(".terminal-outer-container, .terminal-wrapper").first().waitFor();
   const rows = lab.page.locator(".terminal-wrapper.active .xterm-rows");
@@ -27,28 +19,26 @@ test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   await lab.statusShows("agent");
 
   await step("the program", async () => {
-    await press(lab, "The program", "Get the Program");
+    await lab.firstStep("The program", "Get the Program");
     await lab.toast("countersign is here: ").waitFor();
     await page.locator(".getting-started-step").filter({ hasText: "The program" }).locator(".codicon-getting-started-step-checked").waitFor();
     await lab.clearToasts();
   });
   await step("the demo, the set-up and the doctor run in a terminal", async () => {
-    await press(lab, "See it without a key", "Play the Demo");
+    await lab.firstStep("See it without a key", "Play the Demo");
     await terminal(lab, "demo", /accept this change/);
-    await press(lab, "Model and key", "Set Up Model and Key");
+    await lab.firstStep("Model and key", "Set Up Model and Key");
     await terminal(lab, "init", /anthropic/i);
-    await press(lab, "How high the walls are here", "Check This Machine");
+    await lab.firstStep("How high the walls are here", "Check This Machine");
     await terminal(lab, "doctor", /every chain holds/);
   });
-  await step("the settings and the editor's own trust", async () => {
-    await press(lab, "Model and key", "Choose the Model in the Settings");
+  await step("the setting, where it counts", async () => {
+    await lab.firstStep("Model and key", "Choose the Model in the Settings");
     await page.locator(".settings-editor .setting-item").filter({ hasText: "Countersign: Model" }).waitFor();
-    await press(lab, "Trust the folder", "Manage Trust");
-    await page.locator(".workspace-trust-editor, .notifications-toasts").first().waitFor();
   });
   await step("ask", async () => {
     await lab.openFile("list.txt");
-    await press(lab, "Select some lines and ask", "Ask Agent...");
+    await lab.firstStep("Select some lines and ask", "Ask Agent...");
     await page.locator(".quick-input-widget").filter({ hasText: "Ask agent: may propose changes" }).waitFor();
     await page.keyboard.press("Escape");
   });

@@ -22,6 +22,8 @@ use crate::seams::{Connection, ConnectionNews, NetTerms};
 
 /// News that wait to be heard; what makes more of them waits too.
 const NEWS: usize = 256;
+/// After a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long connections may take to end when they are told to.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -127,8 +129,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             () = shared.stop.cancelled() => break,
             accepted = listener.accept(), if !full => match accepted {
                 Ok((stream, _)) => _ = open.spawn(serve(stream, shared.clone())),
-                // Out of descriptors, or the peer was faster: the next one may do.
-                Err(_) => tokio::task::yield_now().await,
+                // Out of descriptors, or the peer was faster: the next one may do, a little later.
+                Err(_) => _ = timeout(PAUSE, shared.stop.cancelled()).await,
             },
             _ = open.join_next(), if !open.is_empty() => {}
         }

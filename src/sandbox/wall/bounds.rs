@@ -12,7 +12,10 @@ use std::{
 use rustix::fs::statvfs;
 
 use super::{send, usage::counted};
-use crate::sandbox::plan::{Ground, Met, Report};
+use crate::{
+    policy::Level,
+    sandbox::plan::{Ground, Met, Report},
+};
 
 /// Watches one command, and tells each bound once.
 #[derive(Clone)]
@@ -26,18 +29,15 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) fn new(ground: &Ground) -> Bounds {
         let shared = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
+        // Without namespaces these are the machine's.
+        let shared = shared.into_iter().filter(|_| ground.level >= Level::L2);
         let mut seen = HashSet::new();
-        let mut folders: Vec<PathBuf> = shared.into_iter().chain([ground.home.clone()]).collect();
+        let mut folders: Vec<PathBuf> = shared.chain([ground.home.clone()]).collect();
         // A home below /tmp is no file system of its own.
         folders.retain(|path| fs::metadata(path).is_ok_and(|found| found.is_dir() && seen.insert(found.dev())));
         let events = ground.group.as_ref().map(|group| group.join("pids.events"));
         let unborn = events.and_then(|events| counted(&events, "max ").map(|count| (events, count)));
         Bounds { folders, unborn, told: HashSet::new() }
-    }
-
-    /// The same where no folder is private.
-    pub(super) fn without_folders(ground: &Ground) -> Bounds {
-        Bounds { folders: Vec::new(), ..Bounds::new(ground) }
     }
 
     /// Looks, and tells the server what it did not tell before.

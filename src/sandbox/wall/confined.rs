@@ -15,6 +15,8 @@ use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 /// Does not come back: it fails, or is the command.
 pub(super) fn run() -> Result<Infallible, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).step("start")?;
+    // A session of its own: the scheduler of many machines shares time among sessions, and the watcher must not starve.
+    let _ = rustix::process::setsid();
     let mut watcher = channel().step("start")?;
     let Some(ground) = read_frame::<Ground>(&mut watcher).step("plan")? else { process::exit(0) };
     let Some(plan) = read_frame::<Plan>(&mut watcher).step("plan")? else { process::exit(0) };

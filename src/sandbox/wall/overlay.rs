@@ -56,8 +56,8 @@ impl Layers {
         fsconfig_set_string(&context, "workdir", named(&self.work)).step(STEP)?;
         fsconfig_set_flag(&context, "userxattr").step(STEP)?;
         fsconfig_set_flag(&context, "volatile").step(STEP)?;
-        fsconfig_create(&context).step(STEP)?;
         let mode = fstat(&self.upper).step(STEP)?.st_mode;
+        fsconfig_create(&context).step(STEP)?;
         Ok(Overlay { context, folder: self.folder, upper: self.upper, mode })
     }
 }

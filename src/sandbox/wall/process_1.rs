@@ -60,10 +60,11 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
     let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
-    let (usage, bounds) = (Usage::new(&ground, Tree::Namespace), Bounds::new(&ground));
-    reaper::listen_to(&server, usage.clone(), disk, bounds.clone(), Tree::Namespace)?;
+    let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, Tree::Namespace));
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     // Not waited for by handle: process 1 reaps whatever ends.
-    let command = command(&plan)?.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
+    let command =
+        command(&plan)?.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     send(&mut server, &Report::Started).step("start")?;
     reaper::watch(server, command, &usage, bounds)
 }
@@ -86,13 +87,13 @@ pub(super) fn filter(ground: &Ground) -> Result<(), Failure> {
     seccompiler::apply_filter(&program).step("seccomp")
 }
 
-/// The command in a process group of its own, with nothing on standard input.
+/// The command, with nothing on standard input.
 pub(super) fn command(plan: &Plan) -> Result<Command, Failure> {
     if !plan.cwd.is_dir() {
         return Err(format!("{} is not a folder", plan.cwd.display())).step("working folder");
     }
     let mut command = Command::new(&plan.shell);
     command.args(&plan.args).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);
-    command.stdin(Stdio::null()).process_group(0);
+    command.stdin(Stdio::null());
     Ok(command)
 }

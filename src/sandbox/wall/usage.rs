@@ -13,11 +13,11 @@ use crate::sandbox::plan::{Ground, Limits, Report};
 #[derive(Clone)]
 pub(super) struct Usage {
     limits: Limits,
-    tree: Tree,
     /// Where the kernel counts the processes that it ended for their memory, and how many it had when the command began.
     ends: Option<(PathBuf, u64)>,
     begun: Instant,
     processors: u64,
+    tree: Tree,
 }
 
 /// Units of processor time in a second, the same on every machine that we run on.
@@ -28,7 +28,17 @@ impl Usage {
         let events = ground.group.as_ref().map(|group| group.join("memory.events"));
         let ends = events.and_then(|events| counted(&events, "oom_kill ").map(|count| (events, count)));
         let processors = std::thread::available_parallelism().map_or(u64::MAX, |number| number.get() as u64);
-        Usage { limits: ground.limits, tree, ends, begun: Instant::now(), processors }
+        Usage { limits: ground.limits, ends, begun: Instant::now(), processors, tree }
+    }
+
+    /// Whose use it is.
+    pub(super) fn tree(&self) -> Tree {
+        self.tree
+    }
+
+    /// Whether so many processes are more than it may have.
+    pub(super) fn crowded(&self, processes: u64) -> bool {
+        self.limits.processes > 0 && processes > self.limits.processes
     }
 
     /// Whether the kernel ended one of its processes at the memory limit.
@@ -55,13 +65,6 @@ impl Usage {
             // Shared memory that many processes map counts once: as often as not it is the same.
             shared = shared.max(number(&status, "RssShmem:"));
             threads += number(&status, "Threads:");
-        }
-        // Without a namespace of its own, the watcher is none of these, and what it reaped is counted with it.
-        if timed
-            && self.tree != Tree::Namespace
-            && let Ok(stat) = fs::read_to_string("/proc/self/stat")
-        {
-            time += spent(&stat);
         }
         if memory > 0 && (private + shared).saturating_mul(1024) > memory {
             return Some(Report::Memory);

@@ -30,8 +30,8 @@ pub(super) fn run() -> Result<Infallible, Failure> {
         most => crate::sandbox::plan::Limits { shadow_size: most.saturating_add(plan.begun), ..ground.limits },
     };
     let disk = Disk::new(shadow, None, limits.shadow_size);
-    let (usage, bounds) = (Usage::new(&ground, tree), Bounds::without_folders(&ground));
-    reaper::listen_to(&server, usage.clone(), disk, bounds.clone(), tree)?;
+    let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, tree));
+    reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     let command = start(&ground, &plan)?;
     send(&mut server, &Report::Started).step("start")?;
     reaper::watch(server, command, &usage, bounds)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Seen;
-use crate::seams::{NetReach, Outcome, Stopped};
+use crate::seams::{Outcome, Reach, Stopped};
 
 /// Programs whose business is what the walls refuse.
 pub(super) const PRIVILEGED: &[&str] = &[
@@ -71,8 +71,8 @@ pub(super) enum Reason {
 }
 
 /// What a failed connection comes to.
-pub(super) fn network(reach: NetReach) -> Reason {
-    if reach == NetReach::Nothing { Reason::NoSockets } else { Reason::Network }
+pub(super) fn network(reach: Reach) -> Reason {
+    if reach == Reach::Nothing { Reason::NoSockets } else { Reason::Network }
 }
 
 impl Reason {
@@ -148,7 +148,7 @@ fn unreached(names: &str, seen: &Seen<'_>) -> String {
     let words: Vec<&str> = seen.command.split(|c: char| c.is_whitespace() || ";|&()".contains(c)).collect();
     let has = |word: &str| words.contains(&word);
     let mut text = match seen.outcome.facts.reach {
-        NetReach::Hosts => format!(
+        Reach::Hosts => format!(
             "{names}: cannot be reached; a command's network has the hosts that its `network` names, by way of a proxy, and nothing else"
         ),
         _ => format!("{names}: cannot be reached; commands have no network, nor name resolution"),

@@ -3,7 +3,7 @@
 use countersign::{
     path::WsPath,
     policy::{
-        Action, LayerKind, Level, Lexical, Policy, STRICT,
+        Action, LayerKind, LayerText, Level, Lexical, Policy, STRICT,
         Verdict::{Allow, Ask, Deny},
     },
 };
@@ -361,5 +361,39 @@ fn only_trusted_rules_open_private_addresses_and_methods() {
         let text = format!("schema = 1\n[[rule]]\nid = \"x\"\n{bad}");
         let error = Policy::load(&[super::world::layer(LayerKind::User, &text)]).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn listed_registries_are_judged_by_the_word_about_commands_with_network() {
+    let with = |run_net: &str, net: &str, more: &str| {
+        user(&format!(
+            "schema = 1\n[default]\nrun = \"allow\"\n\"run.net\" = \"{run_net}\"\nnet = \"{net}\"\n[run]\n\
+             registries = [\"cargo\", \"mirror.example.org:443\", \"127.0.0.1:80\"]\n{more}"
+        ))
+    };
+    let verdict = |policy: &Policy, hosts: &[&str]| {
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        judge(policy, &Action::RunNet { command: "cargo fetch".to_owned(), cwd: WsPath::root(), hosts }).verdict
+    };
+    for (word, expected) in [("allow", Allow), ("ask", Ask), ("deny", Deny)] {
+        let policy = with(word, "deny", "");
+        assert_eq!(verdict(&policy, &["mirror.example.org:443"]), expected, "{word}");
+        assert_eq!(verdict(&policy, &["index.example.org:443"]), Deny, "nobody named it");
+        let found = ["index.example.org:443".to_owned(), "10.0.0.1:443".to_owned(), "bad".to_owned()];
+        let knowing = policy.knowing_registries(&found);
+        assert_eq!((knowing.sha(), knowing.prompt_text()), (policy.sha(), policy.prompt_text()));
+        assert_eq!(verdict(&knowing, &["index.example.org:443", "mirror.example.org:443"]), expected, "{word}");
+        for host in ["other.example.org:443", "10.0.0.1:443", "127.0.0.1:80", "cargo"] {
+            assert_eq!(verdict(&knowing, &[host]), Deny, "{host}");
+        }
+    }
+    let ruled = "[[rule]]\nid = \"no\"\naction = \"net\"\nverdict = \"deny\"\nhosts = [\"mirror.example.org:443\"]\n";
+    assert_eq!(verdict(&with("allow", "allow", ruled), &["mirror.example.org:443"]), Deny, "rules count");
+    for wrong in ["gem", "Mirror.example.org:443", "https://mirror.example.org", "mirror.example.org"] {
+        let text = format!("schema = 1\n[run]\nregistries = [\"{wrong}\"]\n");
+        let layer = LayerText { kind: LayerKind::User, name: "policy.toml".to_owned(), text: &text };
+        let error = Policy::load(&[layer]).unwrap_err();
+        assert!(error.to_string().contains("registries") && error.line == Some(3), "{error}");
     }
 }

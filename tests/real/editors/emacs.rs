@@ -44,6 +44,7 @@ fn story(emacs: &str, test: &str) {
     for part in ["fifteen is fine", "\"by\":\"user, in a document\"", "closed in its document"] {
         assert!(journal.contains(part), "{part} is not in the journal");
     }
+    assert_eq!(journal.matches("\"kind\":\"task.start\"").count(), 1, "a save started the agent");
     assert_eq!(desk.git(&["show", "HEAD:list.txt"]), lines().replace("line 3\n", "line 3, first\n"));
 }
 

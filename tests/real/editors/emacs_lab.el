@@ -62,3 +62,6 @@
     (let ((titles (all-completions "" table)))
       (or (seq-find (lambda (title) (equal wanted title)) titles)
           (error "The menu has only %S" titles)))))
+
+(defvar lab-kinds '("source.organizeImports" "source.fixAll" "quickfix" "refactor.extract" "refactor.rewrite")
+  "Kinds of code actions that people run before each save, and that both clients take without a question where one stands alone.")

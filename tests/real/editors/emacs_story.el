@@ -14,6 +14,17 @@
 
 (lab-start)
 
+;; What people have in their `before-save-hook' starts nothing.
+(add-hook 'before-save-hook
+          (lambda ()
+            (dolist (kind lab-kinds)
+              (ignore-errors (eglot-code-actions (point-min) (point-max) kind t))))
+          nil t)
+(insert "typed\n")
+(save-buffer)
+(delete-region (point-min) (progn (goto-char (point-min)) (forward-line 1) (point)))
+(save-buffer)
+
 ;; Ask, take one change, refuse the other with a reason.
 (lab-on-line 20 "Ask agent...")
 (lab-tick (lab-document "ask-") "send" "Mark two lines.")

@@ -105,6 +105,7 @@ impl Desk {
         fs::write(desk.path("other.txt"), "other\n").unwrap();
         // The tests answer as fast as they can, and say so.
         desk.configure("[approval]\nmin_seconds = 0.0\n");
+        fs::write(desk.home(".gitconfig"), "[user]\n\tname = Tess Ter\n\temail = tess@example.org\n").unwrap();
         desk.git(&["init", "--quiet", "--initial-branch=work"]);
         desk.git(&["add", "."]);
         desk.git(&["commit", "--quiet", "--message=start"]);
@@ -169,8 +170,6 @@ impl Desk {
 
     /// Runs git as the user does.
     pub fn git(&self, arguments: &[&str]) -> String {
-        let settings = self.home(".gitconfig");
-        fs::write(&settings, "[user]\n\tname = Tess Ter\n\temail = tess@example.org\n").unwrap();
         let done = self.command("git").args(arguments).output().unwrap();
         assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()

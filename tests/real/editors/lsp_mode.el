@@ -36,6 +36,17 @@
 (when (memq 'lsp-modeline--check-code-actions lsp-on-idle-hook)
   (error "The mode line would count what can be asked"))
 
+;; What people have in their `before-save-hook' starts nothing either.
+(add-hook 'before-save-hook
+          (lambda ()
+            (dolist (kind lab-kinds)
+              (ignore-errors (lsp-execute-code-action-by-kind kind))))
+          nil t)
+(insert "typed\n")
+(save-buffer)
+(delete-region (point-min) (progn (goto-char (point-min)) (forward-line 1) (point)))
+(save-buffer)
+
 (lab-on-line 20 "Ask agent...")
 (lab-tick (lab-document "ask-") "send" "Mark two lines.")
 (lab-on-line 15 "Reject with a reason...")

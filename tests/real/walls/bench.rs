@@ -97,7 +97,7 @@ impl Ran {
     }
 }
 
-/// All output.
+/// All output, and news of connections.
 #[derive(Default)]
 pub struct Collect(Vec<u8>, pub Vec<Connection>);
 
@@ -211,6 +211,19 @@ pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
 
+/// Whether this machine has a level. Where it has not, the test says so and is skipped; never in continuous integration.
+pub async fn reaches(sandbox: &LinuxSandbox, level: Level) -> bool {
+    let (found, detail) = sandbox.level().await;
+    if found == level {
+        return true;
+    }
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let words = format!("{name}: this kernel refuses level {level}: {found}, {detail}");
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{words}");
+    eprintln!("skipped: {words}");
+    false
+}
+
 /// An empty folder where commands can see it.
 pub fn visible() -> TempDir {
     tempfile::Builder::new().prefix("outside-").tempdir_in(visible_place()).unwrap()
@@ -242,12 +255,31 @@ impl Bench {
         Self::with(|_, _| {}).await
     }
 
-    /// A bench at a level that the kernel makes the highest.
-    pub async fn at(level: Level) -> Self {
+    /// A bench at a level that the kernel makes the highest; none where this kernel has not even that.
+    pub async fn at(level: Level) -> Option<Self> {
         let (root, out) = (folders(), visible());
         put(out.path(), "file", "victim\n");
-        let session = sandbox_below(root.path(), level).open(spec(&root.path().join("w"))).await.unwrap();
+        let sandbox = sandbox_below(root.path(), level);
+        if !reaches(&sandbox, level).await {
+            return None;
+        }
+        let session = sandbox.open(spec(&root.path().join("w"))).await.unwrap();
         assert_eq!(session.level(), level);
+        Some(Bench { root, out, session })
+    }
+
+    /// A bench at a level that is weaker than what the machine has.
+    pub async fn forced(level: Level) -> Self {
+        Self::with_limits(level, |_| {}).await
+    }
+
+    /// The same with other limits.
+    pub async fn with_limits(level: Level, change: impl FnOnce(&mut SandboxSpec)) -> Self {
+        let (root, out) = (folders(), visible());
+        put(out.path(), "file", "victim\n");
+        let mut spec = spec(&root.path().join("w"));
+        change(&mut spec);
+        let session = Box::new(sandbox(root.path()).open_at(&spec, level).unwrap());
         Bench { root, out, session }
     }
 
@@ -330,15 +362,25 @@ impl Bench {
     }
 
     async fn run_command(&self, command: Command, shadow: &Shadow, cancel: &CancellationToken) -> Result<Ran, SandboxError> {
-        let mut sink = Collect::default();
-        let outcome = self.session.run(command, shadow, &mut sink, cancel).await?;
-        Ok(Ran { outcome, output: sink.text(), news: sink.1 })
+        run_on(&*self.session, command, shadow, cancel).await
     }
 
     /// Everything that a command could harm, as it stands: workspace, home and the victim folder.
     pub fn world(&self) -> Vec<String> {
         ["w", "home"].iter().flat_map(|name| picture(&self.path(name))).chain(picture(self.out.path())).collect()
     }
+}
+
+/// Runs a command of a session and collects what it says.
+pub async fn run_on(
+    session: &dyn SandboxSession,
+    command: Command,
+    shadow: &Shadow,
+    cancel: &CancellationToken,
+) -> Result<Ran, SandboxError> {
+    let mut sink = Collect::default();
+    let outcome = session.run(command, shadow, &mut sink, cancel).await?;
+    Ok(Ran { outcome, output: sink.text(), news: sink.1 })
 }
 
 /// Every entry below `folder` with kind, mode, owner, times, links and text.

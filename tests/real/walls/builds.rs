@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use countersign::seams::Level;
+
 use super::bench::*;
 
 #[tokio::test]
@@ -104,10 +106,13 @@ async fn a_linked_work_tree_finds_its_repository() {
             &root.join("w"),
         );
         assert!(made.status.success(), "{made:?}");
+        put(root, "home/main/.git/modules/libs/one/HEAD", "ref: refs/heads/main\n");
+        put(root, "home/main/.git/modules/libs/one/config", "[http]\n\textraheader = canary-4711-do-not-leak\n");
         spec.folder = root.join("home/tree");
     })
     .await;
-    let said = bench.must("git log --format=%s; git status --short; cat ../main/.git/config").await;
+    let said =
+        bench.must("git log --format=%s; git status --short; cat ../main/.git/config; grep -rs canary ../main; true").await;
     assert!(said.starts_with("first\n") && !said.contains(CANARY), "{said}");
     assert!(!bench.sh("echo x > ../main/.git/hooks/pre-commit").await.ok());
     // A pointer that nobody answers opens nothing.
@@ -128,4 +133,16 @@ async fn small_tools() {
         "import os; fd = os.memfd_create('x'); os.write(fd, open('/bin/true', 'rb').read()); os.execve(fd, ['x'], {})";
     bench.must(&format!("/usr/bin/python3 -I -c \"{memory_program}\"")).await;
     assert!(fs::read_to_string(bench.path("w/a.txt")).unwrap().starts_with("alpha"));
+}
+
+#[tokio::test]
+async fn cargo_builds_in_the_copy_and_rebuilds_nothing_unchanged() {
+    let Some(bench) = Bench::at(Level::L1).await else { return };
+    put(&bench.path("w"), "Cargo.toml", "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    put(&bench.path("w"), "src/lib.rs", "pub fn two() -> u32 { 2 }\n#[test]\nfn is_two() { assert_eq!(two(), 2); }\n");
+    let built = bench.sh("cargo build --offline 2>&1 && cargo test --offline --lib 2>&1").await;
+    assert!(built.ok() && built.output.contains("1 passed"), "{built:?}");
+    let again = bench.must("cargo build --offline 2>&1").await;
+    assert!(!again.contains("Compiling"), "nothing changed, nothing is rebuilt: {again}");
+    assert!(!bench.path("w/target").exists());
 }

@@ -176,3 +176,42 @@ async fn packages_count_as_what_commands_leave() {
     let (fine, ..) = fetch(&bench, &stock, "rm -f ~/.npm/_cacache/f; head -c 1M /dev/zero > ~/.npm/_cacache/f").await;
     assert!(fine.ok(), "{fine:?}");
 }
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_layered_refuses_the_command() {
+    let (bench, stock) = stocked(|_| {}).await;
+    let (fetched, ..) = fetch(&bench, &stock, "echo x > ~/.npm/_cacache/f").await;
+    assert!(fetched.ok(), "{fetched:?}");
+    assert_eq!(bench.must("cat ~/.npm/_cacache/f").await, "x\n");
+    let upper = bench.session.packages().unwrap().join("packages/2/upper");
+    std::fs::rename(&upper, upper.with_extension("away")).unwrap();
+    let run = async || bench.run("echo ran", &Shadow::default(), Duration::from_secs(10), &CancellationToken::new()).await;
+    let refused = run().await.unwrap_err();
+    assert!(refused.step == "package caches" && !refused.hint.is_empty(), "{refused:?}");
+    std::fs::rename(upper.with_extension("away"), &upper).unwrap();
+    assert_eq!(run().await.unwrap().output, "ran\n");
+}
+
+#[test]
+fn a_person_names_a_package_manager_on_the_command_line() {
+    let stock = Stock::open();
+    let root = folders();
+    let home = root.path().join("home");
+    stock.serve(&home);
+    put(root.path(), "w/Cargo.toml", CRATE);
+    put(root.path(), "w/src/lib.rs", LIB);
+    let run = |net: &str| {
+        let mut command = std::process::Command::new(exe());
+        command.args(["sandbox", "run", "--net", net, "--", "cargo", "fetch"]).current_dir(root.path().join("w"));
+        command.env_clear().envs(environment(&home)).env_remove("LD_PRELOAD").env_remove("BASH_ENV");
+        let ran = command.output().unwrap();
+        (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (code, said) = run("cargo");
+    assert_eq!((code, stock.times("/crates/adder/")), (Some(0), 1), "{said}");
+    assert!(said.contains("was not used here yet") && said.contains("Cargo.lock"), "{said}");
+    // Control: another manager's name opens other hosts.
+    put(root.path(), "home/.npmrc", "registry=http://npm.example/\n");
+    let (code, said) = run("npm");
+    assert!(code != Some(0) && stock.times("/crates/adder/") == 1, "{said}");
+}

@@ -1,48 +1,11 @@
-//! Writes outside, and tricks with paths.
+//! Writes that land on private copies, and tricks with paths. What is denied outside stands in `cases/`.
 
 use std::{fs, os::unix::fs::symlink};
 
 use super::bench::*;
 
-/// Acts on the victim folder `$OUT`, each a single command that works without walls.
-const HARM: &[(&str, &str)] = &[
-    ("append", "echo x >> $OUT/file"),
-    ("truncate", "truncate -s 0 $OUT/file"),
-    ("delete", "rm $OUT/file"),
-    ("move in", "mv $OUT/file ."),
-    ("move out", "mv a.txt $OUT/"),
-    ("mode", "chmod 777 $OUT/file"),
-    ("time", "touch -d 1970-01-02 $OUT/file"),
-    ("folder", "mkdir $OUT/d"),
-    ("pipe", "mkfifo $OUT/p"),
-    ("link", "ln -s a $OUT/l"),
-    ("hard link in", "ln $OUT/file hard && echo x >> hard"),
-    ("attribute", "/usr/bin/python3 -c 'import os; os.setxattr(\"$OUT/file\", \"user.x\", b\"1\"); os.utime(\"$OUT/file\")'"),
-    ("by descriptor", "exec 3<$OUT; echo x > /proc/self/fd/3/new"),
-    ("device node", "mknod dev c 0 0"),
-];
-
-#[tokio::test]
-async fn nothing_outside_the_shadow_can_be_changed() {
-    let bench = Bench::new().await;
-    let before = bench.world();
-    for (name, act) in HARM {
-        let walled = bench.sh(act).await;
-        assert!(!walled.ok(), "{name} succeeded behind the walls: {walled:?}");
-        assert_eq!(bench.world(), before, "{name} had an effect");
-        // Control: without walls the very same text works and is seen.
-        let twin = Bench::new().await;
-        let untouched = twin.world();
-        let free = unwalled(&twin.filled(act), &twin.path("w"));
-        assert!(free.status.success(), "{name} does not work without walls either: {free:?}");
-        assert_ne!(twin.world(), untouched, "{name} cannot be seen");
-    }
-}
-
 /// Acts that may succeed, on private copies that vanish.
 const PRIVATE: &[&str] = &[
-    "echo x > $HOME/evil",
-    "echo x >> $HOME/.bashrc",
     "chmod 000 a.txt; touch -d 1970-01-02 d/b.txt",
     "mv d e && mv a.txt e/",
     "echo x > a.txt; rm -r e; mkdir -p .vscode .git; echo x > .vscode/tasks.json; echo x > .git/hook",
@@ -66,14 +29,12 @@ async fn what_succeeds_happens_to_a_private_copy() {
 }
 
 #[tokio::test]
-async fn programs_and_caches_of_the_user_are_read_only() {
+async fn programs_and_folders_of_the_policy_can_be_read_and_cargo_can_lock() {
     let bench = Bench::new().await;
     let before = bench.world();
-    for act in ["echo x >> ~/.cargo/bin/tool", "rm ~/.cargo/bin/tool", "touch ~/.cargo/bin/cargo", "touch ~/notes/x"] {
-        assert!(!bench.sh(act).await.ok(), "{act}");
-        assert_eq!(bench.world(), before, "{act} had an effect");
-    }
+    assert!(!bench.sh("touch ~/notes/x").await.ok());
     assert_eq!(bench.must("cat ~/.cargo/bin/tool ~/notes/n; touch ~/.cargo/.package-cache").await, "#!/bin/sh\nreadable\n");
+    assert_eq!(bench.world(), before);
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use std::{
 
 use countersign::{
     sandbox::net::{Caps, Network, Resolve},
-    seams::{Connection, ConnectionNews},
+    seams::{Command, Connection, ConnectionNews, Level, NetTerms, SandboxSession, Shadow},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
@@ -149,7 +150,7 @@ async fn a_named_host_is_reached_and_written_down() {
     // Without a list the same session has no way out at all, nor anything that listens.
     let none = bench.sh(&format!("env | grep -i proxy; cat /proc/net/tcp | wc -l; curl -sS --max-time 5 http://{host}/")).await;
     assert!(!none.ok() && none.output.starts_with("1\n"), "{none:?}");
-    assert!(none.news.is_empty() && site.taken().is_empty());
+    assert!(site.taken().is_empty());
 }
 
 #[tokio::test]
@@ -383,4 +384,44 @@ async fn in_the_clear_only_reading_is_passed_on() {
     let [request] = requests.as_slice() else { panic!("a second request was passed on: {requests:?}") };
     assert!(request.starts_with("HEAD / HTTP/1.1\r\n") && request.contains("X-Kept: 2"), "{request}");
     assert!(!request.contains("X-Own") && !request.contains("Basic") && !request.contains("second"), "{request}");
+}
+
+#[tokio::test]
+async fn a_rule_of_the_users_opens_more_methods_of_one_host() {
+    let site = Site::page();
+    let names = Names::of(&[("open.test", &["127.0.0.1"]), ("other.test", &["127.0.0.1"])]);
+    let (host, other) = (site.host("open.test"), site.host("other.test"));
+    let network = Network { resolver: names, caps: Caps::default() };
+    let (private, methods) = (vec![site.private()], vec![(host.clone(), "POST".to_owned())]);
+    let bench = Bench::reaching(network, |_, spec| spec.net = NetTerms { private, methods }).await;
+    let named = [host.clone(), other.clone()];
+    let post = |to: &str| format!("curl -sS --max-time 20 --data-binary @a.txt http://{to}/");
+    assert_eq!(bench.net(&post(&host), &named).await.output, "served");
+    let request = site.taken().concat();
+    assert!(request.starts_with("POST / HTTP/1.1\r\n") && request.contains("Content-Length: 6"), "{request}");
+    for (act, why) in [(post(&other), "and this is POST to"), (format!("curl -sS -X PUT http://{host}/"), "and this is PUT to")] {
+        assert!(bench.net(&act, &named).await.output.contains(why), "{act}");
+    }
+    // What follows the body is no second request.
+    let two = format!(
+        r"POST http://{host}/ HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\nhiPOST http://{host}/second HTTP/1.1\r\n\r\n"
+    );
+    assert!(speak(&bench, &two, &named).await.output.ends_with("served"));
+    assert!(!site.taken().concat().contains("second"));
+}
+
+#[tokio::test]
+async fn walls_without_a_network_of_their_own_run_no_command_that_wants_one() {
+    let root = folders();
+    let sandbox = sandbox(root.path());
+    for level in [Level::L2, Level::L1] {
+        let session = sandbox.open_at(&spec(&root.path().join("w")), level).unwrap();
+        let text = "echo ran > ran; echo ran".to_owned();
+        let timeout = std::time::Duration::from_secs(5);
+        let command = Command { text, cwd: ws(""), timeout, network: vec!["open.test:443".into()] };
+        let mut sink = Collect::default();
+        let error = session.run(command, &Shadow::default(), &mut sink, &CancellationToken::new()).await.unwrap_err();
+        assert!(error.step == "network" && error.why.contains(&format!("at level {level}")), "{error}");
+        assert_eq!(sink.text(), "");
+    }
 }

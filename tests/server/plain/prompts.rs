@@ -75,6 +75,29 @@ async fn a_comment_asks_by_the_menu_and_never_by_itself() {
     assert_eq!(bare.editor.quit().await, Some(0));
 }
 
+/// A hover is one block of code that the model's text cannot end, with nothing hidden in it, and not longer than a screen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hover_over_a_pending_change_shows_its_text() {
+    let desk = Desk::trusted();
+    let new = format!("````\n[run](command:x) \u{202e}back\n{}", "more\n".repeat(60));
+    let edit = json!({"path": FILE, "edits": [{"old": "two\n", "new": new}]});
+    let double = ModelDouble::start([Turn::say("It is `so`.").tool("e", "edit_file", edit), Turn::say("Done.")]);
+    let bare = desk.bare(&double, true).await;
+    bare.editor.command("ask", json!({"prompt": "Change it."})).await.unwrap();
+    bare.says("countersign done").await;
+    let hover = async |line: u32| {
+        let request = json!({"textDocument": {"uri": bare.editor.uri(FILE)}, "position": {"line": line, "character": 1}});
+        bare.editor.bounded(bare.editor.peer.request("textDocument/hover", request)).await.unwrap()["contents"].clone()
+    };
+    assert_eq!(hover(0).await, Value::Null, "nothing is pending there");
+    let shown = hover(1).await;
+    assert_eq!(shown["kind"], "plaintext", "this client shows no Markdown");
+    let text = shown["value"].as_str().unwrap();
+    assert!(text.starts_with("Pending change -1 +62\n-two\n+````\n+[run](command:x) \\u{202e}back\n+more\n"), "{text}");
+    assert!(text.ends_with("+more\n23 more lines are in its diff.\nIt said: \"It is `so`.\""), "{text}");
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn more_tasks_are_boxes() {
     let desk = Desk::trusted();

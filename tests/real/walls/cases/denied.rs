@@ -10,12 +10,15 @@ const WRITES: &[Case] = &[
     denied("A05", "rm $OUT/file"),
     denied("A05", "mv $OUT/file ."),
     denied("A05", "mv a.txt $OUT/"),
+    denied("A05", "ln $OUT/file hard && echo x >> hard"),
     denied("A06", "chmod 777 $OUT/file"),
     denied("A07", "touch -d 1970-01-02 $OUT/file"),
     denied("A08", "setfattr -n user.x -v 1 $OUT/file"),
     denied("A09", "mkdir $OUT/d"),
     denied("A09", "mkfifo $OUT/p"),
     denied("A09", "ln -s a $OUT/l"),
+    // A read-only mount does not stop this.
+    unseen("A09", "exec 3<>$OUT/pipe && echo x >&3"),
     denied("A10", "mknod dev c 1 3").control(Control::Inside("mknod pipe p && test -p pipe && rm pipe")),
     denied("A10", "mknod /tmp/dev b 7 0").control(Control::Inside("mknod /tmp/pipe p && test -p /tmp/pipe")),
     private("A12", "echo x > /dev/shm/$NAME").looking("cat /dev/shm/$NAME"),
@@ -57,6 +60,7 @@ const READS: &[Case] = &[
     unseen("B10", "ls /proc/$SERVER/cwd/"),
     unseen("B10", "ls /proc/$SERVER/fd/"),
     unseen("B10", "readlink /proc/$SERVER/exe"),
+    unseen("B10", "cat /proc/$SERVER/environ"),
     unseen("B13", "ls $CACHE"),
     denied("C04", "mv ~/notes/n ."),
     denied("C04", "ln ~/notes/n linked && echo x >> linked"),
@@ -64,6 +68,7 @@ const READS: &[Case] = &[
     unseen("C06", "cd /proc/1/cwd").control(Control::Inside("cd /proc/self/cwd && cat d/../a.txt")),
     unseen("C07", "exec 3</; cat /proc/self/fd/3/$HOME/.ssh/id_test"),
     unseen("C07", "exec 3<.; cat /proc/self/fd/3/../home/.ssh/id_test"),
+    denied("C07", "exec 3<$OUT; echo x > /proc/self/fd/3/new"),
     unseen("C14", "$PROBE name-handle $OUT/file"),
     unseen("C14", "$PROBE open-handle $OUT/file").control(Control::WorksForRoot),
 ];
@@ -77,6 +82,8 @@ async fn secrets_and_other_processes_are_not_seen() {
 const PROCESSES: &[Case] = &[
     unseen("E01", "kill -0 $SERVER"),
     denied("E01", "kill -9 $VICTIM"),
+    // Everybody's, as far as there is anybody.
+    private("E01", "renice -n 5 -u $(id -u); kill -9 -1").control(Control::Inside("sleep 9 & renice -n 5 -p $! && kill -9 $!")),
     unseen("E03", "$PROBE vm-read $VICTIM $ADDRESS"),
     denied("E03", "$PROBE vm-write $VICTIM $ADDRESS"),
     unseen("E03", "$PROBE getfd $VICTIM 0"),
@@ -100,6 +107,7 @@ const PROCESSES: &[Case] = &[
     unseen("E17", "unshare -Ur true"),
     unseen("E17", "unshare -Urm mount -t tmpfs t /mnt"),
     unseen("E17", "unshare -Urn true"),
+    unseen("E17", "unshare -Urp --fork true"),
     // A program in memory runs, behind the same walls.
     unseen("E21", "$PROBE memory /bin/cat ~/.ssh/id_test"),
     denied("E21", "$PROBE memory /bin/cp a.txt $OUT/copy"),

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, process::Command};
 const ELSEWHERE: &[(&str, &str)] = &[
     ("A15", "cases::odd::folders_of_the_policy_that_are_missing_or_forbidden_open_nothing"),
     ("B04", "secrets::the_environment_is_built_from_nothing"),
+    ("B05", "secrets::what_the_policy_calls_secret_is_hidden_from_commands"),
     ("B05", "secrets::masked_files_are_empty_and_unreadable_wherever_they_go"),
     ("B11", "processes::commands_inherit_three_open_files"),
     ("B13", "cases::rights::the_servers_journal_and_policy_can_be_neither_read_nor_written"),
@@ -41,6 +42,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F11", "processes::the_filter_refuses_what_no_build_needs"),
     ("F12", "cases::reach::what_a_command_listens_on_cannot_be_reached_from_here"),
     ("F14", "network::a_loopback_of_ones_own_works"),
+    ("F16", "proxy::names_that_lead_to_this_machine_or_its_neighbours_stay_closed"),
+    ("F16", "proxy::of_several_addresses_only_the_permitted_one_is_dialled"),
+    ("F17", "proxy::nothing_but_the_exact_host_and_port_is_open"),
+    ("F18", "proxy::a_named_host_is_reached_and_written_down"),
+    ("F22", "proxy::a_command_with_network_holds_nothing_of_the_servers"),
     ("F22", "cases::rights::a_connected_socket_that_the_server_forgot_to_close_is_not_passed_on"),
     ("G13", "cases::odd::the_shadow_is_mounted_so_that_no_command_syncs_the_file_system"),
     ("G13", "shadows::shadows_of_killed_servers_are_swept_and_living_ones_are_not"),
@@ -60,7 +66,7 @@ const EVERY: &str = "
     C03 C04 C06 C07 C08 C09 C10 C12 C13 C14 C15 C16
     D04 D05 D06 D10 D11
     E01 E03 E04 E06 E14 E15 E16 E17 E18 E20 E21 E23 E24 E25 E26 E27
-    F01 F02 F03 F04 F06 F07 F08 F09 F10 F11 F12 F14 F22
+    F01 F02 F03 F04 F06 F07 F08 F09 F10 F11 F12 F14 F16 F17 F18 F22
     G13
     H01 H03 H04 H05 H07 H08 H09 H11 H12 H15 H16 H20
 ";

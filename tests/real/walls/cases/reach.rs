@@ -43,6 +43,7 @@ const OUT: &[(&str, &str, &str, &str)] = &[
     ("F02", "nc -z 1.1.1.1 80", "nc -z 127.0.0.1 4780", "heard b''"),
     ("F02", "ssh -o BatchMode=yes example.com true", "ssh -o BatchMode=yes -p 4780 127.0.0.1 true; true", "heard b'SSH-"),
     ("F02", "exec 3<>/dev/tcp/1.1.1.1/80", "exec 3<>/dev/tcp/127.0.0.1/4780", "heard b''"),
+    ("F02", "exec 3<>/dev/tcp/192.168.1.1/80", "exec 3<>/dev/tcp/localhost/4780", "heard b''"),
     ("F03", "getent ahosts example.com", "getent ahosts localhost", ""),
     ("F03", "dig +tries=1 +time=1 @8.8.8.8 example.com", "dig +tries=1 +time=1 -p 4753 @127.0.0.1 example.com; true", "letter"),
     ("F04", "echo x > /dev/udp/8.8.8.8/53", "echo x > /dev/udp/127.0.0.1/4753", "letter"),

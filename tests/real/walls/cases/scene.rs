@@ -56,6 +56,8 @@ impl Scene {
             fs::create_dir_all(root.path().join("home").join(folder)).unwrap();
         }
         put(out.path(), "file", "victim\n");
+        let (pipe, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
+        rustix::fs::mknodat(rustix::fs::CWD, out.path().join("pipe"), pipe, mode, 0).unwrap();
         fs::write(out.path().join("probe"), probe()).unwrap();
         fs::set_permissions(out.path().join("probe"), fs::Permissions::from_mode(0o755)).unwrap();
         let name = format!("walls-{}", uuid::Uuid::now_v7());
@@ -112,16 +114,13 @@ impl Scene {
     }
 
     pub async fn walled_over(&self, text: &str, shadow: &Shadow) -> Ran {
-        let mut sink = Collect::default();
         let command = seams::Command {
             text: self.filled(text),
             cwd: WsPath::root(),
             timeout: Duration::from_secs(60),
             network: Vec::new(),
         };
-        let session = self.session.as_ref().unwrap();
-        let outcome = session.run(command, shadow, &mut sink, &CancellationToken::new()).await.unwrap();
-        Ran { outcome, output: sink.text(), news: Vec::new() }
+        run_on(&**self.session.as_ref().unwrap(), command, shadow, &CancellationToken::new()).await.unwrap()
     }
 
     /// Behind the walls, where it must succeed; what it says.
