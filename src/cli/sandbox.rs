@@ -21,7 +21,10 @@ use crate::{
     event::TaskId,
     path::WsPath,
     policy::{Policy, REGISTRIES, host_and_port},
-    sandbox::check::{self, CheckResult},
+    sandbox::{
+        LinuxSandbox,
+        check::{self, CheckResult},
+    },
     seams::{
         Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError,
         SandboxSpec, Stopped, Workspace,
@@ -98,7 +101,8 @@ fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
                 })
             })
             .collect();
-        let report = serde_json::json!({ "holds": holds, "level": level, "checks": rows }).to_string();
+        let memory = LinuxSandbox::memory_limit();
+        let report = serde_json::json!({ "holds": holds, "level": level, "memory": memory, "checks": rows }).to_string();
         out.line(printable_json(&report))?;
     } else {
         for row in &results {
@@ -112,9 +116,10 @@ fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
             }
         }
         out.line(format_args!(
-            "Level {level}, {} of {} walls hold.",
+            "Level {level}, {} of {} walls hold; {}.",
             results.iter().filter(|row| row.holds()).count(),
-            results.len()
+            results.len(),
+            LinuxSandbox::memory_limit()
         ))?;
     }
     Ok(if holds { Code::Done } else { Code::Walls })

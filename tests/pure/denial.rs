@@ -120,6 +120,8 @@ const REFUSED: &[(&str, &str)] = &[
         "docker: its daemon cannot be reached",
     ),
     ("dial unix /run/user/1000/bus: connect: no such file or directory", "/run/user/1000/bus: sockets and services"),
+    ("/bin/bash: line 1: /usr/bin/ping: Operation not permitted", "ping: needs rights that no command has"),
+    ("/bin/bash: line 1: /opt/x/file: Read-only file system", "/opt/x/file: everything outside"),
     ("ping: socket: Operation not permitted", "ping: needs rights that no command has"),
     ("unshare: unshare failed: Operation not permitted", "unshare: needs rights"),
     ("sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.", "sudo: needs rights"),

@@ -3,8 +3,9 @@
 
 use std::{
     collections::HashSet,
+    fs,
     io::Write,
-    os::unix::net::UnixStream,
+    os::unix::{fs::MetadataExt, net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -30,8 +31,10 @@ impl Bounds {
         let shared = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
         // Without namespaces these are the machine's.
         let shared = shared.into_iter().filter(|_| ground.level >= Level::L2);
-        let mut folders: Vec<PathBuf> = shared.chain([ground.home.clone()]).filter(|path| path.is_dir()).collect();
-        folders.dedup();
+        let mut seen = HashSet::new();
+        let mut folders: Vec<PathBuf> = shared.chain([ground.home.clone()]).collect();
+        // A home below /tmp is no file system of its own.
+        folders.retain(|path| fs::metadata(path).is_ok_and(|found| found.is_dir() && seen.insert(found.dev())));
         let events = ground.group.as_ref().map(|group| group.join("pids.events"));
         let unborn = events.and_then(|events| counted(&events, "max ").map(|count| (events, count)));
         Bounds { folders, unborn, told: HashSet::new() }

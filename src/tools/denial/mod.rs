@@ -178,6 +178,15 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
     let facts = &*seen.outcome.facts;
     for written in signs::paths(line) {
         let Some(path) = absolute(written, facts) else { continue };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // The shell says its own name first.
+        if ["bash", "sh", "dash"].contains(&name) && line.starts_with(written) {
+            continue;
+        }
+        // Programs with capabilities of their own cannot even be started.
+        if kind == Kind::NotPermitted && reasons::PRIVILEGED.contains(&name) {
+            return found.add(Reason::Privilege, name);
+        }
         let reason = match (place(&path, facts), kind) {
             (Place::Workspace, _) => None,
             (Place::Socket, _) => Some(Reason::Socket),
@@ -185,6 +194,8 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
             (Place::Masked, _) => Some(Reason::Masked),
             (Place::Home, _) => Some(Reason::Home),
             (Place::Temporary, Kind::Missing) => Some(Reason::Temporary),
+            // Weaker levels have it elsewhere.
+            (Place::Temporary, Kind::Denied | Kind::ReadOnly) => Some(Reason::Outside),
             (Place::Services, Kind::Missing | Kind::Denied) => Some(Reason::Socket),
             (Place::Shown | Place::Rebuilt, Kind::ReadOnly | Kind::Denied | Kind::NotPermitted) if is_git(&path) => {
                 Some(Reason::Repository)

@@ -23,7 +23,10 @@ async fn told(bench: &Bench, text: &str, shadow: &Shadow) -> String {
     assert!(!ran.ok(), "{text}: {ran:?}");
     let reasons = denial::of_session(&*bench.session, &bench.filled(text), &ran.output, &ran.outcome).await;
     let reasons = reasons.unwrap_or_else(|| panic!("nothing is said of {text}: {ran:?}"));
-    assert!(reasons.lines().count() <= 5 && reasons.ends_with(LAST), "{text}: {reasons}");
+    assert!(
+        reasons.lines().count() <= 5 && (reasons.ends_with(LAST) || reasons.contains("/tmp is private")),
+        "{text}: {reasons}"
+    );
     reasons
 }
 
@@ -116,8 +119,14 @@ async fn the_network() {
             "name the hosts in `network` of run",
         ),
         ("git clone https://git.example.com/x.git y", "git.example.com: cannot be reached"),
-        ("git init -q r && cd r && git push ssh://git@git.example.com/x.git HEAD:main", "Pushing is the git tool's"),
-        ("git init -q s && cd s && git commit -q --allow-empty -m x; git push git@git.example.com:x.git HEAD", "git.example.com"),
+        (
+            "git init -q r && cd r && git -c user.name=T -c user.email=t@example.com commit -q --allow-empty -m x && git push ssh://git@git.example.com/x.git HEAD:main",
+            "Pushing is the git tool's",
+        ),
+        (
+            "git init -q s && cd s && git -c user.name=T -c user.email=t@example.com commit -q --allow-empty -m x; git push git@git.example.com:x.git HEAD",
+            "git.example.com",
+        ),
         ("ssh -o BatchMode=yes host.example.com true", "What goes over ssh is left to the user"),
     ] {
         refused(&bench, act, part).await;
@@ -145,11 +154,11 @@ async fn rights_and_services() {
         refused(&bench, act, part).await;
     }
     let control = bench.filled("curl -sS --max-time 5 --unix-socket $OUT/docker.sock http://d/info");
+    // Without walls somebody answers.
+    listening.set_nonblocking(true).unwrap();
     std::thread::scope(|scope| {
-        let connected = scope.spawn(|| unwalled(&control, Path::new("/")));
-        drop(listening.accept().unwrap());
-        // The daemon hangs up: another error than that of the wall.
-        assert_eq!(connected.join().unwrap().status.code(), Some(52));
+        scope.spawn(|| unwalled(&control, Path::new("/")));
+        assert!(soon(|| listening.accept().is_ok()));
     });
 }
 
