@@ -150,13 +150,15 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
     let found = format!("level {level}: {detail}");
+    let ways = walls::sandbox(context)?.ways_up().join("; or ");
     let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
     if level < asked {
-        let advice =
-            format!("until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall");
+        let advice = format!(
+            "{ways}; until then no command runs (the policy asks for {asked}); countersign sandbox check tries each wall"
+        );
         return Ok(Check::fails("walls", found, advice));
     }
-    Ok(if level < Level::L2 { Check::weak("walls", found, "countersign sandbox check") } else { Check::ok("walls", found) })
+    Ok(if level < Level::L3 { Check::weak("walls", found, ways) } else { Check::ok("walls", found) })
 }
 
 /// What the package managers that the policy lists stand for; nothing where it lists none.

@@ -26,6 +26,7 @@ mod packages;
 mod parts;
 mod plan;
 mod proof;
+mod raise;
 mod registries;
 mod removals;
 mod running;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     event::{ApprovalId, Scope, TaskId},
     path::WsPath,
-    seams::{Answer, Question, Update},
+    seams::{Answer, Level, Question, Update},
     workspace::desk::{Beneath, Desk},
 };
 
@@ -99,7 +99,7 @@ pub enum Input {
     /// The user wants to set a model up.
     SetUp,
     /// The level of the walls is known.
-    Level(String),
+    Level(Level),
     /// A policy or configuration file is broken; what it governs is read-only until it is mended.
     Problem {
         file: Option<PathBuf>,

@@ -252,7 +252,7 @@ impl Job {
             let (sandbox, mailbox) = (self.setup.sandbox.clone(), self.mailbox.clone());
             tokio::spawn(async move {
                 let (level, _) = sandbox.level().await;
-                let _ = mailbox.send(Input::Level(level.to_string()));
+                let _ = mailbox.send(Input::Level(level));
             });
         }
     }

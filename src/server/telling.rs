@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tower_lsp::{
     jsonrpc,
     lsp_types::{
-        NumberOrString, WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams, WorkDoneProgressReport,
-        request::WorkDoneProgressCreate,
+        MessageType, NumberOrString, WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams,
+        WorkDoneProgressReport, request::WorkDoneProgressCreate,
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
     agent::{plain, progress_line},
     event::TaskId,
     path::WsPath,
-    seams::{Update, UpdateKind},
+    seams::{Level, Update, UpdateKind},
 };
 
 impl Actor {
@@ -184,11 +184,17 @@ impl Actor {
     }
 
     /// The level of the walls is known: running tasks show it.
-    pub fn on_level(&mut self, level: String) {
+    pub fn on_level(&mut self, level: Level) {
+        let words = level.for_the_user();
+        let level = level.to_string();
         if self.level.as_ref() == Some(&level) {
             return;
         }
         self.level = Some(level);
+        // Once a server: tasks that begin later find it known.
+        if let Some(words) = words {
+            self.out.message(MessageType::INFO, words);
+        }
         let running = self.tasks.values().filter(|task| matches!(task.state, State::Preparing | State::Running));
         let running: Vec<TaskId> = running.map(|task| task.id.clone()).collect();
         running.iter().for_each(|id| self.tell_state(id, None));

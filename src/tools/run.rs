@@ -101,7 +101,10 @@ impl Tool for Run {
             _ => merge::propose(cx, began, outcome.changed.clone()).await,
         };
         let piped = ends_in_pipe(&self.command);
-        let text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
+        let mut text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
+        if let Some(words) = cx.shell.untold_differences().await {
+            let _ = write!(text, "\n[{words}]");
+        }
         let status = match outcome.stopped {
             Some(Stopped::Cancelled) => ToolCallStatus::Cancelled,
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,

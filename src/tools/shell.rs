@@ -28,6 +28,8 @@ struct Told {
     /// Paths that stand changed in the shadow, with their stamps.
     changed: HashMap<String, u64>,
     secrets: HashSet<String>,
+    /// What the level in force lacks.
+    level: bool,
 }
 
 impl Shell {
@@ -119,6 +121,13 @@ impl Shell {
             Some(session) if !paths.is_empty() => session.take(paths).await,
             _ => Ok(()),
         }
+    }
+
+    /// What commands find otherwise at the level in force than at the highest; once.
+    pub(super) async fn untold_differences(&self) -> Option<&'static str> {
+        let words = self.session.lock().await.as_ref()?.level().for_the_model()?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        (!std::mem::replace(&mut told.level, true)).then_some(words)
     }
 
     /// Of the hidden files, those that no result has named.

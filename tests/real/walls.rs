@@ -12,6 +12,8 @@ mod cases;
 mod denials;
 #[path = "walls/ends.rs"]
 mod ends;
+#[path = "walls/faults.rs"]
+mod faults;
 #[path = "walls/fetching.rs"]
 mod fetching;
 #[path = "walls/files.rs"]

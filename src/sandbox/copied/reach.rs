@@ -59,7 +59,13 @@ impl Reach {
         for place in SYSTEM {
             carve(Path::new(place), &closed, &mut readable);
         }
-        for place in self.view.tools.iter().chain(&synced.linked).chain(&synced.objects) {
+        for place in synced.linked.iter().chain(&synced.objects) {
+            carve(place, &hidden, &mut readable);
+        }
+        // Toolchains may hold configuration of package managers, tokens and all.
+        let configured = self.view.replaced.iter().map(|(path, _)| path.as_path());
+        let hidden: Vec<&Path> = hidden.into_iter().chain(configured).collect();
+        for place in &self.view.tools {
             carve(place, &hidden, &mut readable);
         }
         readable

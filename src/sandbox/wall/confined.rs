@@ -15,6 +15,8 @@ use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
 /// Does not come back: it fails, or is the command.
 pub(super) fn run() -> Result<Infallible, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).step("start")?;
+    // A session of its own: the scheduler of many machines shares time among sessions, and the watcher must not starve.
+    let _ = rustix::process::setsid();
     let mut watcher = channel().step("start")?;
     let Some(ground) = read_frame::<Ground>(&mut watcher).step("plan")? else { process::exit(0) };
     let Some(plan) = read_frame::<Plan>(&mut watcher).step("plan")? else { process::exit(0) };
@@ -26,5 +28,8 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     process_1::filter(&ground)?;
     let mut command = process_1::command(&plan)?;
     send(&mut watcher, &Report::Started).step("start")?;
-    Err(format!("{}: {}", plan.shell.display(), command.exec())).step("shell")
+    // Standard input is not the socket any more.
+    let why = format!("{}: {}", plan.shell.display(), command.exec());
+    let _ = send(&mut watcher, &Report::Failed { step: "shell".into(), why });
+    process::exit(125)
 }

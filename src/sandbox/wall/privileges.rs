@@ -16,6 +16,9 @@ use crate::{policy::Level, sandbox::plan::Limits};
 /// Highest capability number to look for; the kernel has 41 and refuses the ones that it does not know.
 const CAPABILITIES: u32 = 63;
 
+/// Processes of the user that are left room for although they cannot be seen.
+const UNSEEN: u64 = 1024;
+
 /// The smallest `pid_max` that the kernel accepts.
 const MIN_PIDS: u64 = 301;
 
@@ -59,15 +62,16 @@ fn each() -> impl Iterator<Item = CapabilitySet> {
 }
 
 /// Limits on the size of files and core dumps, and on the number of processes. Without namespaces that last one counts all
-/// that the user runs on the machine: it is set only where it must hold the number until the watcher has ended them all.
+/// that the user runs on the machine, in other containers too: it is set high above what can be seen, and keeps a command that
+/// multiplies from taking the machine before the watcher, which counts exactly, has ended it. Root has no such limit.
 pub(super) fn limit(limits: &Limits, level: Level) -> Result<(), Failure> {
     let set = |what, most: u64| setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).step("limits");
     set(Resource::Core, 0)?;
     if limits.file_size > 0 {
         set(Resource::Fsize, limits.file_size)?;
     }
-    if limits.processes > 0 && level == Level::L1Weak {
-        set(Resource::Nproc, limits.processes.saturating_add(threads_of_user()))?;
+    if limits.processes > 0 && level < Level::L2 {
+        set(Resource::Nproc, limits.processes.saturating_add(threads_of_user()).saturating_add(UNSEEN))?;
     }
     if limits.processes > 0 && level >= Level::L2 {
         set(Resource::Nproc, limits.processes)?;

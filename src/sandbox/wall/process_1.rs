@@ -63,7 +63,8 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, Tree::Namespace));
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     // Not waited for by handle: process 1 reaps whatever ends.
-    let command = command(&plan)?.spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
+    let command =
+        command(&plan)?.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     send(&mut server, &Report::Started).step("start")?;
     reaper::watch(server, command, &usage, bounds)
 }
@@ -86,13 +87,13 @@ pub(super) fn filter(ground: &Ground) -> Result<(), Failure> {
     seccompiler::apply_filter(&program).step("seccomp")
 }
 
-/// The command in a process group of its own, with nothing on standard input.
+/// The command, with nothing on standard input.
 pub(super) fn command(plan: &Plan) -> Result<Command, Failure> {
     if !plan.cwd.is_dir() {
         return Err(format!("{} is not a folder", plan.cwd.display())).step("working folder");
     }
     let mut command = Command::new(&plan.shell);
     command.args(&plan.args).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);
-    command.stdin(Stdio::null()).process_group(0);
+    command.stdin(Stdio::null());
     Ok(command)
 }

@@ -36,6 +36,11 @@ impl Usage {
         self.tree
     }
 
+    /// Whether so many processes are more than it may have.
+    pub(super) fn crowded(&self, processes: u64) -> bool {
+        self.limits.processes > 0 && processes > self.limits.processes
+    }
+
     /// Whether the kernel ended one of its processes at the memory limit.
     pub(super) fn starved(&self) -> bool {
         self.ends.as_ref().is_some_and(|(events, before)| counted(events, "oom_kill ").is_some_and(|now| now > *before))

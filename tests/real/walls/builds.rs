@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use countersign::seams::Level;
+
 use super::bench::*;
 
 #[tokio::test]
@@ -131,4 +133,16 @@ async fn small_tools() {
         "import os; fd = os.memfd_create('x'); os.write(fd, open('/bin/true', 'rb').read()); os.execve(fd, ['x'], {})";
     bench.must(&format!("/usr/bin/python3 -I -c \"{memory_program}\"")).await;
     assert!(fs::read_to_string(bench.path("w/a.txt")).unwrap().starts_with("alpha"));
+}
+
+#[tokio::test]
+async fn cargo_builds_in_the_copy_and_rebuilds_nothing_unchanged() {
+    let Some(bench) = Bench::at(Level::L1).await else { return };
+    put(&bench.path("w"), "Cargo.toml", "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    put(&bench.path("w"), "src/lib.rs", "pub fn two() -> u32 { 2 }\n#[test]\nfn is_two() { assert_eq!(two(), 2); }\n");
+    let built = bench.sh("cargo build --offline 2>&1 && cargo test --offline --lib 2>&1").await;
+    assert!(built.ok() && built.output.contains("1 passed"), "{built:?}");
+    let again = bench.must("cargo build --offline 2>&1").await;
+    assert!(!again.contains("Compiling"), "nothing changed, nothing is rebuilt: {again}");
+    assert!(!bench.path("w/target").exists());
 }

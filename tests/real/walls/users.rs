@@ -7,13 +7,15 @@ use super::bench::{PLACE, visible};
 /// An id that no account needs to have.
 const ORDINARY: u32 = 65534;
 
-const SUITES: [&str; 13] = [
+const SUITES: [&str; 15] = [
     "walls::builds",
     "walls::cases",
     "walls::ends",
     "walls::files",
     "walls::keeper",
     "walls::levels",
+    "walls::weak",
+    "walls::faults",
     "walls::merging",
     "walls::network",
     "walls::processes",
