@@ -24,6 +24,9 @@ const LOCK: &str = "lock";
 /// How long the end of the sandbox waits for removals under way: enough for a small shadow, not felt by anyone.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a killed process 1 may take to be gone.
+const LINGERING: Duration = Duration::from_secs(5);
+
 /// The lock file of a shadow.
 pub(super) fn lock_of(root: &Path) -> PathBuf {
     root.with_extension(LOCK)
@@ -36,6 +39,18 @@ pub(super) fn lock(root: &Path) -> io::Result<File> {
     lock.lock()?;
     fs::rename(&unnamed, lock_of(root))?;
     Ok(lock)
+}
+
+/// Removes a shadow whose process 1 may be at its last breath, still making folders in it. `false` leaves it to the next sweep.
+fn removed(root: &Path) -> bool {
+    let deadline = Instant::now() + LINGERING;
+    while remove(root).is_err() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// Notes the control group of a shadow's session beside it.
@@ -61,8 +76,9 @@ impl Removals {
     pub(super) fn start(&self, root: PathBuf, lock: Option<File>) {
         self.run(move || {
             end_group(&lock_of(&root));
-            let _ = remove(&root);
-            let _ = fs::remove_file(lock_of(&root));
+            if removed(&root) {
+                let _ = fs::remove_file(lock_of(&root));
+            }
             drop(lock);
         });
     }

@@ -1,6 +1,9 @@
 //! What the client said it can do, reduced to what the server decides by.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tower_lsp::lsp_types::{ClientCapabilities, InitializeParams, MarkupKind, PositionEncodingKind, ResourceOperationKind};
@@ -9,6 +12,9 @@ use crate::text::Encoding;
 
 /// Version of everything under `countersign/`. It goes up when a client that was right would be wrong.
 pub const PROTOCOL: u64 = 1;
+
+/// What an editor has for the answer of a query, unless it asks for more.
+const QUERY_TIME: Duration = Duration::from_secs(2);
 
 /// A client's abilities, fixed at `initialize`.
 #[derive(Clone, Debug)]
@@ -22,6 +28,8 @@ pub struct Client {
     pub mismatch: Option<String>,
     /// Answers `countersign/query`: a rich client that does not say otherwise. Cleared when it answers "method not found".
     pub queries: Arc<AtomicBool>,
+    /// How long it has for the answer of one.
+    pub query_time: Duration,
     /// A rich client that knows nothing besides texts, as a terminal.
     pub silent: bool,
     /// The editor vouches for the workspace; believed from rich clients only.
@@ -78,6 +86,7 @@ impl Client {
             rich,
             mismatch,
             queries: Arc::new(AtomicBool::new(rich && !silent)),
+            query_time: own["queries"].as_u64().map_or(QUERY_TIME, |seconds| Duration::from_secs(seconds.clamp(1, 30))),
             silent,
             trusted: rich && own["trusted"].as_bool().unwrap_or(false),
             model: own["model"].as_str().map(str::to_owned),

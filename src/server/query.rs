@@ -5,7 +5,6 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -34,8 +33,6 @@ use crate::{
     },
 };
 
-/// How long the editor has for an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Most bytes of what a hover says.
 const HOVER: usize = 16 * 1024;
 
@@ -105,8 +102,8 @@ impl EditorInsight {
             return Err(InsightError::Unable);
         }
         let before = self.on_desk(versions).await?;
-        let answer = tokio::time::timeout(PATIENCE, self.out.request::<Query>(params)).await;
-        match answer.map_err(|_| InsightError::Silent(PATIENCE))? {
+        let answer = tokio::time::timeout(self.client.query_time, self.out.request::<Query>(params)).await;
+        match answer.map_err(|_| InsightError::Silent(self.client.query_time))? {
             Ok(answer) => Ok((answer, before)),
             Err(error) if error.code == ErrorCode::MethodNotFound => {
                 self.client.queries.store(false, Ordering::SeqCst);

@@ -321,7 +321,16 @@ impl Sandbox for Walls {
         let (networks, connections) = (self.networks.clone(), self.connections.clone());
         let (left, taken) = (self.left.clone(), self.taken.clone());
         let ends = self.ends.lock().unwrap().clone();
-        Ok(Box::new(Session { ends, ran: self.ran.clone(), at_run: self.at_run.clone(), left, taken, packages, networks, connections }))
+        Ok(Box::new(Session {
+            ends,
+            ran: self.ran.clone(),
+            at_run: self.at_run.clone(),
+            left,
+            taken,
+            packages,
+            networks,
+            connections,
+        }))
     }
     async fn registry(&self, name: &str, _: &Path) -> Result<Registry, String> {
         self.registries.lock().unwrap().get(name).cloned().ok_or_else(|| format!("{name} is not installed"))

@@ -97,17 +97,6 @@ fn script(room: &Room, answers: &[Value]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_language_servers_come_in_the_lines_that_the_model_sees() {
-    // On a machine that is busy enough even the two seconds for an answer pass; that says nothing about the lines.
-    for _ in 0..4 {
-        if language_servers_answer().await {
-            return;
-        }
-    }
-    panic!("the editor's answers were too late four times");
-}
-
-/// Whether all answers came in time.
-async fn language_servers_answer() -> bool {
     let room = Room::with(&[("a.txt", TEXT), ("b.txt", "name\n"), (".env", "KEY=1\n")]);
     let symbols =
         |op: &str, line: u32, symbol: &str| ("symbols", json!({"op": op, "path": "a.txt", "line": line, "symbol": symbol}));
@@ -123,7 +112,8 @@ async fn language_servers_answer() -> bool {
                 calls(&[("editor", json!({"op": "selection"})), ("editor", json!({"op": "open_buffers"}))]),
                 say("Done."),
             ],
-            rich(),
+            // A busy machine says nothing about the lines.
+            json!({"countersign": {"rich": true, "protocol": 1, "queries": 30}}),
         )
         .await;
     let (a, b, secret) = (editor.uri("a.txt"), editor.uri("b.txt"), editor.uri(".env"));
@@ -162,11 +152,6 @@ async fn language_servers_answer() -> bool {
     editor.open("a.txt", TEXT);
     editor.replace("a.txt", "nine\n", "nine, typed\n");
     run(&editor).await;
-    let late = |tool: &str| results(&room, tool).iter().any(|(_, said)| said.contains(TOO_LATE));
-    if ["diagnostics", "symbols", "editor"].into_iter().any(late) {
-        return false;
-    }
-
     let unseen = "[of the user's text: the editor's language servers do not see your pending hunks; run shows what checks say with \
                   them]";
     let hidden = |what: &str| format!("[1 {what} left out: the policy keeps those files from you]");
@@ -200,7 +185,6 @@ async fn language_servers_answer() -> bool {
     assert_eq!(told[0].1, "a.txt:8-9\n8|six 😀 name\n9|seven");
     assert_eq!(told[1].1, "a.txt (active, visible, unsaved)\nb.txt");
     editor.quit().await;
-    true
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// Asks the proxy for a page of `{to}`.
-const ASK: &str = "exec 3<>/dev/tcp/127.0.0.1/${http_proxy##*:} && printf 'GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n' {to} {to} >&3 \
-                   && grep -q selftest <&3";
+const ASK: &str = "exec 3<>/dev/tcp/127.0.0.1/${http_proxy##*:} \
+    && printf 'GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n' {to} {to} >&3 && grep -q selftest <&3";
 /// Asks it for a tunnel, and in that for the page without TLS.
-const TUNNEL: &str = "exec 3<>/dev/tcp/127.0.0.1/${http_proxy##*:} && printf 'CONNECT %s HTTP/1.1\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n' {to} >&3 \
-                      && grep -q selftest <&3";
+const TUNNEL: &str = "exec 3<>/dev/tcp/127.0.0.1/${http_proxy##*:} \
+    && printf 'CONNECT %s HTTP/1.1\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n' {to} >&3 && grep -q selftest <&3";
 /// Goes there without asking.
 const PAST: &str = "exec 3<>/dev/tcp/127.0.0.1/${to##*:} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q selftest <&3";
 

@@ -44,6 +44,10 @@ enum Ended {
 /// Serves one connection to its end.
 pub(super) async fn serve(mut client: TcpStream, shared: &Shared) {
     let number = shared.number();
+    if number > shared.network.caps.in_all.saturating_add(1) {
+        // The first too many was told why.
+        return;
+    }
     let ended = tokio::select! {
         () = shared.stop.cancelled() => return,
         opened = open(&mut client, number, shared) => opened,
@@ -99,7 +103,8 @@ async fn open(client: &mut TcpStream, number: u32, shared: &Shared) -> Result<Th
     }
     if !shared.named.contains(&target) {
         let why = format!(
-            "{target} is not among the hosts that this command was allowed ({}). Name it in the command's network list, so that the user is asked",
+            "{target} is not among the hosts that this command was allowed ({}). Name it in the command's network list, so that \
+             the user is asked",
             listed(&shared.named)
         );
         return Err(refused(Some(403), why));
@@ -108,8 +113,8 @@ async fn open(client: &mut TcpStream, number: u32, shared: &Shared) -> Result<Th
         let reads = matches!(method.as_str(), "GET" | "HEAD") && *body == 0;
         if !reads && !shared.terms.methods.contains(&(target.clone(), method.clone())) {
             let why = format!(
-                "in the clear only GET and HEAD without a body are passed on, and this is {} to {target}; a rule of the user's policy \
-                 can name more `methods`",
+                "in the clear only GET and HEAD without a body are passed on, and this is {} to {target}; a rule of the user's \
+                 policy can name more `methods`",
                 head::shown(method)
             );
             return Err(refused(Some(403), why));

@@ -91,7 +91,7 @@ fn listen(mut server: UnixStream, ended: &Ended, usage: &Usage, mut disk: Disk, 
             }
         }
         bounds.tell(&mut server);
-        let more = || usage.processes() > 0 && on_the_machine().saturating_sub(begun) > usage.processes();
+        let more = || usage.crowded(on_the_machine().saturating_sub(begun));
         let look = tree == Tree::Namespace || tick.is_multiple_of(SELDOM) || more();
         if let Some(report) = look.then(|| usage.over()).flatten().or_else(|| disk.over()) {
             end(server, Some(report), tree);

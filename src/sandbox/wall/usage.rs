@@ -36,9 +36,9 @@ impl Usage {
         self.tree
     }
 
-    /// The most processes and threads; 0 is no limit.
-    pub(super) fn processes(&self) -> u64 {
-        self.limits.processes
+    /// Whether so many processes are more than it may have.
+    pub(super) fn crowded(&self, processes: u64) -> bool {
+        self.limits.processes > 0 && processes > self.limits.processes
     }
 
     /// Whether the kernel ended one of its processes at the memory limit.

@@ -30,7 +30,8 @@ impl OutputSink for Count {
 
 async fn counted(bench: &Bench, text: &str) -> (Count, Option<i32>) {
     let mut count = Count::default();
-    let command = countersign::seams::Command { text: text.into(), cwd: ws(""), timeout: Duration::from_secs(120), network: Vec::new() };
+    let command =
+        countersign::seams::Command { text: text.into(), cwd: ws(""), timeout: Duration::from_secs(120), network: Vec::new() };
     let outcome = bench.session.run(command, &Shadow::default(), &mut count, &CancellationToken::new()).await.unwrap();
     (count, outcome.exit)
 }

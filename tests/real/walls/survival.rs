@@ -121,8 +121,12 @@ async fn fifty_alone() {
     let (cache, sandbox) = (root.path().join("cache"), sandbox(root.path()));
     let session = async || sandbox.open(spec(&root.path().join("w"))).await.unwrap();
     let run = async |session: &dyn SandboxSession, text: &str| {
-        let command =
-            countersign::seams::Command { text: text.into(), cwd: ws(""), timeout: std::time::Duration::from_secs(120), network: Vec::new() };
+        let command = countersign::seams::Command {
+            text: text.into(),
+            cwd: ws(""),
+            timeout: std::time::Duration::from_secs(120),
+            network: Vec::new(),
+        };
         let mut said = Collect::default();
         let ended = session.run(command, &Shadow::default(), &mut said, &CancellationToken::new()).await.unwrap();
         (ended.exit, said.text())
