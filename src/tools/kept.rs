@@ -123,7 +123,7 @@ impl Index {
     fn add(&mut self, text: &str) {
         for (at, _) in text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n') {
             self.ends += 1;
-            if self.ends % STRIDE == 0 {
+            if self.ends.is_multiple_of(STRIDE) {
                 self.marks.push(self.at + at as u64 + 1);
             }
         }

@@ -39,7 +39,8 @@ enum Escape {
     Control,
     /// Titles and other strings end with BEL or ST, and with the line at the latest: nobody hides the rest of an output.
     String,
-    StringEscape,
+    /// After the escape character of ST.
+    StringEnd,
 }
 
 impl Cleaner {
@@ -154,10 +155,10 @@ impl Cleaner {
             (Escape::Begun, ']' | 'P' | 'X' | '^' | '_') => (Escape::String, true),
             (Escape::Begun, '\u{20}'..='\u{2f}') => (Escape::Last, true),
             (Escape::Control, '\u{20}'..='\u{3f}') => (Escape::Control, true),
-            (Escape::String | Escape::StringEscape, '\n') => (Escape::Outside, false),
-            (Escape::String, '\u{7}') | (Escape::StringEscape, '\\') => (Escape::Outside, true),
-            (Escape::String | Escape::StringEscape, '\u{1b}') => (Escape::StringEscape, true),
-            (Escape::String | Escape::StringEscape, _) => (Escape::String, true),
+            (Escape::String | Escape::StringEnd, '\n') => (Escape::Outside, false),
+            (Escape::String, '\u{7}') | (Escape::StringEnd, '\\') => (Escape::Outside, true),
+            (Escape::String | Escape::StringEnd, '\u{1b}') => (Escape::StringEnd, true),
+            (Escape::String | Escape::StringEnd, _) => (Escape::String, true),
             // A control character breaks a sequence off.
             (_, c) => (Escape::Outside, !c.is_control()),
         };

@@ -183,7 +183,9 @@ async fn receipts_in_words_and_provenance_on_hover() {
     }
     assert!(told["value"].as_str().unwrap().contains(r"\[a half\]\(https\:\/\/evil\.example\)"), "no link: {told}");
     assert_eq!(hover(&editor, 2).await["contents"], told);
-    for line in [0, 3, 5, 6, 11, 400] {
+    let pending = hover(&editor, 6).await["contents"]["value"].as_str().unwrap().to_owned();
+    assert!(pending.contains("\n```diff\n-six\n+six, proposed\n```\n") && !pending.contains("](https"), "{pending}");
+    for line in [0, 3, 5, 11, 400] {
         assert_eq!(hover(&editor, line).await, Value::Null, "line {line}");
     }
 

@@ -53,7 +53,7 @@ fn unreadable(from: &Path, to: &Path) -> io::Result<Placed> {
 /// An empty file that nobody may read.
 pub(super) fn nothing(to: &Path) -> io::Result<Mark> {
     let file = File::create_new(to)?;
-    file.set_permissions(Permissions::from_mode(0))?;
+    file.set_permissions(Permissions::from_mode(0o0))?;
     Ok(Mark::of(&file.metadata()?))
 }
 

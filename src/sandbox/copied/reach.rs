@@ -36,7 +36,7 @@ const SYSTEM: &[&str] = &[
 ];
 
 /// Configuration of git for all users, rebuilt in the private home.
-const SYSTEM_GIT: (&str, &str) = ("/etc/gitconfig", ".gitconfig-system");
+const SYSTEM_GIT: (&str, &str) = ("/etc/gitconfig", ".cache/countersign-gitconfig");
 
 /// What a session's commands reach besides the copy.
 pub(in crate::sandbox) struct Reach {
@@ -59,7 +59,13 @@ impl Reach {
         for place in SYSTEM {
             carve(Path::new(place), &closed, &mut readable);
         }
-        for place in self.view.tools.iter().chain(&synced.linked).chain(&synced.objects) {
+        for place in synced.linked.iter().chain(&synced.objects) {
+            carve(place, &hidden, &mut readable);
+        }
+        // Toolchains may hold configuration of package managers, tokens and all.
+        let configured = self.view.replaced.iter().map(|(path, _)| path.as_path());
+        let hidden: Vec<&Path> = hidden.into_iter().chain(configured).collect();
+        for place in &self.view.tools {
             carve(place, &hidden, &mut readable);
         }
         readable
@@ -82,7 +88,10 @@ impl Reach {
             }
         }
         for (_, text) in self.view.replaced.iter().filter(|(path, _)| path == Path::new(SYSTEM_GIT.0)) {
-            fs::write(shadow.home().join(SYSTEM_GIT.1), text)?;
+            let place = shadow.home().join(SYSTEM_GIT.1);
+            if place_in(&shadow.home(), &place) {
+                fs::write(place, text)?;
+            }
         }
         Ok(())
     }

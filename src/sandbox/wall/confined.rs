@@ -28,5 +28,8 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     process_1::filter(&ground)?;
     let mut command = process_1::command(&plan)?;
     send(&mut watcher, &Report::Started).step("start")?;
-    Err(format!("{}: {}", plan.shell.display(), command.exec())).step("shell")
+    // Standard input is not the socket any more.
+    let why = format!("{}: {}", plan.shell.display(), command.exec());
+    let _ = send(&mut watcher, &Report::Failed { step: "shell".into(), why });
+    process::exit(125)
 }

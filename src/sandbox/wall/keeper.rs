@@ -128,11 +128,9 @@ fn say(answers: &Mutex<UnixStream>, report: &Report) {
 
 /// Closes what the server may have inherited from whoever started it: commands get 0, 1 and 2 only.
 fn close_inherited() -> Result<(), Failure> {
-    let open: Vec<i32> = fs::read_dir("/proc/self/fd")
-        .step("inherited files")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|fd| *fd > 2)
-        .collect();
+    let entries: Result<Vec<fs::DirEntry>, _> = fs::read_dir("/proc/self/fd").step("inherited files")?.collect();
+    let names = entries.step("inherited files")?.into_iter().map(|entry| entry.file_name());
+    let open: Vec<i32> = names.filter_map(|name| name.to_str()?.parse().ok()).filter(|fd| *fd > 2).collect();
     // One of them was the listing itself and is closed already.
     for fd in open {
         let _ = nix::unistd::close(fd);

@@ -71,7 +71,10 @@ pub(super) fn restrict(level: Level, rights: &Rights<'_>) -> Result<(), Failure>
 /// call. Proved on a process outside, the parent.
 pub(super) fn keep_signals_in() -> Result<(), Failure> {
     let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    rules.scope(Scope::Signal).step(STEP)?.create().step(STEP)?.restrict_self().step(STEP)?;
+    // Every domain forbids to move files between folders unless it says that they may be: where, is for the next to say.
+    let rules = rules.scope(Scope::Signal).step(STEP)?.handle_access(AccessFs::Refer).step(STEP)?.create().step(STEP)?;
+    let everywhere = PathBeneath::new(PathFd::new("/").step(STEP)?, AccessFs::Refer);
+    rules.add_rule(everywhere).step(STEP)?.restrict_self().step(STEP)?;
     match rustix::process::getppid().map(test_kill_process) {
         Some(Err(Errno::PERM)) => Ok(()),
         _ => Err("signals reach programs outside").step(STEP),

@@ -52,7 +52,7 @@ pub(super) fn watch(server: UnixStream, command: u32, usage: &Usage, bounds: Bou
                     (_, signal) => Report::Signalled(signal.unwrap_or(0)),
                 };
                 if let Ok(mut ended) = ended.lock()
-                    && !ended.as_ref().is_some_and(|(_, ticks)| *ticks == FINAL)
+                    && ended.as_ref().is_none_or(|(_, ticks)| *ticks != FINAL)
                 {
                     *ended = Some((report, 0));
                 }

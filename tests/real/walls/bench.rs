@@ -205,8 +205,10 @@ pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
          exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"\n",
         exe().display()
     );
-    put(root, "wrapper/countersign", &script);
-    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    if !root.join("wrapper/countersign").exists() {
+        put(root, "wrapper/countersign", &script);
+        fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
     let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
@@ -406,9 +408,9 @@ pub fn picture(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// Waits until it is so, some seconds at most: shadows are removed in the background.
+/// Waits until it is so, half a minute at most: shadows are removed in the background, and the machine may be busy.
 pub fn soon(so: impl Fn() -> bool) -> bool {
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !so() {
         if std::time::Instant::now() > deadline {
             return false;

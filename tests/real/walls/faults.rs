@@ -48,12 +48,18 @@ type Fault = (&'static str, libc::c_long, i32, i64, &'static [&'static str]);
 const SHADOW: &str = "shadow of the workspace";
 const ANY: i32 = -1;
 
+#[cfg(target_arch = "x86_64")]
+const SYMLINK: libc::c_long = libc::SYS_symlink;
+#[cfg(not(target_arch = "x86_64"))]
+const SYMLINK: libc::c_long = libc::SYS_symlinkat;
+
 /// What namespaces, mounts and the walls of every level need.
 const WITH_NAMESPACES: &[Fault] = &[
     ("unshare of users and mounts", libc::SYS_unshare, 0, 0x1002_0000, &["namespaces"]),
     ("unshare of the others", libc::SYS_unshare, 0, 0x2c02_0000, &["namespaces"]),
     ("mount", libc::SYS_mount, ANY, 0, &["private mounts", SHADOW, "private /proc", "read-only file systems"]),
-    ("remount", libc::SYS_mount, 3, 0x1021, &["read-only file systems", "private /proc", "private /dev"]),
+    ("remount as of /proc", libc::SYS_mount, 3, 0x102f, &["private /proc", "read-only file systems"]),
+    ("remount as of /dev", libc::SYS_mount, 3, 0x1027, &["private /dev", "read-only file systems"]),
     ("fsopen", libc::SYS_fsopen, ANY, 0, &["private folders", SHADOW]),
     ("fsconfig of a string", libc::SYS_fsconfig, 1, 1, &["private folders", SHADOW]),
     ("fsconfig of a flag", libc::SYS_fsconfig, 1, 0, &[SHADOW]),
@@ -61,7 +67,7 @@ const WITH_NAMESPACES: &[Fault] = &[
     ("fsmount", libc::SYS_fsmount, ANY, 0, &["private folders", SHADOW]),
     ("open_tree", libc::SYS_open_tree, ANY, 0, &["visible folders", "hidden files"]),
     ("move_mount", libc::SYS_move_mount, ANY, 0, &["private folders"]),
-    ("symlinkat", libc::SYS_symlinkat, ANY, 0, &["private /dev"]),
+    ("symlink", SYMLINK, ANY, 0, &["private /dev"]),
     ("renameat", libc::SYS_renameat, ANY, 0, &[SHADOW]),
     ("unlinkat", libc::SYS_unlinkat, ANY, 0, &[SHADOW]),
     ("capset", libc::SYS_capset, ANY, 0, &["capabilities"]),
@@ -89,7 +95,7 @@ const EVERYWHERE: &[Fault] = &[
     ("landlock_create_ruleset", libc::SYS_landlock_create_ruleset, ANY, 0, &["Landlock"]),
     ("landlock_add_rule", libc::SYS_landlock_add_rule, ANY, 0, &["Landlock"]),
     ("landlock_restrict_self", libc::SYS_landlock_restrict_self, ANY, 0, &["Landlock"]),
-    ("the filter", libc::SYS_prctl, 0, 22, &["seccomp"]),
+    ("seccomp", libc::SYS_seccomp, ANY, 0, &["seccomp"]),
     ("prctl of new privileges", libc::SYS_prctl, 0, 38, &["no new privileges", "seccomp"]),
     ("prctl of dumps", libc::SYS_prctl, 0, 4, &["start"]),
     ("limits", libc::SYS_prlimit64, 1, 4, &["limits"]),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use countersign::{
+    path::WsPath,
     sandbox::net::{Caps, Network, Resolve},
     seams::{Command, Connection, ConnectionNews, Level, NetTerms, SandboxSession, Shadow},
 };
@@ -418,7 +419,7 @@ async fn walls_without_a_network_of_their_own_run_no_command_that_wants_one() {
         let session = sandbox.open_at(&spec(&root.path().join("w")), level).unwrap();
         let text = "echo ran > ran; echo ran".to_owned();
         let timeout = std::time::Duration::from_secs(5);
-        let command = Command { text, cwd: countersign::path::WsPath::root(), timeout, network: vec!["open.test:443".into()] };
+        let command = Command { text, cwd: WsPath::root(), timeout, network: vec!["open.test:443".into()] };
         let mut sink = Collect::default();
         let error = session.run(command, &Shadow::default(), &mut sink, &CancellationToken::new()).await.unwrap_err();
         assert!(error.step == "network" && error.why.contains(&format!("at level {level}")), "{error}");

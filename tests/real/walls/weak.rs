@@ -349,11 +349,11 @@ async fn limits_hold() {
         assert_eq!(ran.outcome.stopped, Some(Stopped::Memory), "{level} {ran:?}");
         // 511 processes at most, should nothing stop them.
         let ran = bench.sh("b() { if [ $1 -gt 0 ]; then b $(($1 - 1)) & b $(($1 - 1)) & fi; sleep 20; }; b 8").await;
-        assert!(ran.output.contains("more than 100 processes"), "{level} {ran:?}");
+        assert_eq!(ran.outcome.stopped, Some(Stopped::Processes), "{level} {ran:?}");
         let ran = bench.sh("head -c 9M /dev/zero > large").await;
         assert!(!ran.ok(), "{level} {ran:?}");
         let ran = bench.sh("for i in $(seq 40); do head -c 7M /dev/zero > f$i; done; sleep 15").await;
-        assert!(ran.output.contains("MiB in the shadow"), "{level} {ran:?}");
+        assert_eq!(ran.outcome.stopped, Some(Stopped::Shadow), "{level} {ran:?}");
         // Control: what stays below, and a machine that is well.
         bench.must("rm -f f* large; head -c 7M /dev/zero > f1; for i in $(seq 20); do sleep 0.1 & done; wait").await;
     }
@@ -446,13 +446,19 @@ async fn ignored_folders_are_readable_and_outputs_are_made_anew() {
     assert_eq!(bench.world(), before);
 }
 
+/// A commit that would write an object that is there already touches it instead, and no wall of L1 keeps times.
+fn but_for_times_of_objects(world: Vec<String>) -> Vec<String> {
+    let lines = world.into_iter();
+    lines.map(|line| if line.contains("/.git/objects/") { line.split(' ').take(2).collect() } else { line }).collect()
+}
+
 #[tokio::test]
 async fn git_reads_the_repository_and_its_writes_vanish() {
     let Some(bench) = Bench::at(Level::L1).await else { return };
     let made = "git init -q . && git add . && git -c user.name=A -c user.email=a@example.com commit -qm first && \
                 git remote add origin https://me:canary-4711-do-not-leak@example.com/x && echo changed >> a.txt";
     assert!(unwalled(made, &bench.path("w")).status.success());
-    let before = bench.world();
+    let before = but_for_times_of_objects(bench.world());
     let said = bench.must("git status --porcelain && git log --oneline | cut -d' ' -f2 && git diff --stat | tail -n 1").await;
     assert_eq!(said, " M a.txt\nfirst\n 1 file changed, 1 insertion(+)\n");
     assert!(bench.must("git remote -v").await.contains("https://example.com/x"));
@@ -461,7 +467,7 @@ async fn git_reads_the_repository_and_its_writes_vanish() {
     let ran = bench.sh("git -c user.name=B -c user.email=b@example.com commit -qam second && git log --oneline | wc -l").await;
     assert!(ran.ok() && ran.output == "2\n" && ran.outcome.git, "{ran:?}");
     assert_eq!(ran.outcome.changed, Vec::<String>::new());
-    assert_eq!(bench.world(), before);
+    assert_eq!(but_for_times_of_objects(bench.world()), before);
     // What the user commits is seen.
     assert!(unwalled("git -c user.name=A -c user.email=a@example.com commit -qam mine", &bench.path("w")).status.success());
     assert!(bench.must("git log --oneline").await.contains("mine"));
