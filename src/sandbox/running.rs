@@ -77,17 +77,8 @@ pub(super) async fn attend(
             patience.as_mut().reset(Instant::now() + DRAIN);
         }
         tokio::select! {
-            read = output.read(&mut buffer[filled..]), if flowing => {
-                match read {
-                    Ok(length) if length > 0 => filled += length,
-                    _ => flowing = false,
-                }
-                if !flowing || filled == BUFFER || pace.is_elapsed() {
-                    give(&buffer, &mut filled, sink);
-                    pace.as_mut().reset(Instant::now() + PACE);
-                }
-            }
-            () = &mut pace, if filled > 0 => give(&buffer, &mut filled, sink),
+            // Words before deadlines: what stands there already counts. Output last: a flood holds nothing up.
+            biased;
             line = reports.next_line(), if reporting => match line {
                 Ok(Some(line)) => match serde_json::from_str(&line) {
                     Ok(Report::Started) => {
@@ -136,6 +127,17 @@ pub(super) async fn attend(
                 keeper.kill();
                 patience.as_mut().reset(Instant::now() + DRAIN);
             }
+            read = output.read(&mut buffer[filled..]), if flowing => {
+                match read {
+                    Ok(length) if length > 0 => filled += length,
+                    _ => flowing = false,
+                }
+                if !flowing || filled == BUFFER || pace.is_elapsed() {
+                    give(&buffer, &mut filled, sink);
+                    pace.as_mut().reset(Instant::now() + PACE);
+                }
+            }
+            () = &mut pace, if filled > 0 => give(&buffer, &mut filled, sink),
         }
     }
     give(&buffer, &mut filled, sink);
