@@ -72,6 +72,7 @@ const ROOMS: &[Room] = &[
         &[
             "async_trait",
             "httparse",
+            "ignore",
             "landlock",
             "nix",
             "rustix",
