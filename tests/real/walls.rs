@@ -13,7 +13,7 @@ mod denials;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/faults.rs"]
-mod faults;
+pub mod faults;
 #[path = "walls/fetching.rs"]
 mod fetching;
 #[path = "walls/files.rs"]

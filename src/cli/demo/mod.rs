@@ -54,6 +54,8 @@ fn stand_in(moment: &Moment<'_>) -> Option<String> {
         Moment::Change(hunk) if hunk.new_text.contains("thank you") => Some("n nobody asked for a new heading".to_owned()),
         Moment::Change(_) => Some("y".to_owned()),
         Moment::Question(text) if text.starts_with("Commit") => Some("c".to_owned()),
+        // Asked where the walls are weaker.
+        Moment::Question(text) if text.starts_with("Run ") => Some("u".to_owned()),
         Moment::Question(_) => Some("r".to_owned()),
         Moment::Words => None,
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::bench::{Desk, said, text};
+use crate::walls::faults::REFUSE;
 
 /// What a newcomer waits for, at most.
 const MINUTE: Duration = Duration::from_secs(15);
@@ -84,21 +85,34 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
-/// Without user namespaces there are no walls; the same demo with them is the first test of this file.
+/// The demo by itself, started by a program that becomes it.
+fn started_by(desk: &Desk, program: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let bare = desk.countersign(&[]);
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).args([env!("CARGO_BIN_EXE_countersign"), "demo", "--yes"]).env_clear();
+    command.envs(bare.get_envs().map(|(name, value)| (name, value.unwrap())));
+    let output = command.current_dir(bare.get_current_dir().unwrap()).output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+/// Without Landlock there are no walls; the same demo with them is the first test of this file.
 #[test]
 fn without_walls_the_demo_goes_on_without_commands_and_says_so() {
-    let desk = Desk::untrusted();
-    let mut command = desk.countersign(&[]);
-    let here = command.get_current_dir().unwrap().to_owned();
-    let environment: Vec<_> = command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
-    command = std::process::Command::new("unshare");
-    let line = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" demo --yes";
-    command.args(["--user", "--map-root-user", "sh", "-c", line, env!("CARGO_BIN_EXE_countersign")]);
-    let output = command.env_clear().envs(environment).current_dir(here).output().unwrap();
-    let shown = said(&output);
-    assert_eq!(output.status.code(), Some(3), "{shown}");
+    let call = nix::libc::SYS_landlock_create_ruleset.to_string();
+    let (code, shown) = started_by(&Desk::untrusted(), "/usr/bin/python3", &["-I", "-c", REFUSE, &call, "-1", "0"]);
+    assert_eq!(code, Some(3), "{shown}");
     assert!(shown.contains("Walls cannot be had on this machine"), "{shown}");
     assert!(shown.contains("nothing was checked"), "{shown}");
     assert!(!shown.contains("running sh tests.sh"), "{shown}");
     assert!(shown.contains("2 changes accepted, 1 change rejected"), "{shown}");
+}
+
+#[test]
+fn without_namespaces_the_demo_asks_before_commands_run_in_a_copy() {
+    let line = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    let (code, shown) = started_by(&Desk::untrusted(), "unshare", &["--user", "--map-root-user", "sh", "-c", line]);
+    assert_eq!(code, Some(0), "{shown}");
+    for text in ["Commands run at level L1", "Run sh tests.sh?", "FAILED  ten pieces", "ok      ten pieces"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
 }

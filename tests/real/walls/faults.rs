@@ -22,7 +22,7 @@ use super::bench::*;
 
 /// Puts a filter on that refuses one call (argument 1) where an argument of it (2, or -1 for whatever it is) has a value (3),
 /// then becomes the rest.
-const REFUSE: &str = r"
+pub const REFUSE: &str = r"
 import ctypes, os, struct, sys
 number, index, value = map(int, sys.argv[1:4])
 one = lambda code, yes, no, k: struct.pack('HBBI', code, yes, no, k & 0xffffffff)

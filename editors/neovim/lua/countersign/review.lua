@@ -87,6 +87,15 @@ end
 
 local nothing_here = 'no pending change of the agent stands here'
 
+--- Tells the user when nothing can be decided yet about what is drawn.
+local function is_away(id)
+  local away = id ~= nil and require('countersign.state').is_away(id)
+  if away then
+    show.tell('the server is being started again: decide in a moment', vim.log.levels.WARN)
+  end
+  return away
+end
+
 --- Asks the server what stands here: for a client that is not rich, a change reaches further than the line of its diagnostic.
 local function asked(buffer, first, last, title, done)
   local lines = vim.api.nvim_buf_get_lines(buffer, last - 1, last, false)
@@ -118,6 +127,9 @@ local titles = { accept = 'Accept change', reject = 'Reject change', renew = 'Pr
 ---@param reason? string
 function M.here(verb, buffer, first, last, reason)
   local function decide(argument, id)
+    if is_away(id) then
+      return
+    end
     argument.reason = verb == 'reject' and reason or nil
     client.command(verb, argument, refusals, buffer, id)
   end
@@ -143,6 +155,9 @@ function M.many(verb, buffer, line, whole, reason)
   local proposal, id, name = of(buffer, line)
   if not proposal then
     return show.tell('no change of the agent is pending ' .. (whole == 'file' and 'in this file' or 'here'), vim.log.levels.WARN)
+  end
+  if is_away(id) then
+    return
   end
   local argument = { proposal = proposal, reason = verb == 'reject' and reason or nil }
   if whole == 'file' then

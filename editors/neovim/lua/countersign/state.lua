@@ -160,6 +160,11 @@ function M.lost(client)
   end
 end
 
+--- Whether what this server proposed is only shown until the next one has told what is left of it.
+function M.is_away(client)
+  return clients[client] ~= nil and clients[client].gone == true
+end
+
 --- A server is gone, with everything that it told.
 function M.forget(client)
   clients[client] = nil

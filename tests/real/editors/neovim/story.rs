@@ -228,6 +228,10 @@ fn story(desk: &Desk, seat: &Seat<'_>, pictures: bool) {
     seat.until("(vim.lsp.get_clients({name = 'countersign'})[1] or {id = 1}).id > 1", "true");
     assert!(pending.contains("{item.price:.2f}"), "{pending}");
     seat.until(drawn, &pending);
+    // Until the new server has told what is left, accepting answers that it is too early.
+    let items = "require('countersign.state').items()[1].client";
+    seat.until(&format!("require('countersign.state').is_away({items})"), "false");
+    assert_eq!(seat.lua(drawn), pending);
     seat.command("16");
     seat.command("Countersign accept");
     seat.until(&text_of(16), "    return f\"{item.name}: {item.price:.2f}\"");

@@ -68,7 +68,7 @@ async fn tools_that_reach_out_fail_at_once() {
         assert_eq!(listener.accept().map(drop).map_err(|e| e.kind()), Err(ErrorKind::WouldBlock), "{id} {act}");
         // Control: to a server behind the same walls.
         let text = format!(
-            "/usr/bin/python3 -I server.py > said & until grep -q ready said; do sleep 0.01; done; {inside} && sleep 0.3; cat said"
+            "rm -f said; /usr/bin/python3 -I server.py > said & until grep -qs ready said; do sleep 0.01; done; {inside} && sleep 0.3; cat said"
         );
         let said = scene.must(&text).await;
         assert!(said.contains(heard), "{id} {inside}: {said}");
