@@ -18,6 +18,8 @@ mod rights;
 mod scene;
 #[path = "cases/steering.rs"]
 mod steering;
+#[path = "cases/weaker.rs"]
+mod weaker;
 
 use self::scene::Scene;
 
@@ -101,8 +103,13 @@ impl Case {
             }
         };
         if !works {
-            let said = if let Control::Free(text) = self.control { scene.freely(text) } else { scene.freely(self.act) };
-            faults.push(fault("has a control that does not work", format!("{:?}: {}", self.control, said.output)));
+            // Never the act itself where the control is another text: some would end everything on this machine.
+            let said = match self.control {
+                Control::Inside(text) => scene.walled(text).await.output,
+                Control::Free(text) => scene.freely(text).output,
+                Control::WorksForRoot | Control::Works | Control::Seen => scene.freely(self.act).output,
+            };
+            faults.push(fault("has a control that does not work", format!("{:?}: {said}", self.control)));
         }
         faults
     }

@@ -147,7 +147,12 @@ async fn mounts_cannot_be_changed() {
     assert_eq!(scene.must("cat /proc/self/mountinfo").await.lines().count(), table);
 }
 
-/// Every identifier of the lists above.
+/// The lists above.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    [WRITES, READS, PROCESSES].into_iter().flatten()
+}
+
+/// Every identifier of them.
 pub fn ids() -> impl Iterator<Item = &'static str> {
-    [WRITES, READS, PROCESSES].into_iter().flatten().map(|case| case.id)
+    all().map(|case| case.id)
 }

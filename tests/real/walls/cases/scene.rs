@@ -13,7 +13,7 @@ use std::{
 
 use countersign::{
     path::WsPath,
-    seams::{self, Sandbox, SandboxSession, SandboxSpec, Shadow},
+    seams::{self, Level, Sandbox, SandboxSession, SandboxSpec, Shadow},
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,8 @@ pub struct Scene {
     segment: String,
     /// A name that nothing else on this machine has.
     name: String,
+    /// How the program of `probe.c` is called.
+    probe: String,
 }
 
 /// How an act without walls went.
@@ -72,7 +74,8 @@ impl Scene {
         let numbers: Vec<&str> = line.split_whitespace().collect();
         let (pid, address, segment) = (numbers[0].parse().unwrap(), numbers[1].parse().unwrap(), numbers[2].to_owned());
         assert_eq!(pid, victim.id());
-        Scene { root, out, session: None, victim: victim.into(), pid, address, segment, name }
+        let probe = out.path().join("probe").display().to_string();
+        Scene { root, out, session: None, victim: victim.into(), pid, address, segment, name, probe }
     }
 
     /// With a session, after `change` was made to its folders and spec.
@@ -82,6 +85,22 @@ impl Scene {
         change(scene.root.path(), &mut spec);
         scene.session = Some(sandbox(scene.root.path()).open(spec).await.unwrap());
         scene
+    }
+
+    /// With a session at a level that the kernel makes the highest; `None` where it has not even that.
+    pub async fn at(level: Level) -> Option<Self> {
+        let mut scene = Self::new();
+        // Where commands may read what is listed only, it must be theirs.
+        fs::copy(scene.out().join("probe"), scene.path("w/probe")).unwrap();
+        scene.probe = "./probe".to_owned();
+        let sandbox = sandbox_below(scene.root.path(), level);
+        if !reaches(&sandbox, level).await {
+            return None;
+        }
+        let session = sandbox.open(spec(&scene.path("w"))).await.unwrap();
+        assert_eq!(session.level(), level);
+        scene.session = Some(session);
+        Some(scene)
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {
@@ -94,10 +113,9 @@ impl Scene {
 
     /// The text with what only this scene knows.
     pub fn filled(&self, text: &str) -> String {
-        let out = self.out.path().display().to_string();
         [
-            ("$PROBE", format!("{out}/probe")),
-            ("$OUT", out),
+            ("$PROBE", self.probe.clone()),
+            ("$OUT", self.out.path().display().to_string()),
             ("$SERVER", std::process::id().to_string()),
             ("$VICTIM", self.pid.to_string()),
             ("$ADDRESS", self.address.to_string()),

@@ -1,0 +1,44 @@
+//! The lists of what must have no effect, at the levels below the highest. What such a level does not promise is named here, as
+//! docs/sandbox.md has it, and must be true: an act that is named and holds all the same is a fault of this list.
+
+use countersign::seams::Level;
+
+use super::{Scene, denied};
+
+/// The strongest level at which an act is not stopped, or its control has nothing to work on, and the act.
+const NOT_PROMISED: &[(Level, &str)] = &[
+    (Level::L1, "chmod 777 $OUT/file"),
+    (Level::L1, "touch -d 1970-01-02 $OUT/file"),
+    // Names and arguments of other programs, and the numbers of their open files.
+    (Level::L1, "cat /proc/$SERVER/cmdline"),
+    (Level::L1, "ps ax | grep '[h]old canary-in-memory /$NAME'"),
+    (Level::L1, "ls /proc/$SERVER/fd/"),
+    // There is no private /tmp, and no command may change a priority.
+    (Level::L1, "mknod /tmp/dev b 7 0"),
+    (Level::L1, "renice -n 5 -u $(id -u); kill -9 -1"),
+];
+
+async fn hold_at(level: Level) {
+    let Some(scene) = Scene::at(level).await else { return };
+    let mut wrong = Vec::new();
+    for case in denied::all() {
+        let promised = !NOT_PROMISED.iter().any(|(at, act)| level <= *at && case.act == *act);
+        let faults = case.faults(&scene).await;
+        match (promised, faults.is_empty()) {
+            (true, false) => wrong.extend(faults),
+            (false, true) => wrong.push(format!("{} `{}` holds at {level}", case.id, case.act)),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{level}:\n{}", wrong.join("\n\n"));
+}
+
+#[tokio::test]
+async fn without_a_network_of_its_own_the_rest_holds() {
+    hold_at(Level::L2).await;
+}
+
+#[tokio::test]
+async fn without_namespaces_only_what_is_named_is_open() {
+    hold_at(Level::L1).await;
+}
