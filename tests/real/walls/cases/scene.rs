@@ -169,24 +169,29 @@ impl Scene {
     }
 
     fn victim(&self) -> Vec<String> {
-        if let Some(status) = self.victim.lock().unwrap().try_wait().unwrap() {
-            return vec![format!("the victim ended: {status}")];
+        // One that is being ended tells nothing any more.
+        self.alive().unwrap_or_else(|| vec!["the victim ended".to_owned()])
+    }
+
+    fn alive(&self) -> Option<Vec<String>> {
+        if self.victim.lock().unwrap().try_wait().unwrap().is_some() {
+            return None;
         }
-        let of = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.pid)).unwrap();
-        let stat = of("stat");
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let of = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.pid)).ok();
+        let stat = of("stat")?;
+        let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
         // Priority, niceness, real-time priority and policy; numbers of proc(5) less the three before.
         let scheduling = [18, 19, 40, 41].map(|number| fields[number - 3]).join(" ");
         let mut word = [0u8; WORD.len()];
-        let memory = fs::File::open(format!("/proc/{}/mem", self.pid)).unwrap();
-        memory.read_exact_at(&mut word, self.address).unwrap();
-        let status = of("status");
+        let memory = fs::File::open(format!("/proc/{}/mem", self.pid)).ok()?;
+        memory.read_exact_at(&mut word, self.address).ok()?;
+        let status = of("status")?;
         let cores = status.lines().find(|line| line.starts_with("Cpus_allowed:")).unwrap_or_default();
-        vec![
-            format!("victim: {scheduling}, {cores}, {}, {}", of("oom_score_adj").trim(), of("comm").trim()),
+        Some(vec![
+            format!("victim: {scheduling}, {cores}, {}, {}", of("oom_score_adj")?.trim(), of("comm")?.trim()),
             format!("victim's word: {}", String::from_utf8_lossy(&word)),
-            format!("victim's limits: {}", of("limits")),
-        ]
+            format!("victim's limits: {}", of("limits")?),
+        ])
     }
 }
 

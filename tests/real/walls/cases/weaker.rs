@@ -3,7 +3,7 @@
 
 use countersign::seams::Level;
 
-use super::{Scene, denied};
+use super::{Scene, allowed, denied};
 
 /// The strongest level at which an act is not stopped, or its control has nothing to work on, and the act.
 const NOT_PROMISED: &[(Level, &str)] = &[
@@ -31,6 +31,35 @@ async fn hold_at(level: Level) {
         }
     }
     assert!(wrong.is_empty(), "{level}:\n{}", wrong.join("\n\n"));
+}
+
+/// The strongest level at which a command of every day does not work, and how it begins.
+const NOT_WORKING: &[(Level, &str)] = &[
+    // No shared memory, no sockets but pairs.
+    (Level::L1, "/usr/bin/python3 -m pytest -q -n 2"),
+    (Level::L1, "/usr/bin/python3 socket_here.py"),
+    // No private /tmp; $TMPDIR is another folder.
+    (Level::L1, "javac -d /tmp"),
+    (Level::L1, "git init -q sub && git init -q /tmp/repository"),
+    // No terminals of its own.
+    (Level::L1, "script -qc"),
+    (Level::L1, "/usr/bin/python3 -c \"import pty"),
+];
+
+async fn works_at(level: Level) {
+    let Some(scene) = Scene::at(level).await else { return };
+    let failed = allowed::failing(&scene).await;
+    let told: Vec<&str> = NOT_WORKING.iter().filter(|(at, _)| level <= *at).map(|(_, start)| *start).collect();
+    let untold: Vec<_> = failed.iter().filter(|(command, _)| !told.iter().any(|start| command.starts_with(start))).collect();
+    assert!(untold.is_empty(), "{level}: {untold:#?}");
+    let fine: Vec<_> = told.iter().filter(|start| !failed.iter().any(|(command, _)| command.starts_with(*start))).collect();
+    assert!(fine.is_empty(), "these work at {level}: {fine:#?}");
+}
+
+#[tokio::test]
+async fn everyday_tools_work_but_those_that_are_named() {
+    works_at(Level::L2).await;
+    works_at(Level::L1).await;
 }
 
 #[tokio::test]
