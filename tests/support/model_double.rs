@@ -36,7 +36,7 @@ use super::anthropic_rules;
 pub const KEY: &str = "sk-double-0123456789";
 /// A SPEC for it.
 pub const SPEC: &str = "anthropic:double-1";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request as it came, whether it was accepted or not.
 #[derive(Clone, Debug)]

@@ -206,6 +206,20 @@ impl Bare {
         reqwest::Url::parse(&uri).unwrap().to_file_path().unwrap()
     }
 
+    /// Waits until words to a running task were taken: its transcript has them then.
+    pub async fn is_heard(&self, words: &str) {
+        loop {
+            let status = self.editor.command("status", serde_json::json!({})).await.unwrap();
+            let over = ["ended", "cancelled", "failed"].map(serde_json::Value::from);
+            let running = status["tasks"].as_array().unwrap().iter().find(|task| !over.contains(&task["state"])).unwrap();
+            self.editor.command("transcript", serde_json::json!({"task": running["task"]})).await.unwrap();
+            if read(&self.document().await).contains(&format!("> {words}")) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     /// The next message that holds these words.
     pub async fn says(&self, words: &str) -> String {
         let from = self.said.load(std::sync::atomic::Ordering::SeqCst);

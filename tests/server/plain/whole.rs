@@ -1,15 +1,12 @@
 //! One sitting of a client without dialogs, lenses and resource operations: everything that can be done with the agent by code
 //! actions and documents, and the three things that cannot: push, pull request and trust.
 
-use std::{fs, path::Path, process::Command, sync::mpsc};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
 use super::desk::{Bare, Desk, FILE, TEXT, read, send, tick};
-use crate::{
-    lsp::PATIENCE,
-    support::model_double::{ModelDouble, Turn},
-};
+use crate::support::model_double::{ModelDouble, Turn};
 
 const OTHER: &str = "b.txt";
 
@@ -42,21 +39,11 @@ async fn ask(bare: &Bare, words: &str) {
     send(&bare.document().await, words);
 }
 
-/// Ends a task's first turn when the test says so.
-fn held(turn: Turn) -> (Turn, mpsc::Sender<()>) {
-    let (go, wait) = mpsc::channel();
-    let held = Turn::with(move |_| {
-        wait.recv_timeout(PATIENCE).expect("the test lets the model answer");
-        turn
-    });
-    (held, go)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_but_push_pull_request_and_trust() {
     let desk = desk();
     let read_it = || Turn::call("r", "read_file", json!({"path": FILE}));
-    let (first, go) = held(read_it());
+    let (first, go) = Turn::held(read_it());
     let create = ("write_file".to_owned(), json!({"path": "new/c.txt", "content": "fresh\n"}));
     let delete = ("file_op".to_owned(), json!({"op": "delete", "path": "old.txt"}));
     let double = ModelDouble::start([
@@ -97,6 +84,9 @@ async fn everything_but_push_pull_request_and_trust() {
             fs::write(&tell, read(&tell).replace("[ ] later", "[x] later")).unwrap();
         }
         send(&tell, words);
+        if !later {
+            bare.is_heard(words).await;
+        }
     }
     let heard = async || bare.editor.command("status", json!({})).await.unwrap()["queued"] == json!(1);
     while !heard().await {
