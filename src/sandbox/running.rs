@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub reached: Vec<Reached>,
     /// The keeper did not see it through: another is needed.
     pub lost: bool,
+    /// It was stopped before it began: nothing ran.
+    pub unbegun: bool,
 }
 
 /// The next news of a connection; pending for good without a proxy.
