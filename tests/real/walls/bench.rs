@@ -195,6 +195,12 @@ pub fn sandbox(root: &Path) -> LinuxSandbox {
 
 /// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
 pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+    let paths = SandboxPaths { exe: below(root, level), cache: root.join("cache") };
+    LinuxSandbox::with_environment(paths, environment(&root.join("home")))
+}
+
+/// The binary under test, in the place of which namespaces are switched off by the kernel.
+pub fn below(root: &Path, level: Level) -> PathBuf {
     let switch = match level {
         Level::L2 => "max_net_namespaces",
         _ => "max_user_namespaces",
@@ -209,8 +215,7 @@ pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
         put(root, "wrapper/countersign", &script);
         fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
-    LinuxSandbox::with_environment(paths, environment(&root.join("home")))
+    root.join("wrapper/countersign")
 }
 
 /// Whether this machine has a level. Where it has not, the test says so and is skipped; never in continuous integration.
