@@ -88,28 +88,33 @@ impl Product {
     }
 
     /// `sandbox run` of a command, at a level that the kernel makes the highest.
-    fn run(&self, level: Level, arguments: &[&str]) -> std::process::Child {
+    fn run(&self, level: Level, arguments: &[&str]) -> Server {
         let mut command = Command::new(if level == Level::L3 { exe() } else { below(self.root.path(), level) });
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home());
         command.env("XDG_RUNTIME_DIR", self.home().join("runtime"));
         command.current_dir(self.project.path()).args(["sandbox", "run"]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        Server(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
     /// What a server left that is no more: gone once the next one has run.
     fn swept(&self, level: Level) {
         let left = shadows(&self.cache());
         assert!(!left.is_empty(), "the killed one had a shadow");
-        assert!(self.run(level, &["--", "sleep 1"]).wait().unwrap().success());
+        assert!(self.run(level, &["--", "sleep 1"]).0.wait().unwrap().success());
         assert!(soon(|| !left.iter().any(|shadow| shadow.exists())), "{left:?}");
         assert_eq!(fs::read_dir(self.home().join("runtime")).unwrap().count(), 0);
         assert!(!fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&self.root.path().display().to_string()));
     }
 }
 
-fn kill(mut server: std::process::Child) {
-    kill_process(Pid::from_raw(i32::try_from(server.id()).unwrap()).unwrap(), Signal::KILL).unwrap();
-    server.wait().unwrap();
+/// Killed at the latest when the test ends.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn a_server_killed_with_a_connection_open_leaves_nothing() {
     stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nbegun").unwrap();
     assert!(alive("987652") > 0 && wall_processes(&product.cache()) >= 2);
     let begun = Instant::now();
-    kill(server);
+    drop(server);
     // Its connection has ended with it, at this end too.
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let _ = stream.read_to_end(&mut Vec::new()).map_err(|error| assert_eq!(error.kind(), ErrorKind::ConnectionReset));
@@ -140,7 +145,7 @@ fn a_server_killed_with_a_connection_open_leaves_nothing() {
 fn a_server_killed_while_it_copies_leaves_nothing() {
     let product = Product::new(tempfile::tempdir_in("/dev/shm").unwrap());
     // The level is found out first.
-    assert!(product.run(Level::L1, &["--", "true"]).wait().unwrap().success());
+    assert!(product.run(Level::L1, &["--", "true"]).0.wait().unwrap().success());
     let large = product.project.path().join("z-large");
     fs::File::create(&large).unwrap().set_len(8 << 30).unwrap();
     let server = product.run(Level::L1, &["--", "sleep 987653"]);
@@ -150,9 +155,9 @@ fn a_server_killed_while_it_copies_leaves_nothing() {
         copies.filter(|copy| fs::metadata(copy.path().join("z-large")).is_ok_and(|about| about.len() > 0)).count()
     };
     assert!(soon(|| copies() == 1), "it copies");
-    let users = users_of(server.id()).unwrap();
+    let users = users_of(server.0.id()).unwrap();
     assert!(living_in(&users) >= 2, "the server and its keeper");
-    kill(server);
+    drop(server);
     assert!(soon(|| living_in(&users) == 0), "a process outlives its server");
     fs::remove_file(large).unwrap();
     product.swept(Level::L1);
