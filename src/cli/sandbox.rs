@@ -20,7 +20,7 @@ use crate::{
     config::{TrustStore, policy as files},
     event::TaskId,
     path::WsPath,
-    policy::{Policy, REGISTRIES, host_and_port},
+    policy::{REGISTRIES, host_and_port},
     sandbox::{
         LinuxSandbox,
         check::{self, CheckResult},
@@ -146,7 +146,7 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
     let mut terms = policy.net_terms();
     terms.private.extend(line.network.iter().filter(|host| is_address(host)).cloned());
     let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run()).on_terms(terms);
-    let (outcome, merges, reasons) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
+    let (outcome, merges, reasons) = context.block_on(inside(&sandbox, spec, line, &task))??;
     match &run.patch {
         Some(file) => {
             let failed = |why: String| CliError::new(Code::Failed, why);
@@ -166,17 +166,13 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
 /// Opens a session, runs the command, and ends it when the person at the terminal says so.
 async fn inside(
     sandbox: &dyn Sandbox,
-    policy: &Policy,
     spec: SandboxSpec,
     line: Line,
     task: &TaskWorkspace,
 ) -> Result<(Outcome, Merges, Option<String>), CliError> {
     let (level, detail) = sandbox.level().await;
-    if level < policy.run().min_level {
-        let message =
-            format!("the policy asks for walls of level {}, this machine reaches {level}: {detail}", policy.run().min_level);
-        return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
-    }
+    let weak = |error: SandboxError| CliError::new(Code::Walls, error.why).hint("countersign doctor");
+    spec.min_level.admit(level, &detail).map_err(weak)?;
     if !line.network.is_empty() && level < Level::L3 {
         let message = format!("--net needs walls of level L3, this machine reaches {level}: {detail}");
         return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));

@@ -51,7 +51,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{AtLeast, Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -164,8 +164,10 @@ impl LinuxSandbox {
     /// Opens a session at a given level, whatever this machine's is: every wall of it stands, or nothing runs.
     ///
     /// # Errors
-    /// [`SandboxError`] when the shadow cannot be made or the folder is not one that commands may be let into.
+    /// [`SandboxError`] when the level is weaker than the spec admits, when the shadow cannot be made or the folder is not one that commands may be let into.
     pub fn open_at(&self, spec: &SandboxSpec, level: Level) -> Result<LinuxSession, SandboxError> {
+        let detail = self.level.get().map_or("", |found| &found.detail);
+        spec.min_level.admit(level, detail)?;
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         if folder.to_str().is_none() {
@@ -237,6 +239,7 @@ impl SandboxSpec {
         const MIB: u64 = 1 << 20;
         SandboxSpec {
             folder,
+            min_level: AtLeast(Level::L1Weak),
             env_allow: Vec::new(),
             home_read: Vec::new(),
             memory: 1024 * MIB,

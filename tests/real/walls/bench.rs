@@ -13,7 +13,7 @@ use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths, net::Network},
     seams::{
-        Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
+        AtLeast, Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
         ShadowFile,
     },
 };
@@ -143,6 +143,7 @@ pub fn masking(paths: &[&str]) -> Shadow {
 pub fn spec(folder: &Path) -> SandboxSpec {
     SandboxSpec {
         folder: folder.to_owned(),
+        min_level: AtLeast(Level::L1Weak),
         env_allow: vec!["ALLOWED".into(), "LD_PRELOAD".into()],
         home_read: vec!["~/notes".into()],
         memory: 2048 * MIB,

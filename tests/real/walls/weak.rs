@@ -17,7 +17,7 @@ use std::{
 
 use countersign::{
     sandbox::check,
-    seams::{Level, Sandbox, SandboxSession, Shadow, Stopped},
+    seams::{AtLeast, Level, Sandbox, SandboxSession, SandboxSpec, Shadow, Stopped},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +66,32 @@ async fn a_session_never_falls_to_a_weaker_level() {
         assert_eq!(ran.unwrap_err().step, "namespaces");
         assert_eq!(output.text(), "");
     }
+}
+
+/// Whoever opens a session says what is enough, and gets nothing weaker, whatever was asked of the gate before.
+#[tokio::test]
+async fn no_session_is_weaker_than_its_opener_admits() {
+    let root = folders();
+    let sandbox = sandbox_below(root.path(), Level::L1);
+    if !reaches(&sandbox, Level::L1).await {
+        return;
+    }
+    let least = |level| SandboxSpec { min_level: AtLeast(level), ..spec(&root.path().join("w")) };
+    // Who says nothing means the strongest.
+    let silent = SandboxSpec { folder: root.path().join("w"), ..SandboxSpec::default() };
+    for spec in [least(Level::L2), least(Level::L3), silent] {
+        let told = spec.min_level.0;
+        let Err(error) = sandbox.open(spec.clone()).await else { panic!("{told} was opened") };
+        let words = format!("the policy asks for walls of level {told}, this machine reaches L1: ");
+        assert!(error.step == "level" && error.why.starts_with(&words) && error.hint.contains("doctor"), "{error:?}");
+        assert!(sandbox.open_at(&spec, Level::L1).is_err() && sandbox.open_at(&spec, Level::L0).is_err());
+    }
+    assert!(gets_empty(&root.path().join("cache")), "a shadow was made");
+    for level in [Level::L1, Level::L1Weak] {
+        assert_eq!(sandbox.open(least(level)).await.unwrap().level(), Level::L1, "the control");
+    }
+    assert!(sandbox.open_at(&least(Level::L1), Level::L1Weak).is_err());
+    assert!(sandbox.open_at(&least(Level::L0), Level::L0).is_err(), "there are no walls to open");
 }
 
 #[tokio::test]
