@@ -150,7 +150,7 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
-    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit());
+    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit(level));
     let ways = walls::sandbox(context)?.ways_up().join("; or ");
     let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
     if level < asked {

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod network;
+mod sockets;
 
 use std::{
     fs, io,
@@ -53,7 +54,8 @@ impl CheckResult {
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
-    let spec = SandboxSpec { memory: 128 * MIB, file_size: 8 * MIB, tmp_size: 8 * MIB, ..SandboxSpec::bare(scratch.folder()) };
+    let bare = SandboxSpec::bare(scratch.folder());
+    let spec = SandboxSpec { memory: 128 * MIB, processes: 48, file_size: 8 * MIB, tmp_size: 8 * MIB, ..bare };
     let session = sandbox.open(spec).await?;
     let session = session.as_ref();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
@@ -77,6 +79,7 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
     if session.level() == Level::L3 {
         results.extend(network::run(&scratch, sandbox).await?);
     }
+    results.extend(sockets::run(&scratch, sandbox, session).await?);
     results.push(endless(&scratch, session).await?);
     Ok(results)
 }
@@ -224,6 +227,15 @@ const CHECKS: &[Check] = &[
         deny: "head -c 400M /dev/zero | tail -c 400M | wc -c",
         control: "hold less",
         allow: "head -c 4M /dev/zero | tail -c 4M | wc -c",
+    },
+    Check {
+        levels: ALL,
+        wall: "number",
+        denial: "start more processes than the limit",
+        // A shell that may start no more tries again when one ends: the first ones see to that soon.
+        deny: "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.$n & done; n=0; while [ $n -lt 60 ]; do sleep 3 & n=$((n + 1)); done; wait",
+        control: "start fewer",
+        allow: "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.0$n & done; wait",
     },
     Check {
         levels: ALL,

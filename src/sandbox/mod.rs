@@ -131,9 +131,13 @@ impl LinuxSandbox {
         (proof.level, proof.detail)
     }
 
-    /// Who sees to the memory limit, in words: found out by trying.
-    pub fn memory_limit() -> &'static str {
-        if group::works() { "memory limited by the kernel (control group)" } else { "memory sampled 25 times a second" }
+    /// Who sees to the memory limit at a level, in words: found out by trying.
+    pub fn memory_limit(level: Level) -> &'static str {
+        match level {
+            _ if group::works() => "memory limited by the kernel (control group)",
+            Level::L3 | Level::L2 => "memory sampled 25 times a second",
+            _ => "memory sampled 5 times a second",
+        }
     }
 
     fn memory(&self) -> Option<level::Memory> {

@@ -18,7 +18,11 @@ fn at_l1(run: &str, replies: &[serde_json::Value], arguments: &[&str]) -> Output
     let config = desk.home().join(".config/countersign");
     fs::create_dir_all(&config).unwrap();
     fs::write(config.join("config.toml"), "[checks]\ncommands = [\"echo checked-$((40 + 2))\"]\n").unwrap();
-    fs::write(config.join("policy.toml"), format!("schema = 1\n[default]\nread = \"allow\"\nwrite = \"allow\"\nrun = \"allow\"\n[run]\n{run}\n")).unwrap();
+    fs::write(
+        config.join("policy.toml"),
+        format!("schema = 1\n[default]\nread = \"allow\"\nwrite = \"allow\"\nrun = \"allow\"\n[run]\n{run}\n"),
+    )
+    .unwrap();
     let model = desk.script(replies);
     let bare = desk.countersign(&[]);
     let mut command = Command::new("unshare");

@@ -13,8 +13,8 @@ use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths, net::Network},
     seams::{
-        AtLeast, Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
-        ShadowFile,
+        AtLeast, Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec,
+        Shadow, ShadowFile,
     },
 };
 use tempfile::TempDir;
@@ -194,18 +194,23 @@ pub fn sandbox(root: &Path) -> LinuxSandbox {
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
 
-/// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
-pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+/// A shell's line that becomes this program, with its arguments, where the kernel has no more than this level.
+pub fn below(level: Level, program: &Path) -> String {
     let switch = match level {
         Level::L2 => "max_net_namespaces",
         _ => "max_user_namespaces",
     };
     // The user stays who they are; the rights over the switch go before the program starts.
-    let script = format!(
-        "#!/bin/sh\nexec unshare --user --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/{switch} && \
-         exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"\n",
-        exe().display()
-    );
+    format!(
+        "exec unshare --user --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/{switch} && \
+         exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"",
+        program.display()
+    )
+}
+
+/// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
+pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+    let script = format!("#!/bin/sh\n{}\n", below(level, &exe()));
     if !root.join("wrapper/countersign").exists() {
         put(root, "wrapper/countersign", &script);
         fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();

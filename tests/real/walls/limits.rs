@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use countersign::{
     sandbox::LinuxSandbox,
-    seams::{Reached, Shadow, Stopped},
+    seams::{Level, Reached, Shadow, Stopped},
     tools::denial,
 };
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ async fn memory_is_bounded_by_the_kernel_or_by_samples() {
     assert_eq!(said, "ended by the memory limit of 200 MiB ([run] memory_mb in policy.toml)");
     assert!(!ran.output.contains("went on"));
     bench.must(&eat(60)).await;
-    let kind = LinuxSandbox::memory_limit();
+    let kind = LinuxSandbox::memory_limit(Level::L3);
     assert!(kind.contains("control group") || kind.contains("sampled"), "{kind}");
 }
 

@@ -11,19 +11,27 @@ use std::{
             net::{SocketAddr, UnixListener},
         },
     },
+    path::Path,
     process::{Command as Process, Stdio},
     time::{Duration, Instant},
 };
 
-use countersign::{
-    sandbox::check,
-    seams::{AtLeast, Level, Sandbox, SandboxSession, SandboxSpec, Shadow, Stopped},
-};
+use countersign::seams::{AtLeast, Level, Sandbox, SandboxSession, SandboxSpec, Shadow, Stopped};
 use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
 const PYTHON: &str = "/usr/bin/python3 -I -c ";
+
+/// `sandbox check --json` where the kernel has no more than this level.
+fn check_below(root: &Path, level: Level) -> serde_json::Value {
+    let mut command = Process::new("sh");
+    command.args(["-c", &below(level, &exe()), "sh", "sandbox", "check", "--json"]).stdin(Stdio::null());
+    command.env("HOME", root.join("home")).env("XDG_CACHE_HOME", root.join("checked"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
 #[tokio::test]
 async fn the_kernel_decides_the_level_and_every_check_of_it_holds() {
@@ -35,11 +43,14 @@ async fn the_kernel_decides_the_level_and_every_check_of_it_holds() {
         }
         let (_, detail) = sandbox.level().await;
         assert!(detail.contains("not L3: namespaces: ") && detail.contains("user.max_user_namespaces"), "{detail}");
-        let results = check::run(&sandbox).await.unwrap();
-        assert!(results.len() > 12, "{results:?}");
-        for result in results {
-            assert!(result.holds(), "{level}: {result:?}");
+        let checked = check_below(root.path(), level);
+        let rows = checked["checks"].as_array().unwrap();
+        assert!(checked["level"] == level.to_string() && rows.len() > 15, "{checked}");
+        for row in rows {
+            assert_eq!(row["holds"], true, "{level}: {row}");
         }
+        assert!(["number", "sockets"].iter().all(|wall| rows.iter().any(|row| row["wall"] == *wall)), "{checked}");
+        assert!(checked["holds"] == true && checked["next"].as_str().unwrap().contains("countersign doctor"), "{checked}");
         assert!(gets_empty(&root.path().join("cache")), "traces are left");
         // Remembered with its reason; and proved anew for whoever tells people.
         let (again, detail) = sandbox_below(root.path(), level).level().await;
