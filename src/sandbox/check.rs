@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{LinuxSandbox, hints::refusal, make_private};
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
+    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
 };
 
 const MIB: u64 = 1 << 20;
@@ -264,14 +264,22 @@ async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<Chec
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
     let left = runs(&["sleep", &long]);
     let (control, said) = scratch.sh(session, "sleep 0.01 && echo slept", 0).await?;
-    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3) && !left;
+    // Where the tool is missing, the control says so.
+    let denied = outcome.exit != Some(0) && outcome.duration < Duration::from_secs(3) && !left;
     Ok(CheckResult {
         wall: "time",
         denial: "run on after the time is up",
         denied,
         control: "run another command after that",
         allowed: control.exit == Some(0),
-        detail: if denied { String::new() } else { format!("{outcome:?} {said}") },
+        detail: match denied && control.exit == Some(0) {
+            true => String::new(),
+            false => format!(
+                "ended after {} ms, {}left behind; {said}",
+                outcome.duration.as_millis(),
+                if left { "" } else { "nothing " }
+            ),
+        },
     })
 }
 

@@ -284,6 +284,24 @@ fn sandbox_check_fails_when_a_control_does() {
 }
 
 #[test]
+fn doctor_tells_of_files_with_other_names() {
+    let user = User::new();
+    let folder = user.folder("w");
+    user.write("w/a.txt", "a\n");
+    user.write("outside", "x\n");
+    let doctor = || {
+        let mut command = user.command(["doctor", "--offline"]);
+        Ran::of(command.current_dir(&folder).output().unwrap()).out
+    };
+    assert!(!doctor().contains("hard links"), "nothing is said of folders that are not trusted");
+    assert_eq!(user.run(["trust", "add", "w"]).code, 0);
+    assert!(doctor().contains("no file of this folder has another name"));
+    fs::hard_link(user.path("outside"), folder.join("h")).unwrap();
+    let told = doctor();
+    assert!(told.contains("weak   hard links") && told.contains("other names: h\n"), "{told}");
+}
+
+#[test]
 fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     let user = User::new();
     let folder = user.folder("w");

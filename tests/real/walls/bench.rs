@@ -267,7 +267,7 @@ impl Bench {
     pub async fn at(level: Level) -> Option<Self> {
         let (root, out) = (folders(), visible());
         put(out.path(), "file", "victim\n");
-        let sandbox = sandbox_below(root.path(), level);
+        let sandbox = if level == Level::L3 { sandbox(root.path()) } else { sandbox_below(root.path(), level) };
         if !reaches(&sandbox, level).await {
             return None;
         }

@@ -6,7 +6,7 @@ use countersign::seams::{Level, Stopped};
 
 use super::bench::*;
 
-/// Doubles so many times, eleven at most; each process notes its birth with one byte, and waits.
+/// Doubles so many times, eleven at most; a process that has a child notes that with one byte, and all wait.
 const BOMB: &str = r#"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ int main(int count, char **words) {
     int born = open("born", O_WRONLY | O_APPEND | O_CREAT, 0600), generations = count > 1 ? atoi(words[1]) : 0;
     if (born < 0 || write(born, "x", 1) != 1) return 1;
     for (int n = 0; n < generations && n < 11; n++)
-        if (fork() == 0 && write(born, "x", 1) != 1) return 1;
+        if (fork() > 0 && write(born, "x", 1) != 1) return 1;
     sleep(count > 2 ? atoi(words[2]) : 0);
     return 0;
 }
