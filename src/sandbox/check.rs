@@ -184,7 +184,7 @@ const CHECKS: &[Check] = &[
         levels: ALL,
         wall: "privileges",
         denial: "hold a capability or lack the filters",
-        deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
+        deny: "grep -q . /proc/self/status && ! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
         control: "read the own status",
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
@@ -233,9 +233,9 @@ const CHECKS: &[Check] = &[
         wall: "number",
         denial: "start more processes than the limit",
         // A shell that may start no more tries again when one ends: the first ones see to that soon.
-        deny: "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.$n & done; n=0; while [ $n -lt 60 ]; do sleep 3 & n=$((n + 1)); done; wait",
+        deny: "sleep 0 || exit 1; for n in 1 2 3 4 5 6 7 8 9; do sleep 0.$n & done; n=0; while [ $n -lt 60 ]; do sleep 3 & n=$((n + 1)); done; wait",
         control: "start fewer",
-        allow: "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.0$n & done; wait",
+        allow: "sleep 0 && for n in 1 2 3 4 5 6 7 8 9; do sleep 0.0$n & done && wait",
     },
     Check {
         levels: ALL,
