@@ -26,8 +26,8 @@ use crate::{
         check::{self, CheckResult},
     },
     seams::{
-        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError,
-        SandboxSpec, Stopped, Workspace,
+        Command as Line, Connection, ConnectionNews, Copying, Level, Merges, Outcome, OutputSink, Registry, Sandbox,
+        SandboxError, SandboxSpec, Stopped, Workspace,
     },
     tools::{denial, terminal::clean},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
@@ -291,6 +291,10 @@ impl OutputSink for Terminal {
             ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
         };
         let _ = writeln!(io::stderr(), "countersign: network: {}", printable(why));
+    }
+
+    fn copying(&mut self, copying: Copying) {
+        let _ = writeln!(io::stderr(), "countersign: {copying}");
     }
 
     fn output(&mut self, bytes: &[u8]) {

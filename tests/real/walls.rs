@@ -8,6 +8,8 @@ mod bench;
 mod builds;
 #[path = "walls/cases.rs"]
 mod cases;
+#[path = "walls/copies.rs"]
+mod copies;
 #[path = "walls/denials.rs"]
 mod denials;
 #[path = "walls/ends.rs"]
