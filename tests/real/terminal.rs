@@ -8,5 +8,7 @@ mod bench;
 mod demo;
 #[path = "terminal/keys.rs"]
 mod keys;
+#[path = "terminal/least.rs"]
+mod least;
 #[path = "terminal/patches.rs"]
 mod patches;
