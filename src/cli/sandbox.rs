@@ -242,6 +242,9 @@ fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result
     if let Some(reasons) = reasons {
         context.complain("countersign: refused by the walls:");
         reasons.lines().for_each(|line| context.complain(&format!("  {}", printable(line))));
+        if reasons.contains("commands have no network") {
+            context.complain("  You open a host yourself with --net HOST:PORT before the `--`");
+        }
     }
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
