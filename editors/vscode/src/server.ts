@@ -256,7 +256,7 @@ export class Server implements vscode.Disposable {
     const [client, program] = [this.#client, this.#program];
     this.#client = undefined;
     this.#program = undefined;
-    if (client?.isRunning()) await client.dispose().catch((error: unknown) => this.#log.warn(`stopping: ${words(error)}`));
+    if (client?.isRunning()) await client.dispose().catch((error: unknown) => this.#isOver || this.#log.warn(`stopping: ${words(error)}`));
     else program?.kill();
     await program?.ended();
   }

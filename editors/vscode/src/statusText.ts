@@ -42,7 +42,7 @@ export function statusText(known: Known): string {
     case "stopped":
       return "$(error) agent: stopped";
     case "starting":
-      return "$(sync~spin) agent";
+      return "$(sync~spin) agent: starting";
     case "restricted":
       return "$(shield) agent: restricted";
     case "ready":

@@ -62,7 +62,7 @@ export class RunView implements vscode.WebviewViewProvider, vscode.Disposable {
     this.#view = view;
     view.webview.options = { enableScripts: true, localResourceRoots: [this.#folder], enableCommandUris: false };
     view.webview.onDidReceiveMessage((message: FromPage) => this.#heard(message));
-    view.onDidDispose(() => { this.#view = undefined; });
+    view.onDidDispose(() => { if (this.#view === view) this.#view = undefined; });
     view.webview.html = page(view.webview, this.#folder);
   }
 
