@@ -77,8 +77,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             (config, vec![Check::ok("configuration", format!("{}{note}", file.display()))])
         }
         Err(error) => {
-            let advice = "repair that line; until then the server runs read-only";
-            (Config::default(), vec![Check::fails("configuration", error.to_string(), advice)])
+            let check = Check::fails("configuration", error.to_string(), repair(&error));
+            (Config::default(), vec![check])
         }
     };
     checks.push(Check::ok("kernel", format!("Linux {}", probe::kernel())));
@@ -92,10 +92,16 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
             Some(note) => Check::weak("policy", note, "countersign policy show"),
         },
-        Err(error) => Check::fails("policy", error.to_string(), "repair that line; until then the server runs read-only"),
+        Err(error) => Check::fails("policy", error.to_string(), repair(&error)),
     });
     checks.extend(listed);
-    let spec = model::spec(None, &environment, &config);
+    let mut spec = model::spec(None, &environment, &config);
+    // A key that stands in a file, or that a command prints, names its model as well.
+    if let (Err(_), Some(usual)) = (&spec, Provider::Anthropic.default_model())
+        && let Ok(Some(_)) = context.block_on(keys::find(Provider::Anthropic, &environment, &folders, &config))?
+    {
+        spec = Ok(usual.to_owned());
+    }
     match &spec {
         Ok(spec) => checks.push(named(spec)),
         Err(error) => checks.push(Check::fails("model", error.to_string(), "countersign init; without a key, countersign demo")),
@@ -109,6 +115,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     checks.push(trust(&folders));
     checks.extend(hard_links(&folders, context)?);
     checks.push(record(&folders));
+    checks.extend(room(&folders));
     report(&checks, arguments.json, context)
 }
 
@@ -154,7 +161,11 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
     let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit(level));
-    let ways = walls::sandbox(context)?.ways_up().join("; or ");
+    let mut ways = walls::sandbox(context)?.ways_up().join("; or ");
+    if let Err(why) = probe::room(&context.folders()?.cache) {
+        // No switch of the kernel helps where shadows cannot be made.
+        ways = format!("{why}; make room there, or set XDG_CACHE_HOME to a folder of yours on ext4, xfs, btrfs or tmpfs");
+    }
     let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
     if level < asked {
         let advice = format!(
@@ -230,7 +241,12 @@ async fn endpoint(provider: Provider, environment: &Environment, config: &Config
     if offline {
         return Check::weak("endpoint", format!("{named}, not tried"), "run without --offline to try it");
     }
-    match probe::reach(&endpoint.url).await {
+    let proxy = probe::proxy(environment, &endpoint.url);
+    let named = match &proxy {
+        Some(proxy) => format!("{named} through the proxy {}", proxy.host_str().unwrap_or_default()),
+        None => named,
+    };
+    match probe::reach(proxy.as_ref().unwrap_or(&endpoint.url)).await {
         Err(why) => Check::fails("endpoint", format!("{named}: {why}"), "check the address, the network and its proxy"),
         Ok(()) if endpoint.foreign => {
             let advice = "the first request asks you to confirm this address; unset it if it is not yours";
@@ -290,6 +306,19 @@ fn record(folders: &Folders) -> Check {
         },
         Err(error) => Check::fails("journal", error.to_string(), "make that folder readable for you"),
     }
+}
+
+/// Without a place for the record nothing runs; without one for trust nothing is trusted.
+fn room(folders: &Folders) -> Option<Check> {
+    let why = probe::room(&folders.state).err()?;
+    let advice = "make that folder writable for you, make room, or set XDG_STATE_HOME; until then no task runs";
+    Some(Check::fails("state folder", why, advice))
+}
+
+/// What to do about a broken file.
+fn repair(error: &ConfigError) -> String {
+    let what = if error.line.is_some() { "line" } else { "file" };
+    format!("repair that {what}; until then the server runs read-only")
 }
 
 fn counted(n: usize, what: &str) -> String {

@@ -26,8 +26,8 @@ use crate::{
         check::{self, CheckResult},
     },
     seams::{
-        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError,
-        SandboxSpec, Stopped, Workspace,
+        Command as Line, Connection, ConnectionNews, Copying, Level, Merges, Outcome, OutputSink, Registry, Sandbox,
+        SandboxError, SandboxSpec, Stopped, Workspace,
     },
     tools::{denial, terminal::clean},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
@@ -242,6 +242,9 @@ fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result
     if let Some(reasons) = reasons {
         context.complain("countersign: refused by the walls:");
         reasons.lines().for_each(|line| context.complain(&format!("  {}", printable(line))));
+        if reasons.contains("commands have no network") {
+            context.complain("  You open a host yourself with --net HOST:PORT before the `--`");
+        }
     }
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
@@ -313,6 +316,10 @@ impl OutputSink for Terminal {
             ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
         };
         let _ = writeln!(io::stderr(), "countersign: network: {}", printable(why));
+    }
+
+    fn copying(&mut self, copying: Copying) {
+        let _ = writeln!(io::stderr(), "countersign: {copying}");
     }
 
     fn output(&mut self, bytes: &[u8]) {

@@ -37,6 +37,7 @@ mod taken;
 mod unseen;
 mod view;
 mod wall;
+mod words;
 
 use std::{
     collections::BTreeMap,

@@ -241,6 +241,26 @@ pub trait OutputSink: Send {
 
     /// News of a connection through the proxy; for commands with network only.
     fn connection(&mut self, _: &Connection) {}
+
+    /// The copy that stands in for an overlay takes its time; told once a second from the first second on, and once it is made.
+    fn copying(&mut self, _: Copying) {}
+}
+
+/// How far a copy of the workspace is, files. As long as they are counted, `all` is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copying {
+    pub done: u64,
+    pub all: u64,
+}
+
+impl std::fmt::Display for Copying {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.done, self.all) {
+            (_, 0) => f.write_str("looking through the workspace, to copy it"),
+            (done, all) if done < all => write!(f, "copying the workspace: {done} of {all} files"),
+            (_, all) => write!(f, "running in a copy of the workspace, {all} files"),
+        }
+    }
 }
 
 /// Makes walled sessions.

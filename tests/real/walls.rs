@@ -10,6 +10,8 @@ mod bombs;
 mod builds;
 #[path = "walls/cases.rs"]
 mod cases;
+#[path = "walls/copies.rs"]
+mod copies;
 #[path = "walls/denials.rs"]
 mod denials;
 #[path = "walls/ends.rs"]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use countersign::{
-    seams::{Shadow, Stopped},
+    seams::{Level, Shadow, Stopped},
     tools::denial,
 };
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,32 @@ async fn time_runs_out_for_everything_at_once() {
     let ran = bench.run(fifo, &Shadow::default(), Duration::from_millis(300), &CancellationToken::new()).await.unwrap();
     assert_eq!(ran.outcome.stopped, Some(Stopped::Timeout));
     assert_eq!(ran.output, "c\n");
+}
+
+/// The words of a process 1 come in several messages, the first with a socket beside it. A busy server finds them together.
+#[tokio::test]
+async fn words_that_came_while_the_server_was_busy_are_read() {
+    for pause in [40, 200] {
+        // Nothing stands ready for its first command.
+        let bench = Bench::forced(Level::L3).await;
+        let begun = Instant::now();
+        let (nothing, never) = (Shadow::default(), CancellationToken::new());
+        let run = bench.run("sleep 98766", &nothing, Duration::from_millis(300), &never);
+        // Holds the only thread of the runtime up, as a machine with too much to do.
+        let busy = async {
+            loop {
+                std::thread::sleep(Duration::from_millis(pause));
+                tokio::task::yield_now().await;
+            }
+        };
+        let ran = tokio::select! {
+            ran = run => ran.unwrap(),
+            () = busy => unreachable!(),
+        };
+        assert_eq!(ran.outcome.stopped, Some(Stopped::Timeout));
+        // One whose word is not read ends with the time that walls may take to stand.
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test]
