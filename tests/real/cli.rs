@@ -323,6 +323,13 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     let outside = walled(&["cat", user.path("outside.txt").to_str().unwrap()]);
     assert!(outside.code == 1 && !outside.out.contains("outside\n"), "{outside:?}");
 
+    // A folder that nobody may write has a shadow that commands may.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let sealed = walled(&["stat -c %a .; echo c > c.txt; cat c.txt"]);
+    assert_eq!((sealed.code, sealed.out.as_str()), (0, "755\nc\n"), "{}", sealed.err);
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o555);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+
     let failed = walled(&["exit 7"]);
     assert!(failed.code == 1 && failed.err.contains("exit code 7"), "{failed:?}");
     let late = user.run(["sandbox", "run", "-w", "w", "--timeout", "1", "--", "read x < <(tail -f /dev/null)"]);
