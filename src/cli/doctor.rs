@@ -16,9 +16,11 @@ use crate::{
     },
     journal,
     llm::Spec,
+    path::WsPath,
     policy::{Level, Policy, REGISTRIES},
     sandbox::LinuxSandbox,
     seams::{Registry, Sandbox},
+    workspace::{Folder, linked},
 };
 
 #[derive(clap::Args)]
@@ -111,6 +113,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     }
     checks.push(tasks(&folders));
     checks.push(trust(&folders));
+    checks.extend(hard_links(&folders, context)?);
     checks.push(record(&folders));
     checks.extend(room(&folders));
     report(&checks, arguments.json, context)
@@ -157,7 +160,7 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
-    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit());
+    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit(level));
     let mut ways = walls::sandbox(context)?.ways_up().join("; or ");
     if let Err(why) = probe::room(&context.folders()?.cache) {
         // No switch of the kernel helps where shadows cannot be made.
@@ -267,6 +270,29 @@ fn trust(folders: &Folders) -> Check {
         Ok(list) => Check::ok("trust", counted(list.len(), "folder")),
         Err(error) => Check::fails("trust", error.to_string(), "repair or remove that file"),
     }
+}
+
+/// In a trusted folder: files that stand under other names as well, which may be anywhere.
+fn hard_links(folders: &Folders, context: &Context) -> Result<Option<Check>, CliError> {
+    const SHOWN: usize = 5;
+    let here = context.here()?;
+    if !TrustStore::new(folders).is_trusted(&here).unwrap_or(false) {
+        return Ok(None);
+    }
+    let Ok(folder) = Folder::open(&here) else { return Ok(None) };
+    let (found, whole) = linked(&folder);
+    let partly = if whole { "" } else { ", as far as there was time to look" };
+    if found.is_empty() {
+        return Ok(Some(Check::ok("hard links", format!("no file of this folder has another name{partly}"))));
+    }
+    let names = found.iter().take(SHOWN).map(WsPath::as_str).collect::<Vec<_>>().join(", ");
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let advice = "commands read what stands there, whatever its other names are; other names of the folder's secret files and of \
+                  known credential files are hidden. Where one must not be read, put a copy in its place or name it in [paths] secret";
+    Ok(Some(Check::weak("hard links", format!("files of this folder have other names: {names}{more}{partly}"), advice)))
 }
 
 fn record(folders: &Folders) -> Check {

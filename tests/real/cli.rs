@@ -292,9 +292,48 @@ fn sandbox_check_tries_every_wall() {
     assert_eq!((&report["holds"], &report["level"]), (&json!(true), &json!("L3")));
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.len() >= 5 && checks.iter().filter(|check| check["wall"] == "proxy").count() == 4);
+    for (wall, rows) in [("number", 1), ("sockets", 2)] {
+        assert_eq!(checks.iter().filter(|check| check["wall"] == wall).count(), rows, "{wall}");
+    }
+    assert!(report["ms"].as_u64().is_some_and(|ms| ms > 0) && report["next"].is_null(), "{report}");
     let text = user.run(["sandbox", "check"]);
     assert!(text.out.contains("holds") && !text.out.contains("FAILS"), "{}", text.out);
     assert!(user.run(["doctor", "--offline"]).out.contains("level L3"));
+}
+
+/// A denial counts only with its control: where tools are missing, nothing is proved, and that is a failure.
+#[test]
+fn sandbox_check_fails_when_a_control_does() {
+    let user = User::new();
+    let mut command = user.command(["sandbox", "check", "--json"]);
+    let ran = Ran::of(command.env("PATH", "/usr/lib").output().unwrap());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let report = &ran.json()[0];
+    let rows = report["checks"].as_array().unwrap();
+    let seccomp = rows.iter().find(|row| row["wall"] == "seccomp").unwrap();
+    assert_eq!((&seccomp["denied"], &seccomp["allowed"], &seccomp["holds"]), (&json!(true), &json!(false), &json!(false)));
+    assert!(seccomp["detail"].as_str().unwrap().contains("unshare"), "what is missing: {seccomp}");
+    assert!(report["holds"] == false && report["next"].as_str().unwrap().contains("missing from PATH"), "{report}");
+    let shown = Ran::of(user.command(["sandbox", "check"]).env("PATH", "/usr/lib").output().unwrap());
+    assert!(shown.code == 3 && shown.out.contains("NOT ALLOWED") && shown.out.contains("What to do: "), "{}", shown.out);
+}
+
+#[test]
+fn doctor_tells_of_files_with_other_names() {
+    let user = User::new();
+    let folder = user.folder("w");
+    user.write("w/a.txt", "a\n");
+    user.write("outside", "x\n");
+    let doctor = || {
+        let mut command = user.command(["doctor", "--offline"]);
+        Ran::of(command.current_dir(&folder).output().unwrap()).out
+    };
+    assert!(!doctor().contains("hard links"), "nothing is said of folders that are not trusted");
+    assert_eq!(user.run(["trust", "add", "w"]).code, 0);
+    assert!(doctor().contains("no file of this folder has another name"));
+    fs::hard_link(user.path("outside"), folder.join("h")).unwrap();
+    let told = doctor();
+    assert!(told.contains("weak   hard links") && told.contains("other names: h\n"), "{told}");
 }
 
 #[test]

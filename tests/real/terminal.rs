@@ -10,5 +10,7 @@ mod demo;
 mod failures;
 #[path = "terminal/keys.rs"]
 mod keys;
+#[path = "terminal/least.rs"]
+mod least;
 #[path = "terminal/patches.rs"]
 mod patches;
