@@ -191,6 +191,12 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     assert_eq!(configuration["state"], "fails");
     assert!(configuration["found"].as_str().unwrap().contains("config.toml:3"), "{configuration}");
 
+    assert_eq!(configuration["advice"], "repair that line; until then the server runs read-only");
+    fs::remove_file(user.path(".config/countersign/config.toml")).unwrap();
+    user.folder(".config/countersign/config.toml");
+    let folder = check(&user.run(["doctor", "--offline", "--json"]).json()[0], "configuration");
+    assert_eq!(folder["advice"], "repair that file; until then the server runs read-only");
+
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let binary = folder.path().join("countersign");
     fs::hard_link(env!("CARGO_BIN_EXE_countersign"), &binary).unwrap();
@@ -246,6 +252,35 @@ fn doctor_tries_the_endpoint_and_shows_no_key() {
     for ran in [up, down, odd] {
         assert!(!ran.out.contains("hidden") && !ran.err.contains("hidden"));
     }
+}
+
+#[test]
+fn doctor_sees_a_key_file_a_proxy_and_a_place_that_cannot_be_written() {
+    let user = User::new();
+    let key = user.write(".config/countersign/anthropic.key", "sk-ant-hidden\n");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let fine = user.run(["doctor", "--offline"]);
+    assert!(
+        fine.code == 0 && fine.out.contains("ok     model") && fine.out.contains("from the file anthropic.key"),
+        "{}",
+        fine.out
+    );
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    let by = Ran::of(user.command(["doctor"]).env("HTTPS_PROXY", format!("http://{proxy}")).output().unwrap());
+    assert!(by.out.contains("through the proxy 127.0.0.1 answers"), "{}", by.out);
+    drop(listener);
+    let spared = [("HTTPS_PROXY", proxy.as_str()), ("NO_PROXY", "anthropic.com"), ("ANTHROPIC_BASE_URL", "https://127.0.0.1:1")];
+    let spared = Ran::of(user.command(["doctor"]).envs(spared).output().unwrap());
+    assert!(!spared.out.contains("through the proxy"), "{}", spared.out);
+
+    let file = user.write("a-file", "");
+    let nowhere = Ran::of(user.command(["doctor", "--offline"]).env("XDG_STATE_HOME", &file).output().unwrap());
+    assert!(nowhere.code == 1 && nowhere.out.contains("FAILS  state folder"), "{}", nowhere.out);
+    let nowhere = Ran::of(user.command(["doctor", "--offline"]).env("XDG_CACHE_HOME", &file).output().unwrap());
+    assert!(nowhere.code == 1 && nowhere.out.contains("or set XDG_CACHE_HOME"), "{}", nowhere.out);
+    assert!(!nowhere.out.contains("security-opt"), "no switch of the kernel helps there: {}", nowhere.out);
 }
 
 #[test]
@@ -326,6 +361,13 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     assert!(secret.code == 1 && !secret.out.contains("SECRET") && secret.err.contains(".env"), "{secret:?}");
     let outside = walled(&["cat", user.path("outside.txt").to_str().unwrap()]);
     assert!(outside.code == 1 && !outside.out.contains("outside\n"), "{outside:?}");
+
+    // A folder that nobody may write has a shadow that commands may.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let sealed = walled(&["stat -c %a .; echo c > c.txt; cat c.txt"]);
+    assert_eq!((sealed.code, sealed.out.as_str()), (0, "755\nc\n"), "{}", sealed.err);
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o555);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
 
     let failed = walled(&["exit 7"]);
     assert!(failed.code == 1 && failed.err.contains("exit code 7"), "{failed:?}");
