@@ -45,7 +45,7 @@ end
 function M.line()
   local info = M.info()
   if info.state == 'waiting' then
-    local doing = info.doing:gsub('waiting for you ?·? ?', '')
+    local doing = vim.trim((info.doing:gsub('waiting for you · ', ''):gsub('waiting for you', '')))
     return 'agent waits for you: :Countersign answer' .. (doing ~= '' and ' · ' .. doing or '')
   elseif info.doing ~= '' then
     return info.doing
@@ -58,10 +58,10 @@ function M.line()
 end
 
 local function hide()
-  if window and vim.api.nvim_win_is_valid(window) then
-    pcall(vim.api.nvim_win_close, window, true)
+  -- In the command-line window nothing can be closed: it is once the user has left it.
+  if not window or not vim.api.nvim_win_is_valid(window) or pcall(vim.api.nvim_win_close, window, true) then
+    window = nil
   end
-  window = nil
 end
 
 local function show()
@@ -78,7 +78,7 @@ local function show()
   if not buffer or not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_create_buf(false, true)
   end
-  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { text })
+  require('countersign.show').fill(buffer, { text })
   local place = {
     relative = 'editor',
     anchor = 'SE',
@@ -137,7 +137,7 @@ vim.api.nvim_create_autocmd('LspProgress', {
   end,
 })
 -- The log may have gone, which showed the same.
-vim.api.nvim_create_autocmd('WinClosed', { group = group, callback = M.refresh })
+vim.api.nvim_create_autocmd({ 'WinClosed', 'CmdwinLeave' }, { group = group, callback = M.refresh })
 vim.api.nvim_create_autocmd({ 'VimResized', 'TabEnter' }, {
   group = group,
   callback = function()
