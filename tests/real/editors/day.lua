@@ -215,3 +215,10 @@ end
 wait('the reason', function()
   return lab.said('messages: E36: Not enough room') and lab.said('log: E36: Not enough room')
 end)
+
+-- All of it without a function that Neovim means to take away.
+if vim.fn.has('nvim-0.12') == 1 then
+  vim.cmd.tabnew()
+  vim.cmd('silent checkhealth vim.deprecated')
+  assert(lab.text():find('No deprecated functions detected', 1, true), lab.text())
+end

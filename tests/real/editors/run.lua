@@ -112,13 +112,18 @@ end)
 equal(vim.bo.modifiable, false, 'nobody types into it')
 equal(log():find('\27', 1, true), nil, 'no control characters')
 logged('■ ended')
-lab.answer(4, { text('Now this.'), call('c', 'echo begun; sleep 98765') })
+lab.answer(4, { text('Now this.'), call('c', 'echo 100%s; sleep 98765') })
 
 -- Stop, with its key in the log, in the middle of the second command.
 logged('sleep 98765')
 wait('the command', function()
   return running('98765')
 end)
+-- The manual's status line shows it as it is, signs that mean something to Neovim too.
+local manual = table.concat(vim.fn.readfile(vim.env.LAB_PLUGIN .. '/doc/countersign.txt'), '\n')
+local line = vim.api.nvim_eval_statusline(manual:match('vim%.o%.statusline = "(.-)"\n'), {}).str
+assert(line:find('running echo 100%s; sleep 98765', 1, true), line)
+
 local stopping = lab.clock()
 vim.api.nvim_feedkeys('x', 'x', false)
 logged('■ cancelled')

@@ -222,6 +222,9 @@ end
 function M.attach(buffer)
   if not vim.api.nvim_buf_is_valid(buffer) or not M.is_file(buffer) or not require('countersign.config').get().autostart then
     return
+  elseif vim.b[buffer].countersign then
+    -- A document that a server opened: where the user's home is a repository, it is no reason to start one for that.
+    return
   elseif not only_proposed(buffer) then
     later[buffer] = nil
     start_unasked(buffer)
@@ -310,7 +313,9 @@ function M.request(buffer, method, params, done, waited, id)
       done(result)
     end
   end
-  M.send(client, method, params, handler, buffer)
+  if not M.send(client, method, params, handler, buffer) then
+    notify('countersign is just ending: say it again in a moment')
+  end
 end
 
 --- Runs `countersign.NAME` with one object as its argument.

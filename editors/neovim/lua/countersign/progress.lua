@@ -64,6 +64,14 @@ local function hide()
   end
 end
 
+--- Where the window stands: at the lower right, or at the upper right where it would hide what the user types.
+local function place(width)
+  local below = vim.o.lines - vim.o.cmdheight - (vim.o.laststatus > 0 and 1 or 0)
+  local at = vim.fn.screenpos(0, vim.fn.line('.'), vim.fn.col('.'))
+  local hides = at.row == below and at.col > vim.o.columns - width - 2
+  return { relative = 'editor', anchor = hides and 'NE' or 'SE', row = hides and 0 or below, col = vim.o.columns }
+end
+
 local function show()
   local info = M.info()
   if info.tasks == 0 or require('countersign.run').is_shown() or not require('countersign.config').get().progress then
@@ -79,21 +87,14 @@ local function show()
     buffer = vim.api.nvim_create_buf(false, true)
   end
   require('countersign.show').fill(buffer, { text })
-  local place = {
-    relative = 'editor',
-    anchor = 'SE',
-    row = vim.o.lines - vim.o.cmdheight - (vim.o.laststatus > 0 and 1 or 0),
-    col = vim.o.columns,
-    width = math.max(vim.fn.strdisplaywidth(text), 1),
-    height = 1,
-    style = 'minimal',
-    focusable = false,
-    zindex = 40,
-  }
+  local width = math.max(vim.fn.strdisplaywidth(text), 1)
+  local look = { width = width, height = 1, style = 'minimal', focusable = false, zindex = 40 }
+  look = vim.tbl_extend('force', look, place(width))
   if window and vim.api.nvim_win_is_valid(window) then
-    vim.api.nvim_win_set_config(window, place)
+    vim.api.nvim_win_set_config(window, look)
   else
-    window = vim.api.nvim_open_win(buffer, false, vim.tbl_extend('force', place, { noautocmd = true }))
+    look.noautocmd = true
+    window = vim.api.nvim_open_win(buffer, false, look)
   end
   vim.wo[window].winhighlight = 'Normal:' .. (info.state == 'waiting' and 'CountersignWaiting' or 'CountersignStatus')
 end
@@ -133,6 +134,17 @@ vim.api.nvim_create_autocmd('LspProgress', {
       local value, token = params.value, event.data.client_id .. ':' .. params.token
       running[token] = value.kind ~= 'end' and (value.message or running[token] or '') or nil
       M.refresh()
+    end
+  end,
+})
+vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI' }, {
+  group = group,
+  callback = function()
+    if window and vim.api.nvim_win_is_valid(window) then
+      local now = vim.api.nvim_win_get_config(window)
+      if place(now.width).anchor ~= now.anchor then
+        M.refresh()
+      end
     end
   end,
 })
