@@ -4,6 +4,8 @@
 
 #[path = "walls/bench.rs"]
 mod bench;
+#[path = "walls/bombs.rs"]
+mod bombs;
 #[path = "walls/builds.rs"]
 mod builds;
 #[path = "walls/cases.rs"]

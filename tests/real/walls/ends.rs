@@ -152,10 +152,6 @@ async fn processes_and_file_sizes_are_limited() {
         spec.tmp_size = 4 * MIB;
     })
     .await;
-    let begun = Instant::now();
-    let bomb = ":(){ :|:& };: ; sleep 3";
-    bench.run(bomb, &Shadow::default(), Duration::from_secs(2), &CancellationToken::new()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     let many = bench.sh("for i in $(seq 500); do sleep 98765 & done 2>/dev/null; jobs -p | wc -l; sleep 0.5; echo through").await;
     assert!(!many.ok() || many.output.lines().next().unwrap().parse::<u32>().unwrap() <= 64, "{many:?}");
     assert!(!alive("98765"));
@@ -163,8 +159,6 @@ async fn processes_and_file_sizes_are_limited() {
     assert!(!bench.sh("for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero > /tmp/$i || exit 1; done").await.ok());
     bench.must("head -c 1000000 /dev/zero > big; for i in 1 2 3; do head -c 1000000 /dev/zero > /tmp/$i || exit 1; done").await;
     bench.must("for i in $(seq 20); do sleep 0.2 & done; wait").await;
-    let here = std::process::Command::new("/bin/true").status();
-    assert!(here.is_ok_and(|status| status.success()), "this side can still start processes");
 }
 
 #[tokio::test]

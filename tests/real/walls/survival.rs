@@ -89,7 +89,9 @@ impl Product {
 
     /// `sandbox run` of a command, at a level that the kernel makes the highest.
     fn run(&self, level: Level, arguments: &[&str]) -> Server {
-        let mut command = Command::new(if level == Level::L3 { exe() } else { below(self.root.path(), level) });
+        let line = if level == Level::L3 { format!("exec {} \"$@\"", exe().display()) } else { below(level, &exe()) };
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &line, "sh"]);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home());
         command.env("XDG_RUNTIME_DIR", self.home().join("runtime"));
         command.current_dir(self.project.path()).args(["sandbox", "run"]).args(arguments);
