@@ -272,11 +272,14 @@ fn typing_answers_nothing(version: &'static str) {
     screen.type_text("u");
     terminal.until("lab.text():find('a long line', 1, true) == nil", "true");
     // Nor does the line that says what the agent does, at the other end of the screen.
+    screen.type_text("G40o");
+    screen.press(&["Escape"]);
+    terminal.until("vim.api.nvim_get_mode().mode", "n");
     screen.type_text(&format!("Go{long}"));
     screen.shows(long.trim_end());
     screen.press(&["Escape"]);
     terminal.until("vim.api.nvim_get_mode().mode", "n");
-    screen.type_text("u");
+    screen.type_text("uu");
     terminal.until("lab.text():find('a long line', 1, true) == nil", "true");
 
     // Moving into the window answers nothing either, nor do keys there.

@@ -10,20 +10,8 @@ local not_running = 'countersign is not running here; see :checkhealth countersi
 --- What the client is started with.
 ---@return vim.lsp.ClientConfig
 function M.configuration()
-  local config = require('countersign.config')
-  if not vim.lsp.config then
-    return config.client()
-  end
-  -- Neovim 0.11 and newer lays what the user said with vim.lsp.config over our `lsp/countersign.lua`, and keeps that. What is ours
-  -- in it may have changed since.
-  local kept, fresh = vim.lsp.config.countersign, config.client()
-  local now = vim.tbl_extend('force', {}, kept)
-  for _, key in ipairs({ 'cmd', 'root_markers', 'init_options' }) do
-    if vim.deep_equal(kept[key], (config.given_to_neovim or {})[key]) then
-      now[key] = fresh[key]
-    end
-  end
-  return now
+  -- Neovim 0.11 and newer lays what the user said with vim.lsp.config over our `lsp/countersign.lua`.
+  return vim.lsp.config and vim.lsp.config.countersign or require('countersign.config').client()
 end
 
 --- Whether a buffer shows a file of the disk.
@@ -289,8 +277,6 @@ local start_time, look = 10000, 20
 --- Sends a request. `done` gets the result; an error is shown.
 ---@param id? integer the client that is meant, where it is known
 function M.request(buffer, method, params, done, waited, id)
-  -- It may have been wiped since.
-  buffer = vim.api.nvim_buf_is_valid(buffer) and buffer or vim.api.nvim_get_current_buf()
   local client, why = id and vim.lsp.get_client_by_id(id), nil
   if not client then
     client, why = M.find(buffer)
