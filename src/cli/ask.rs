@@ -25,7 +25,7 @@ const PROMPT: u64 = 1024 * 1024;
 pub struct Arguments {
     /// What the agent should do; `-` reads it from stdin
     prompt: String,
-    /// Folder to work in
+    /// Folder to work in; the current one when not given
     #[arg(short = 'w', long = "workspace", value_name = "DIR")]
     workspace: Option<PathBuf>,
     /// What the prompt is about: a file, or lines of it
@@ -40,7 +40,7 @@ pub struct Arguments {
     /// One JSON object a line instead of the account; nobody is asked
     #[arg(long)]
     json: bool,
-    /// Model requests, at most
+    /// Model requests at most, 1 to 100; the policy's limit when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     max_iterations: Option<u32>,
     /// What the agent may do

@@ -38,6 +38,7 @@ enum Command {
     },
     /// Check the hash chain of one session, or of all
     Verify {
+        /// As for `show`; all of them when not given
         session: Option<String>,
         /// One JSON object
         #[arg(long)]
@@ -184,7 +185,9 @@ fn resolve(state: &Path, named: &str) -> Result<String, CliError> {
             Err(CliError::usage(format_args!("several sessions begin with {named:?}")).hint("countersign audit sessions"))
         }
         (None, _) if sessions.is_empty() => {
-            Err(CliError::usage("the journal has no session yet").hint("countersign audit show server"))
+            // `server` is there as soon as anything has happened at all.
+            let next = if named == "server" { "countersign ask \"...\"" } else { "countersign audit show server" };
+            Err(CliError::usage("the journal has no session yet").hint(next))
         }
         (None, _) => {
             Err(CliError::usage(format_args!("the journal has no session {named:?}")).hint("countersign audit sessions"))

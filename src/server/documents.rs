@@ -6,7 +6,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -115,7 +115,8 @@ pub async fn sent(path: PathBuf) -> Option<Sent> {
             continue;
         };
         seen = Instant::now();
-        let stamp = (about.modified().ok(), about.len());
+        // A ticked box changes no length, and clocks of file systems are coarse: one that was put in its place is another file.
+        let stamp = (about.modified().ok(), about.len(), about.ino());
         if last == Some(stamp) {
             continue;
         }
