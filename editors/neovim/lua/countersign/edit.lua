@@ -123,7 +123,8 @@ local function check_text(change, encoding)
   for option, hinders in pairs({ modifiable = not vim.bo[buffer].modifiable, readonly = vim.bo[buffer].readonly }) do
     if hinders then
       local state = option == 'readonly' and 'set' or 'off'
-      return nil, ("%s cannot be changed in this editor: '%s' is %s"):format(name, option, state)
+      local shown = vim.fn.fnamemodify(name, ':~:.')
+      return nil, ("%s cannot be changed in this editor: '%s' is %s"):format(shown, option, state)
     end
   end
   local lines = lines_of(buffer)
