@@ -34,6 +34,12 @@ impl Live {
         self.known().broken
     }
 
+    /// Both, of the same moment.
+    pub fn look(&self) -> (Arc<Config>, Option<ConfigError>) {
+        let Known { config, broken, .. } = self.known();
+        (config, broken)
+    }
+
     fn known(&self) -> Known {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(place) = &self.folders else { return known.clone() };

@@ -6,7 +6,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -37,8 +37,8 @@ pub struct Sent {
     pub stamp: Stamp,
 }
 
-/// When a file was changed, and its length: what tells one saving from the next.
-pub type Stamp = (Option<SystemTime>, u64);
+/// When a file was changed, its length, and its number, since clocks of files are coarse: what tells one saving from the next.
+pub type Stamp = (Option<SystemTime>, u64, u64);
 
 impl Documents {
     /// Documents below the server's state folder.
@@ -125,7 +125,7 @@ pub async fn sent(path: PathBuf, mut last: Option<Stamp>) -> Option<Sent> {
             continue;
         };
         seen = Instant::now();
-        let stamp = (about.modified().ok(), about.len());
+        let stamp = (about.modified().ok(), about.len(), about.ino());
         if last == Some(stamp) {
             continue;
         }
@@ -149,7 +149,7 @@ pub async fn sent(path: PathBuf, mut last: Option<Stamp>) -> Option<Sent> {
 pub fn is_ready(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let prompt = ["ask-", "tell-", "retry-", "reason-", "answer-"].iter().any(|stem| name.starts_with(stem));
-    prompt && read_own(path).is_ok_and(|text| parse(&text, (None, 0)).is_some_and(|sent| !sent.text.is_empty()))
+    prompt && read_own(path).is_ok_and(|text| parse(&text, (None, 0, 0)).is_some_and(|sent| !sent.text.is_empty()))
 }
 
 /// Reads a prompt document: sent when its last line is `[x] send`.

@@ -522,7 +522,8 @@ async fn whims(seed: u64) {
         let wanted = format!("{}{}", typed.get(name).cloned().unwrap_or_default(), wanted(name));
         assert_eq!(text(name), Some(wanted), "seed {seed:#x}: {name}");
     }
-    assert_eq!(text("new.txt"), Some(wanted("new.txt")), "seed {seed:#x}");
+    let account = || client.state().account.join("\n");
+    assert_eq!(text("new.txt"), Some(wanted("new.txt")), "seed {seed:#x}: {}", account());
     assert_eq!(text("moved.txt"), Some(wanted("old.txt")), "seed {seed:#x}");
     assert_eq!((text("old.txt"), text("gone.txt")), (None, None), "seed {seed:#x}");
     tokio::time::timeout(PATIENCE, client.peer.request("shutdown", Value::Null)).await.unwrap().unwrap();
