@@ -216,9 +216,9 @@ impl FileProposal {
         }
     }
 
-    /// The pending move cannot be done any more.
+    /// The pending move cannot be done any more. Where the editor may be doing it right now, that is decided by `settle`.
     pub fn block_move(&mut self, why: Why, out: &mut Vec<Happened>) {
-        if let Some(mover) = self.mover.take_if(|mover| mover.state == HunkState::Pending) {
+        if let Some(mover) = self.mover.take_if(|mover| mover.state == HunkState::Pending && !mover.is_on_its_way()) {
             self.op = FileOp::Edit;
             self.turn_stale(mover, why, out);
         }
