@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mode_of;
 use crate::{
     event::{CallId, HunkId},
-    text::{Edit, Text},
+    text::{Edit, Text, whole_lines},
 };
 
 /// Where a hunk stands in its life.
@@ -82,10 +82,12 @@ pub struct Hunk {
     pub apart: bool,
     /// The tool call that made it.
     pub call: CallId,
-    /// While applying: `range` grown over everything that was edited at its ends too.
+    /// While it is on its way: `range` grown over everything that was edited at its ends too.
     pub(super) outer: Range<usize>,
     /// It was given to the editor once: its text may still come, however late.
     pub(super) sent: bool,
+    /// While pending: the editor has it and has not answered yet, so that it may come at any moment, in pieces too.
+    pub(super) awaited: bool,
     /// Of an insertion, which has no lines of its own to be known by: the lines before and behind its place.
     pub(super) anchor: (String, String),
 }
@@ -106,6 +108,11 @@ impl Hunk {
         matches!(self.state, HunkState::Pending | HunkState::Applying)
     }
 
+    /// Whether the editor may be making it right now.
+    pub fn is_on_its_way(&self) -> bool {
+        self.state == HunkState::Applying || (self.state == HunkState::Pending && self.awaited)
+    }
+
     /// Where the hunk belongs within `range` of `text`: the one place where its old lines stand, or, for an insertion, the one
     /// place between the two lines that it was made between.
     pub(super) fn place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
@@ -113,7 +120,13 @@ impl Hunk {
         if range.len() > FAR { None } else { self.only_place_in(text, range) }
     }
 
-    /// The same however long the range is.
+    /// The same, or where else it belongs within the lines that the range touches: what repeats itself has no single place, and
+    /// so the rest of the first or the last line may have been read as standing outside.
+    pub(super) fn place_about(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
+        self.place_in(text, range).or_else(|| self.place_in(text, &whole_lines(text, range)))
+    }
+
+    /// As [`Hunk::place_in`], however long the range is.
     pub(super) fn only_place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
         let (before, behind) = &self.anchor;
         let between = |at: usize| {
@@ -136,16 +149,19 @@ impl Hunk {
     pub(super) fn turn_stale(&mut self, why: Why) {
         self.state = HunkState::Stale;
         self.why = Some(why);
+        self.awaited = false;
     }
 
     pub(super) fn turn_pending(&mut self) {
         self.state = HunkState::Pending;
         self.why = None;
+        self.awaited = false;
     }
 
     pub(super) fn turn_applying(&mut self) {
         self.state = HunkState::Applying;
         self.sent = true;
+        self.awaited = false;
         self.outer = self.range.clone();
     }
 }

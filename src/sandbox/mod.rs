@@ -38,6 +38,7 @@ mod taken;
 mod unseen;
 mod view;
 mod wall;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -52,7 +53,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{AtLeast, Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -132,9 +133,13 @@ impl LinuxSandbox {
         (proof.level, proof.detail)
     }
 
-    /// Who sees to the memory limit, in words: found out by trying.
-    pub fn memory_limit() -> &'static str {
-        if group::works() { "memory limited by the kernel (control group)" } else { "memory sampled 25 times a second" }
+    /// Who sees to the memory limit at a level, in words: found out by trying.
+    pub fn memory_limit(level: Level) -> &'static str {
+        match level {
+            _ if group::works() => "memory limited by the kernel (control group)",
+            Level::L3 | Level::L2 => "memory sampled 25 times a second",
+            _ => "memory sampled 5 times a second",
+        }
     }
 
     fn memory(&self) -> Option<level::Memory> {
@@ -165,8 +170,10 @@ impl LinuxSandbox {
     /// Opens a session at a given level, whatever this machine's is: every wall of it stands, or nothing runs.
     ///
     /// # Errors
-    /// [`SandboxError`] when the shadow cannot be made or the folder is not one that commands may be let into.
+    /// [`SandboxError`] when the level is weaker than the spec admits, when the shadow cannot be made or the folder is not one that commands may be let into.
     pub fn open_at(&self, spec: &SandboxSpec, level: Level) -> Result<LinuxSession, SandboxError> {
+        let detail = self.level.get().map_or("", |found| &found.detail);
+        spec.min_level.admit(level, detail)?;
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         if folder.to_str().is_none() {
@@ -238,6 +245,7 @@ impl SandboxSpec {
         const MIB: u64 = 1 << 20;
         SandboxSpec {
             folder,
+            min_level: AtLeast(Level::L1Weak),
             env_allow: Vec::new(),
             home_read: Vec::new(),
             memory: 1024 * MIB,

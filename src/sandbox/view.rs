@@ -100,7 +100,11 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     if let Some(within) = private.iter().find(|path| path.starts_with(&spec.folder)) {
         return Err(SandboxError {
             step: "workspace folder".into(),
-            why: format!("{} holds {}, which commands must not see", spec.folder.display(), within.display()),
+            why: if *within == spec.folder {
+                format!("{} as a whole is nothing that commands may see", within.display())
+            } else {
+                format!("{} holds {}, which commands must not see", spec.folder.display(), within.display())
+            },
             hint: "Open the folder of one project instead.".into(),
         });
     }

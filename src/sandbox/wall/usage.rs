@@ -55,10 +55,10 @@ impl Usage {
         self.ends.as_ref().is_some_and(|(events, before)| counted(events, "oom_kill ").is_some_and(|now| now > *before))
     }
 
-    /// Whether the command must end for it.
-    pub(super) fn over(&self) -> Option<Report> {
+    /// How many processes and threads there are, and whether the command must end for what they use.
+    pub(super) fn look(&self) -> (u64, Option<Report>) {
         if self.starved() {
-            return Some(Report::Memory);
+            return (0, Some(Report::Memory));
         }
         let Limits { memory, processes, cpu, .. } = self.limits;
         // All processors together cannot have given more than this yet: most commands end before it is worth a look.
@@ -77,13 +77,14 @@ impl Usage {
             threads += number(&status, "Threads:");
         }
         shared = shared.max(self.held(&folders) / 1024);
-        if memory > 0 && (private + shared).saturating_mul(1024) > memory {
-            return Some(Report::Memory);
-        }
-        if timed && time / TICKS >= cpu {
-            return Some(Report::Cpu);
-        }
-        (processes > 0 && threads > processes).then_some(Report::Processes)
+        let over = if memory > 0 && (private + shared).saturating_mul(1024) > memory {
+            Some(Report::Memory)
+        } else if timed && time / TICKS >= cpu {
+            Some(Report::Cpu)
+        } else {
+            (processes > 0 && threads > processes).then_some(Report::Processes)
+        };
+        (threads, over)
     }
 }
 
@@ -101,12 +102,12 @@ impl Usage {
         if now < due {
             return last;
         }
-        let held = self.look(folders, grown);
+        let held = self.add_up(folders, grown);
         self.held.set((held, Instant::now() + now.elapsed() * 4));
         held
     }
 
-    fn look(&self, folders: &[PathBuf], grown: u64) -> u64 {
+    fn add_up(&self, folders: &[PathBuf], grown: u64) -> u64 {
         let mut held = if self.tree == Tree::Namespace { segments() } else { 0 };
         let mut seen = HashSet::new();
         for folder in folders {

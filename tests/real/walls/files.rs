@@ -11,6 +11,8 @@ use countersign::{
     seams::Sandbox,
 };
 
+use countersign::seams::Level;
+
 use super::bench::*;
 
 /// Acts that may succeed, on private copies that vanish.
@@ -48,15 +50,19 @@ async fn programs_and_folders_of_the_policy_can_be_read_and_cargo_can_lock() {
 
 #[tokio::test]
 async fn a_hard_link_to_the_outside_is_copied_before_it_is_written() {
-    let bench = Bench::with(|root, _| {
-        put(root, "elsewhere", "one\n");
-        fs::hard_link(root.join("elsewhere"), root.join("w/h")).unwrap();
-        symlink(root.join("elsewhere"), root.join("w/s")).unwrap();
-    })
-    .await;
-    assert_eq!(bench.must("echo two >> h; cat h").await, "one\ntwo\n");
-    assert!(!bench.sh("echo three >> s && cat s | grep one").await.ok(), "the link's target is not there to be written");
-    assert_eq!(bench.read("elsewhere"), "one\n");
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let Some(bench) = Bench::at(level).await else { continue };
+        put(&bench.path(""), "elsewhere", "one\n");
+        fs::hard_link(bench.path("elsewhere"), bench.path("w/h")).unwrap();
+        symlink(bench.path("elsewhere"), bench.path("w/s")).unwrap();
+        assert_eq!(bench.must("echo two >> h; cat h").await, "one\ntwo\n", "{level}");
+        bench.must("truncate -s 0 h; chmod 600 h; touch -d 1970-01-02 h").await;
+        assert!(!bench.sh("echo three >> s && cat s | grep one").await.ok(), "the link's target is not there to be written");
+        assert_eq!(bench.read("elsewhere"), "one\n", "{level}");
+        // Control: without walls both names change.
+        assert!(unwalled("echo two >> h", &bench.path("w")).status.success());
+        assert_eq!(bench.read("elsewhere"), "one\ntwo\n");
+    }
 }
 
 #[tokio::test]

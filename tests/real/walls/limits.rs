@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use countersign::{
     sandbox::LinuxSandbox,
-    seams::{Reached, Shadow, Stopped},
+    seams::{Level, Reached, Shadow, Stopped},
     tools::denial,
 };
 use tokio_util::sync::CancellationToken;
@@ -27,13 +27,8 @@ fn eat(mib: u64) -> String {
 }
 
 #[tokio::test]
-async fn a_bomb_of_processes_is_bounded() {
+async fn the_limit_of_processes_is_named() {
     let bench = Bench::with(|_, spec| spec.processes = 64).await;
-    let bomb = ":(){ :|:& };: ; sleep 3";
-    let begun = Instant::now();
-    bench.run(bomb, &Shadow::default(), Duration::from_secs(2), &CancellationToken::new()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
-    assert!(unwalled("true & wait", &bench.path("w")).status.success(), "this side can still start processes");
     let threads = "/usr/bin/python3 -I -c \"import threading, time\nfor i in range(500): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\"";
     let (_, said) = said(&bench, threads).await;
     assert!(said.contains("64") && said.contains("[run] processes"), "{said}");
@@ -61,7 +56,7 @@ for i in range(6):
         assert_eq!(ran.outcome.stopped, Some(Stopped::Memory), "{text}: {ran:?}");
     }
     bench.must(&python(&file(100)).replace("sleep(2)", "sleep(0.2)")).await;
-    let kind = LinuxSandbox::memory_limit();
+    let kind = LinuxSandbox::memory_limit(Level::L3);
     assert!(kind.contains("control group") || kind.contains("sampled"), "{kind}");
 }
 
