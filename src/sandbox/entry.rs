@@ -44,11 +44,17 @@ impl Entry<'_> {
     }
 }
 
+/// More than any text has, bytes: a command can make a file of any length out of nothing.
+const LARGEST: u64 = 64 << 20;
+
 /// The file at `path`; a link is not followed.
 pub(super) fn read(path: &Path) -> io::Result<Entry<'static>> {
     let about = path.symlink_metadata()?;
     if !about.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if about.len() > LARGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(Entry::File { content: fs::read(path)?.into(), mode: about.permissions().mode() & 0o7777 })
 }

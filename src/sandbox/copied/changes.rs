@@ -14,18 +14,23 @@ use super::{
     place,
 };
 use crate::{
-    sandbox::{changes::MOST, entry, taken},
+    sandbox::{
+        changes::{MOST, open_up},
+        entry, taken,
+    },
     seams::{Found, Written},
 };
 
 /// See [`CopiedShadow::changed`].
 pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
+    // A command may have taken the rights of the folder away.
+    open_up(&shadow.copy, &shadow.copy.symlink_metadata()?);
     let (mut changed, mut seen, mut git) = (Vec::new(), BTreeSet::new(), Vec::new());
     let mut closed = BTreeSet::new();
     let mut folders = VecDeque::from([OsString::new()]);
     while let Some(folder) = folders.pop_front() {
         let entries = match fs::read_dir(at(&shadow.copy, &folder)) {
-            // A command took the rights away, or went deeper than a path can be long; what it put in there is its own affair.
+            // A command went deeper than a path can be long; what it put in there is its own affair.
             Err(_) if !folder.is_empty() => {
                 if changed.len() < MOST {
                     changed.push(folder.clone());
@@ -47,6 +52,7 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
             let known = shadow.known.get(&path);
             seen.insert(path.clone());
             if about.is_dir() {
+                open_up(&entry.path(), &about);
                 if known.is_some_and(|known| !matches!(known.side, Side::Folder | Side::Gone)) && !full {
                     changed.push(path.clone());
                 }

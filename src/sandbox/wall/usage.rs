@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     collections::HashSet,
     fs,
-    io::ErrorKind,
+    io::{self, ErrorKind},
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     time::Instant,
@@ -102,33 +102,44 @@ impl Usage {
         if now < due {
             return last;
         }
-        let held = self.added_up(folders, grown);
+        let held = self.add_up(folders, grown);
         self.held.set((held, Instant::now() + now.elapsed() * 4));
         held
     }
 
-    fn added_up(&self, folders: &[PathBuf], grown: u64) -> u64 {
+    fn add_up(&self, folders: &[PathBuf], grown: u64) -> u64 {
         let mut held = if self.tree == Tree::Namespace { segments() } else { 0 };
         let mut seen = HashSet::new();
         for folder in folders {
-            let open = match fs::read_dir(folder.join("fd")) {
-                Ok(open) => open,
+            match held_by(folder, &mut seen) {
+                Ok(more) => held += more,
                 // Where a command does not let itself be looked into, the growth has to do.
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => return grown,
-                Err(_) => continue,
-            };
-            for path in open.flatten().map(|entry| entry.path()) {
-                let in_memory = fs::read_link(&path).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"/memfd:"));
-                if in_memory
-                    && let Ok(about) = fs::metadata(&path)
-                    && seen.insert((about.dev(), about.ino()))
-                {
-                    held += about.blocks() * 512;
-                }
+                // It has ended.
+                Err(_) => {}
             }
         }
         held
     }
+}
+
+/// What one process has open of files in memory that were not seen before, bytes.
+fn held_by(folder: &Path, seen: &mut HashSet<(u64, u64)>) -> io::Result<u64> {
+    let mut held = 0;
+    for open in fs::read_dir(folder.join("fd"))? {
+        let path = open?.path();
+        let target = match fs::read_link(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            target => target?,
+        };
+        if target.as_os_str().as_bytes().starts_with(b"/memfd:")
+            && let Ok(about) = fs::metadata(&path)
+            && seen.insert((about.dev(), about.ino()))
+        {
+            held += about.blocks() * 512;
+        }
+    }
+    Ok(held)
 }
 
 /// Memory that processes share or could share, of the whole machine, bytes.

@@ -47,11 +47,11 @@ async fn memory_is_bounded_by_the_kernel_or_by_samples() {
     let python =
         |text: &str| format!("/usr/bin/python3 -I -c \"import ctypes, os, time\n{text}\ntime.sleep(2)\" && echo went on");
     let file = |mib: u64| format!("f = os.memfd_create('f')\nfor i in range({mib}): os.write(f, bytes(1 << 20))");
-    let hidden = format!("ctypes.CDLL(None).prctl(4, 0)\n{}", file(600));
+    let hidden = format!("ctypes.CDLL(None).prctl(4, 0)\n{}", file(450));
     let segment = "c = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p; c.shmdt.argtypes = [ctypes.c_void_p]
 for i in range(6):
     a = c.shmat(c.shmget(0, 100 << 20, 0o1600), None, 0); ctypes.memset(a, 1, 100 << 20); c.shmdt(a)";
-    for text in [file(600), hidden, segment.to_owned()] {
+    for text in [file(450), hidden, segment.to_owned()] {
         let ran = bench.sh(&python(&text)).await;
         assert_eq!(ran.outcome.stopped, Some(Stopped::Memory), "{text}: {ran:?}");
     }

@@ -230,3 +230,20 @@ open('leaf', 'w'); os.chmod('.', 0)\"";
         assert!(gets_empty(&root.path().join("cache")), "{level}: left behind");
     }
 }
+
+#[tokio::test]
+async fn folders_that_a_command_locked_do_not_lock_the_server_out() {
+    for level in [Level::L3, Level::L1] {
+        let bench = if level == Level::L3 { Some(Bench::new().await) } else { Bench::at(level).await };
+        let Some(bench) = bench else { continue };
+        let locked = "mkdir new && echo 1 > new/f && chmod 000 new && chmod 444 d && chmod 000 .";
+        let ran = bench.sh(locked).await;
+        assert!(ran.ok() && ran.outcome.changed == ["new/f"], "{level} {ran:?}");
+        let typed = shadow([typed("d/b.txt", "typed\n")]);
+        let ran = bench.with_shadow("cat d/b.txt new/f", &typed).await;
+        assert!(ran.ok() && ran.output == "typed\n1\n", "{level} {ran:?}");
+        // A file that is longer than anything that the server would read takes the place of a typed one.
+        let ran = bench.with_shadow("truncate -s 500M d/b.txt", &typed).await;
+        assert!(ran.ok() && ran.outcome.changed == ["d/b.txt", "new/f"], "{level} {ran:?}");
+    }
+}
