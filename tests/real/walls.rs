@@ -10,6 +10,8 @@ mod builds;
 mod cases;
 #[path = "walls/denials.rs"]
 mod denials;
+#[path = "walls/doors.rs"]
+mod doors;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/faults.rs"]
