@@ -135,7 +135,7 @@ pub enum Event {
     ServerStop { reason: String },
     #[serde(rename = "session.start")]
     SessionStart { version: String, model: String, client: Option<String> },
-    /// `prompt` is the user's text with its context; `system_sha` the SHA-256 of the system prompt.
+    /// `prompt` is the user's text with its context; `system` the system prompt; `tools_sha` the SHA-256 of the tools as sent.
     #[serde(rename = "task.start")]
     TaskStart { title: String, mode: String, prompt: String, system: String, tools_sha: String },
     #[serde(rename = "task.end")]

@@ -15,7 +15,7 @@ use super::{
     session::{answer, calls, place},
 };
 
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 40;
 const COLD: usize = 20;
 const KEY: (&str, &str) = ("ANTHROPIC_API_KEY", "sk-bench-0123456789");
 const SPEC: &str = "anthropic:bench-1";

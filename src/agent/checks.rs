@@ -17,7 +17,7 @@ use crate::{
     path::WsPath,
     policy::Action,
     proposal::{self, Receipt},
-    seams::{Command, Outcome, OutputSink, SandboxSpec, Shadow, Stopped, UpdateKind},
+    seams::{Command, Copying, Editor, Outcome, OutputSink, SandboxSpec, Shadow, Stopped, Update, UpdateKind},
     tools::{Effect, Mode, Shell, ToolResult, denial, terminal},
 };
 
@@ -136,11 +136,11 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     receipt.fetched = packages.is_some();
     let spec = SandboxSpec { packages, ..SandboxSpec::under(task.spec.folder.clone(), task.policy().run()) };
     let timeout = Duration::from_secs(task.policy().run().max_timeout_s);
-    let mut end = End::default();
+    let mut end = End { kept: Vec::new(), editor: &*task.seams.editor };
     let run = Command { text: receipt.command.clone(), cwd: WsPath::root(), timeout, network: Vec::new() };
     let walls = Shell::new(task.seams.sandbox.clone(), spec);
     let ran = walls.run(run, shadow, &mut end, &task.cancel).await;
-    let mut output = terminal::clean(&end.0);
+    let mut output = terminal::clean(&end.kept);
     let cancelled = task.cancel.is_cancelled();
     match ran {
         Ok(outcome) => {
@@ -171,14 +171,21 @@ fn result(outcome: &Outcome, output: &str, timeout: Duration) -> (Option<i32>, S
 }
 
 /// Keeps the end of an output.
-#[derive(Default)]
-struct End(Vec<u8>);
+struct End<'a> {
+    kept: Vec<u8>,
+    editor: &'a dyn Editor,
+}
 
-impl OutputSink for End {
+impl OutputSink for End<'_> {
     fn output(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * KEEP {
-            self.0.drain(..self.0.len() - KEEP);
+        self.kept.extend_from_slice(bytes);
+        if self.kept.len() > 2 * KEEP {
+            self.kept.drain(..self.kept.len() - KEEP);
         }
+    }
+
+    fn copying(&mut self, copying: Copying) {
+        let words = copying.to_string();
+        self.editor.show(Update { kind: UpdateKind::State, data: json!({"state": "running", "doing": words, "message": words}) });
     }
 }

@@ -37,13 +37,18 @@ pub(super) async fn run(task: &mut Task) -> Result<(), Ending> {
     }
     let cut = reply.stop == Stop::MaxTokens;
     if !task.history.open_calls().is_empty() {
-        return call::run_all(task, cut).await;
+        // Another answer that is cut at its only call is paid for, and does nothing.
+        let nothing = cut && task.history.open_calls().len() == 1;
+        let short = if nothing { task.stumbles.short + 1 } else { 0 };
+        call::run_all(task, cut).await?;
+        task.stumbles.short = short;
+        return if short > CONTINUATIONS { Err(cut_short(short)) } else { Ok(()) };
     }
     let text = reply.content.iter().filter_map(|block| block.as_text()).any(|text| !text.trim().is_empty());
     if reply.stop == Stop::PauseTurn || cut {
         task.stumbles.short += 1;
         if task.stumbles.short > CONTINUATIONS {
-            return Err(Ending::new(StopReason::NoProgress, None));
+            return Err(if cut { cut_short(task.stumbles.short) } else { Ending::new(StopReason::NoProgress, None) });
         }
         if cut {
             say(task, "Your answer was cut at the length limit. Go on from there, in smaller steps.");
@@ -63,6 +68,15 @@ pub(super) async fn run(task: &mut Task) -> Result<(), Ending> {
 
 const TOO_LONG: &str = "The conversation no longer fits the model's context.";
 const TOO_LONG_HINT: &str = "Start a new session with the part that is left; the pending changes stay reviewable.";
+
+/// Answers that end at the length limit, one after the other.
+fn cut_short(times: u32) -> Ending {
+    let why = format!(
+        "The model's answer was cut at the length limit {times} times in a row. Ask for something smaller, or raise [model] \
+         max_tokens in config.toml."
+    );
+    Ending::new(StopReason::NoProgress, why)
+}
 
 fn refused(why: &str) -> Ending {
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
@@ -153,7 +167,8 @@ async fn stream(task: &Task, request: &ModelRequest) -> Result<Reply, ModelError
                 (UpdateKind::State, json!({"state": "calling", "message": task.progress(&format!("preparing {name}"))}))
             }
             ModelEvent::Retrying { attempt, why, wait } => {
-                let doing = format!("waiting {} s to try again ({attempt}): {why}", wait.as_secs());
+                let doing =
+                    format!("waiting {:.1} s to try again ({attempt}): {}", wait.as_secs_f32(), why.trim_end_matches('.'));
                 (UpdateKind::State, json!({"state": "retrying", "doing": doing, "message": task.progress(&doing)}))
             }
         };

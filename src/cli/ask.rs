@@ -11,6 +11,7 @@ use super::{
     CliError, Code, Context,
     lsp::{runtime, setup},
     printable::printable,
+    probe,
     terminal::{Accept, Client, Ended, Person, Reviewed, Screen, Session, Texts, Tone, patch, write_patch},
 };
 use crate::{config, path::WsPath, seams::WorkspaceError, server, workspace::Folder};
@@ -101,6 +102,13 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let texts = Texts::of(folder);
     let ask = request(arguments, &here, &texts)?;
     let mut setup = setup(context)?;
+    if let Some(error) = setup.broken_config.take() {
+        // It may name another model, another address, or a command for the key.
+        return Err(CliError::usage(error).hint("countersign doctor"));
+    }
+    probe::room(&setup.folders.state).map_err(|why| {
+        CliError::usage(format_args!("the journal cannot be written, so nothing runs: {why}")).hint("countersign doctor")
+    })?;
     setup.model = arguments.model.clone();
     setup.policy = arguments.policy.clone();
     setup.record = arguments.record.clone();
@@ -137,15 +145,19 @@ async fn converse(arguments: &Arguments, here: &Path, ask: Value, session: &mut 
     session.screen.say(Tone::Quiet, &format!("asking in {}; Ctrl-C stops", printable(&folder)));
     let ended = session.ask(ask).await?;
     tell(session, &ended);
-    let mut reviewed = Reviewed::default();
+    let mut reviewed = Reviewed { left: ended.pending, ..Reviewed::default() };
     if ended.pending > 0 && ended.code != Code::Cancelled as u8 {
         match &arguments.patch {
             Some(file) => keep(session, &ended, &here.join(file))?,
             None => reviewed = session.review(&ended, arguments.accept).await,
         }
     }
+    let mut kept = None;
     if arguments.patch.is_none() {
         session.tell_review(&reviewed);
+        if arguments.accept != Accept::None {
+            kept = session.keep_undecided(&ended, &reviewed).await;
+        }
     }
     let code = code(&ended, &reviewed);
     session.event(
@@ -154,34 +166,38 @@ async fn converse(arguments: &Arguments, here: &Path, ask: Value, session: &mut 
             "state": ended.state, "stop": ended.stop, "summary": ended.summary, "session": ended.session, "task": ended.task,
             "accepted": reviewed.accepted, "rejected": reviewed.rejected,
             "refused": reviewed.refused.iter().map(|(hunk, why)| json!({"hunk": hunk, "why": why})).collect::<Vec<_>>(),
-            "left": ended.pending.saturating_sub(reviewed.accepted.len() + reviewed.rejected.len()), "code": code as u8,
+            "left": ended.pending.saturating_sub(reviewed.accepted.len() + reviewed.rejected.len()), "patch": kept, "code": code as u8,
         }),
     );
-    if ended.state == "failed" && !session.json {
-        return Err(CliError::new(code, ended.summary));
-    }
     Ok(code)
 }
 
 /// The task's own last words, and what it cost.
 fn tell(session: &mut Session, ended: &Ended) {
+    let changes = match ended.pending {
+        0 => "no changes to review".to_owned(),
+        1 => "1 change to review".to_owned(),
+        n => format!("{n} changes to review"),
+    };
     if ended.state == "failed" {
-        // What went on until now gives way to the error.
+        // Before the review: whoever decides knows that the work may be half done.
         session.screen.gap();
+        if !session.json {
+            CliError::new(Code::Failed, &ended.summary).tell();
+        }
+        if ended.pending > 0 {
+            session.screen.say(Tone::Strong, &format!("what it proposed before that is there: {changes}"));
+        }
         return;
     }
     session.account.last_words(&mut session.screen, &ended.summary);
     session.screen.gap();
     let mut parts = vec![ended.how().to_owned()];
     parts.extend((!ended.usage.is_empty()).then(|| ended.usage.clone()));
-    parts.push(match ended.pending {
-        0 => "no changes to review".to_owned(),
-        1 => "1 change to review".to_owned(),
-        n => format!("{n} changes to review"),
-    });
+    parts.push(changes);
     session.screen.say(Tone::Strong, &parts.join(" · "));
     if let Some(why) = &ended.no_walls {
-        session.screen.paragraph("", Tone::Warn, &format!("{why} (`countersign doctor` says what helps)"));
+        session.screen.paragraph("", Tone::Warn, why);
     }
 }
 

@@ -76,12 +76,13 @@ fn sessions(state: &Path, json: bool, context: &mut Context) -> Result<Code, Cli
             out.line(printable_json(&line))?;
             continue;
         }
-        let tasks = if session.tasks == 1 { "1 task".to_owned() } else { format!("{} tasks", session.tasks) };
+        let counted = |n: u64, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+        let (tasks, records) = (counted(session.tasks, "task"), counted(session.records, "record"));
         let title = session.title.as_deref().unwrap_or("(no task)");
         let since = session.first.get(..16).unwrap_or(&session.first);
         out.line(format_args!("{}  {}  {}", out.bold(&session.session), printable(since), shortened(&printable(title), 60)))?;
         let folder = session.workspace.as_deref().unwrap_or("no folder");
-        out.line(out.dim(format_args!("    {tasks}, {} records, in {}", session.records, printable(folder))))?;
+        out.line(out.dim(format_args!("    {tasks}, {records}, in {}", printable(folder))))?;
     }
     if sessions.is_empty() && !json {
         out.line("The journal has no session yet.")?;

@@ -16,9 +16,11 @@ use crate::{
     },
     journal,
     llm::Spec,
+    path::WsPath,
     policy::{Level, Policy, REGISTRIES},
     sandbox::LinuxSandbox,
     seams::{Registry, Sandbox},
+    workspace::{Folder, linked},
 };
 
 #[derive(clap::Args)]
@@ -75,8 +77,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             (config, vec![Check::ok("configuration", format!("{}{note}", file.display()))])
         }
         Err(error) => {
-            let advice = "repair that line; until then the server runs read-only";
-            (Config::default(), vec![Check::fails("configuration", error.to_string(), advice)])
+            let check = Check::fails("configuration", error.to_string(), repair(&error));
+            (Config::default(), vec![check])
         }
     };
     checks.push(Check::ok("kernel", format!("Linux {}", probe::kernel())));
@@ -90,10 +92,16 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
             None => Check::ok("policy", format!("SHA-256 {}", policy.sha())),
             Some(note) => Check::weak("policy", note, "countersign policy show"),
         },
-        Err(error) => Check::fails("policy", error.to_string(), "repair that line; until then the server runs read-only"),
+        Err(error) => Check::fails("policy", error.to_string(), repair(&error)),
     });
     checks.extend(listed);
-    let spec = model::spec(None, &environment, &config);
+    let mut spec = model::spec(None, &environment, &config);
+    // A key that stands in a file, or that a command prints, names its model as well.
+    if let (Err(_), Some(usual)) = (&spec, Provider::Anthropic.default_model())
+        && let Ok(Some(_)) = context.block_on(keys::find(Provider::Anthropic, &environment, &folders, &config))?
+    {
+        spec = Ok(usual.to_owned());
+    }
     match &spec {
         Ok(spec) => checks.push(named(spec)),
         Err(error) => checks.push(Check::fails("model", error.to_string(), "countersign init; without a key, countersign demo")),
@@ -105,7 +113,9 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     }
     checks.push(tasks(&folders));
     checks.push(trust(&folders));
+    checks.extend(hard_links(&folders, context)?);
     checks.push(record(&folders));
+    checks.extend(room(&folders));
     report(&checks, arguments.json, context)
 }
 
@@ -150,8 +160,12 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
-    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit());
-    let ways = walls::sandbox(context)?.ways_up().join("; or ");
+    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit(level));
+    let mut ways = walls::sandbox(context)?.ways_up().join("; or ");
+    if let Err(why) = probe::room(&context.folders()?.cache) {
+        // No switch of the kernel helps where shadows cannot be made.
+        ways = format!("{why}; make room there, or set XDG_CACHE_HOME to a folder of yours on ext4, xfs, btrfs or tmpfs");
+    }
     let asked = policy.map_or(Level::L1, |policy| policy.run().min_level);
     if level < asked {
         let advice = format!(
@@ -227,7 +241,12 @@ async fn endpoint(provider: Provider, environment: &Environment, config: &Config
     if offline {
         return Check::weak("endpoint", format!("{named}, not tried"), "run without --offline to try it");
     }
-    match probe::reach(&endpoint.url).await {
+    let proxy = probe::proxy(environment, &endpoint.url);
+    let named = match &proxy {
+        Some(proxy) => format!("{named} through the proxy {}", proxy.host_str().unwrap_or_default()),
+        None => named,
+    };
+    match probe::reach(proxy.as_ref().unwrap_or(&endpoint.url)).await {
         Err(why) => Check::fails("endpoint", format!("{named}: {why}"), "check the address, the network and its proxy"),
         Ok(()) if endpoint.foreign => {
             let advice = "the first request asks you to confirm this address; unset it if it is not yours";
@@ -253,6 +272,29 @@ fn trust(folders: &Folders) -> Check {
     }
 }
 
+/// In a trusted folder: files that stand under other names as well, which may be anywhere.
+fn hard_links(folders: &Folders, context: &Context) -> Result<Option<Check>, CliError> {
+    const SHOWN: usize = 5;
+    let here = context.here()?;
+    if !TrustStore::new(folders).is_trusted(&here).unwrap_or(false) {
+        return Ok(None);
+    }
+    let Ok(folder) = Folder::open(&here) else { return Ok(None) };
+    let (found, whole) = linked(&folder);
+    let partly = if whole { "" } else { ", as far as there was time to look" };
+    if found.is_empty() {
+        return Ok(Some(Check::ok("hard links", format!("no file of this folder has another name{partly}"))));
+    }
+    let names = found.iter().take(SHOWN).map(WsPath::as_str).collect::<Vec<_>>().join(", ");
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let advice = "commands read what stands there, whatever its other names are; other names of the folder's secret files and of \
+                  known credential files are hidden. Where one must not be read, put a copy in its place or name it in [paths] secret";
+    Ok(Some(Check::weak("hard links", format!("files of this folder have other names: {names}{more}{partly}"), advice)))
+}
+
 fn record(folders: &Folders) -> Check {
     match journal::verify(&folders.state, None) {
         Ok(report) => match report.files.iter().find_map(|file| file.bad.as_ref().map(|bad| (file, bad))) {
@@ -264,6 +306,19 @@ fn record(folders: &Folders) -> Check {
         },
         Err(error) => Check::fails("journal", error.to_string(), "make that folder readable for you"),
     }
+}
+
+/// Without a place for the record nothing runs; without one for trust nothing is trusted.
+fn room(folders: &Folders) -> Option<Check> {
+    let why = probe::room(&folders.state).err()?;
+    let advice = "make that folder writable for you, make room, or set XDG_STATE_HOME; until then no task runs";
+    Some(Check::fails("state folder", why, advice))
+}
+
+/// What to do about a broken file.
+fn repair(error: &ConfigError) -> String {
+    let what = if error.line.is_some() { "line" } else { "file" };
+    format!("repair that {what}; until then the server runs read-only")
 }
 
 fn counted(n: usize, what: &str) -> String {

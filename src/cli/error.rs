@@ -1,8 +1,12 @@
 //! How a command ends: its exit code, or one sentence and a next step.
 
-use std::{fmt, io, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
 
-use super::{Context, printable::printable};
+use super::printable::printable;
 use crate::{config::ConfigError, journal::ReadError, seams::JournalError};
 
 /// Exit codes (docs/cli.md).
@@ -53,14 +57,21 @@ impl CliError {
         self
     }
 
-    /// Prints the error and gives its exit code.
-    pub(super) fn report(&self, context: &Context) -> ExitCode {
-        if !self.message.is_empty() {
-            context.complain(&format!("error: {}", printable(&self.message)));
-            if let Some(hint) = &self.hint {
-                context.complain(&format!("  try: {}", printable(hint)));
-            }
+    /// Prints the error. Nobody may be there to read it.
+    pub fn tell(&self) {
+        if self.message.is_empty() {
+            return;
         }
+        let mut lines = format!("error: {}\n", printable(&self.message));
+        if let Some(hint) = &self.hint {
+            lines += &format!("  try: {}\n", printable(hint));
+        }
+        let _ = io::stderr().write_all(lines.as_bytes());
+    }
+
+    /// Prints the error and gives its exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        self.tell();
         self.code.into()
     }
 }

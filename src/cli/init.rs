@@ -139,7 +139,11 @@ fn choice(context: &Context) -> Result<u8, CliError> {
 }
 
 fn ask(context: &Context, question: &str) -> Result<String, CliError> {
-    context.ask(question)?.ok_or_else(|| CliError::new(Code::Cancelled, "cancelled; nothing was written"))
+    context.ask(question)?.ok_or_else(|| {
+        // The end of the input leaves the cursor behind the question.
+        context.complain("");
+        CliError::new(Code::Cancelled, "cancelled; nothing was written")
+    })
 }
 
 fn checked_key(text: &str) -> Result<String, CliError> {

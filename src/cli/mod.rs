@@ -88,7 +88,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let result = result.and_then(|code| context.out.finish().map(|()| code));
     match result {
         Ok(code) => code.into(),
-        Err(error) => error.report(&context),
+        Err(error) => error.report(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand};
@@ -20,14 +20,14 @@ use crate::{
     config::{TrustStore, policy as files},
     event::TaskId,
     path::WsPath,
-    policy::{Policy, REGISTRIES, host_and_port},
+    policy::{REGISTRIES, host_and_port},
     sandbox::{
         LinuxSandbox,
         check::{self, CheckResult},
     },
     seams::{
-        Command as Line, Connection, ConnectionNews, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError,
-        SandboxSpec, Stopped, Workspace,
+        Command as Line, Connection, ConnectionNews, Copying, Level, Merges, Outcome, OutputSink, Registry, Sandbox,
+        SandboxError, SandboxSpec, Stopped, Workspace,
     },
     tools::{denial, terminal::clean},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
@@ -84,12 +84,16 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
 
 fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
     let sandbox = walls::sandbox(context)?;
+    let begun = Instant::now();
     let (level, results) = context.block_on(async {
         let level = sandbox.proved().await.0;
         (level, check::run(&sandbox).await)
     })?;
     let results = results.map_err(|error| no_walls(&error))?;
+    let ms = begun.elapsed().as_millis() as u64;
     let holds = results.iter().all(CheckResult::holds);
+    let next = next_step(level, &results);
+    let memory = LinuxSandbox::memory_limit(level);
     let out = &mut context.out;
     if json {
         let rows: Vec<_> = results
@@ -101,9 +105,10 @@ fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
                 })
             })
             .collect();
-        let memory = LinuxSandbox::memory_limit();
-        let report = serde_json::json!({ "holds": holds, "level": level, "memory": memory, "checks": rows }).to_string();
-        out.line(printable_json(&report))?;
+        let report = serde_json::json!({
+            "holds": holds, "level": level, "memory": memory, "ms": ms, "next": next, "checks": rows,
+        });
+        out.line(printable_json(&report.to_string()))?;
     } else {
         for row in &results {
             let state = if row.holds() { out.good("holds") } else { out.bad("FAILS") };
@@ -116,13 +121,34 @@ fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
             }
         }
         out.line(format_args!(
-            "Level {level}, {} of {} walls hold; {}.",
+            "Level {level}, {} of {} rows hold, in {}.{} s; {memory}.",
             results.iter().filter(|row| row.holds()).count(),
             results.len(),
-            LinuxSandbox::memory_limit()
+            ms / 1000,
+            ms % 1000 / 100,
         ))?;
+        if let Some(next) = next {
+            out.line(format_args!("What to do: {next}."))?;
+        }
     }
     Ok(if holds { Code::Done } else { Code::Walls })
+}
+
+/// What follows from the rows, if anything is to be done.
+fn next_step(level: Level, results: &[CheckResult]) -> Option<&'static str> {
+    if results.iter().any(|row| !row.denied && row.allowed) {
+        return Some(
+            "set run = \"deny\" under [default] in policy.toml: a wall lets through what it must stop. Please report it with this \
+             output",
+        );
+    }
+    if !results.iter().all(CheckResult::holds) {
+        return Some(
+            "see what the row says: it proves nothing while the act beside it fails too. A tool that it needs may be \
+             missing from PATH, or the walls stop too much; countersign doctor tells more",
+        );
+    }
+    (level < Level::L3).then_some("countersign doctor tells what raises the level")
 }
 
 fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
@@ -146,7 +172,7 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
     let mut terms = policy.net_terms();
     terms.private.extend(line.network.iter().filter(|host| is_address(host)).cloned());
     let spec = SandboxSpec::under(world.disk().root().to_owned(), policy.run()).on_terms(terms);
-    let (outcome, merges, reasons) = context.block_on(inside(&sandbox, &policy, spec, line, &task))??;
+    let (outcome, merges, reasons) = context.block_on(inside(&sandbox, spec, line, &task))??;
     match &run.patch {
         Some(file) => {
             let failed = |why: String| CliError::new(Code::Failed, why);
@@ -166,17 +192,13 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
 /// Opens a session, runs the command, and ends it when the person at the terminal says so.
 async fn inside(
     sandbox: &dyn Sandbox,
-    policy: &Policy,
     spec: SandboxSpec,
     line: Line,
     task: &TaskWorkspace,
 ) -> Result<(Outcome, Merges, Option<String>), CliError> {
     let (level, detail) = sandbox.level().await;
-    if level < policy.run().min_level {
-        let message =
-            format!("the policy asks for walls of level {}, this machine reaches {level}: {detail}", policy.run().min_level);
-        return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
-    }
+    let weak = |error: SandboxError| CliError::new(Code::Walls, error.why).hint("countersign doctor");
+    spec.min_level.admit(level, &detail).map_err(weak)?;
     if !line.network.is_empty() && level < Level::L3 {
         let message = format!("--net needs walls of level L3, this machine reaches {level}: {detail}");
         return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
@@ -220,6 +242,9 @@ fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result
     if let Some(reasons) = reasons {
         context.complain("countersign: refused by the walls:");
         reasons.lines().for_each(|line| context.complain(&format!("  {}", printable(line))));
+        if reasons.contains("commands have no network") {
+            context.complain("  You open a host yourself with --net HOST:PORT before the `--`");
+        }
     }
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
@@ -291,6 +316,10 @@ impl OutputSink for Terminal {
             ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
         };
         let _ = writeln!(io::stderr(), "countersign: network: {}", printable(why));
+    }
+
+    fn copying(&mut self, copying: Copying) {
+        let _ = writeln!(io::stderr(), "countersign: {copying}");
     }
 
     fn output(&mut self, bytes: &[u8]) {

@@ -61,7 +61,11 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
         }
         Command::Add { dir } => {
             let held = store.is_trusted(dir).unwrap_or(false);
-            let folder = store.add(dir)?;
+            let folder = store.add(dir).map_err(|error| {
+                // Either the folder is at fault or the list of them.
+                let next = if dir.is_dir() { "countersign doctor" } else { "countersign trust add DIR, a folder that is there" };
+                CliError::from(error).hint(next)
+            })?;
             if !held {
                 record(context, &folder.path, true)?;
             }

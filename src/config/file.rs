@@ -58,10 +58,10 @@ pub struct Price {
     pub input: f64,
     #[serde(deserialize_with = "dollars")]
     pub output: f64,
-    /// Input that came from the provider's cache; the price of input when it is not given.
+    /// Input that came from the provider's cache; a tenth of `input` when it is not given.
     #[serde(default, deserialize_with = "some_dollars")]
     pub cache_read: Option<f64>,
-    /// Input written to the provider's cache; the price of input when it is not given.
+    /// Input written to the provider's cache; 1.25 times `input` when it is not given.
     #[serde(default, deserialize_with = "some_dollars")]
     pub cache_write: Option<f64>,
 }

@@ -93,6 +93,11 @@ pub fn endpoint(provider: Provider, environment: &Environment, config: &Config) 
     // Ollama's own variable is often only host:port.
     let text = if provider == Provider::Ollama && !text.contains("://") { format!("http://{text}") } else { text };
     let url = checked_url(&text).map_err(|why| ConfigError::plain(format_args!("{source}: {why}")))?;
+    if url.scheme() == "http" && provider.key_variable().is_some() && !is_loopback(&url) {
+        return Err(ConfigError::plain(format_args!(
+            "{source}: {text:?} is not https, and http is for this machine only: a key goes there"
+        )));
+    }
     let vendor = reqwest::Url::parse(provider.vendor_url()).ok();
     let vendors = vendor.is_some_and(|vendor| vendor.origin() == url.origin());
     Ok(Endpoint { foreign: !vendors && !is_loopback(&url), url, source })

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{answer, failure::Failure, retrying::On, settings::Limits};
+use super::{
+    answer,
+    failure::{self, Failure},
+    retrying::On,
+    settings::Limits,
+};
 use crate::{
     event::Usage,
-    seams::{ErrorClass, ModelEvent, Reply},
+    seams::{ModelEvent, Reply},
 };
 
 /// A reply in the making.
@@ -186,5 +191,5 @@ fn no_block(index: u64) -> Failure {
 
 /// The service sent `what`, which the protocol does not allow.
 pub(super) fn protocol(what: String) -> Failure {
-    Failure::new(ErrorClass::Protocol, format!("The model's service sent {what}."))
+    failure::protocol(format!("The model's service sent {what}."))
 }

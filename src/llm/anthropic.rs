@@ -94,10 +94,8 @@ impl Anthropic {
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
-            return Err(Failure::new(
-                ErrorClass::Protocol,
-                format!("{} answered with `{}` and not with an event stream.", self.who, self.scrub(kind)),
-            ));
+            let (who, kind) = (&self.who, self.scrub(kind));
+            return Err(failure::protocol(format!("{who} answered with `{kind}` and not with an event stream.")));
         }
         self.read(response, on).await.map(|reply| answer::settle(reply, request)).map_err(|mut failure| {
             failure.error.request_id = failure.error.request_id.or(request_id);
@@ -158,6 +156,9 @@ impl Anthropic {
     fn transport(&self, error: reqwest::Error, class: ErrorClass) -> Failure {
         if error.is_timeout() && !error.is_connect() {
             return Failure::new(ErrorClass::Cut, format!("{} was silent for {} s.", self.who, self.limits.idle.as_secs_f32()));
+        }
+        if let Some(failure) = failure::of_tls(&error, &self.who) {
+            return failure;
         }
         let what = if error.is_connect() { "cannot be reached" } else { "broke the connection" };
         let causes = self.scrub(&failure::root_cause(&error.without_url()));

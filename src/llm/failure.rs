@@ -1,6 +1,6 @@
 //! What went wrong in one attempt, for whom, and whether another attempt may help.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -32,6 +32,53 @@ pub(super) fn error(class: ErrorClass, message: String) -> ModelError {
     ModelError { class, message, hint, request_id: None, retry_after: None }
 }
 
+/// A handshake that failed for a reason that stays; `None` for everything else.
+pub(super) fn of_tls(error: &(dyn Error + 'static), who: &str) -> Option<Failure> {
+    let (what, hint) = match tls(error)? {
+        rustls::Error::InvalidCertificate(why) => (
+            format!("shows a certificate that is not trusted here ({})", certificate(why)),
+            "Look at the address and at this machine's clock; the authority of a gateway of your own belongs to the system's certificates, or into SSL_CERT_FILE.",
+        ),
+        rustls::Error::InvalidMessage(_) => {
+            ("does not speak TLS at that port".to_owned(), "Check the base URL: its port, and http or https.")
+        }
+        _ => return None,
+    };
+    let mut failure = Failure { again: false, ..Failure::new(ErrorClass::Unavailable, format!("{who} {what}.")) };
+    failure.error.hint = Some(hint.to_owned());
+    Some(failure)
+}
+
+/// The layer that is about TLS. An I/O error hides what it wraps from `source`.
+fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => tls(wrapped),
+        None => tls(error.source()?),
+    }
+}
+
+fn certificate(why: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as Why;
+    match why {
+        Why::UnknownIssuer => "its issuer is unknown".to_owned(),
+        Why::Expired | Why::ExpiredContext { .. } => "it has expired".to_owned(),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => "it is for another name".to_owned(),
+        Why::NotValidYet | Why::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        other => scrub(&format!("{other:?}"), None),
+    }
+}
+
+/// The service sent what the protocol does not allow; `message` says what.
+pub(super) fn protocol(message: String) -> Failure {
+    let mut failure = Failure::new(ErrorClass::Protocol, message);
+    let hint = "Check the base URL and what stands between: a proxy, or a network's sign-in page (`countersign doctor` shows the address).";
+    failure.error.hint = Some(hint.to_owned());
+    failure
+}
+
 pub(super) fn cancelled() -> ModelError {
     error(ErrorClass::Cancelled, "The request to the model was cancelled.".to_owned())
 }
@@ -42,9 +89,9 @@ fn may_pass(class: ErrorClass) -> bool {
 
 fn hint(class: ErrorClass) -> Option<&'static str> {
     Some(match class {
-        ErrorClass::RateLimited | ErrorClass::Overloaded => "Wait a little, then continue the task; or choose another model.",
-        ErrorClass::Unavailable => "Check the network and the base URL (`countersign doctor`), then continue the task.",
-        ErrorClass::Cut => "Continue the task; if it happens again, check the network or a proxy on the way.",
+        ErrorClass::RateLimited | ErrorClass::Overloaded => "Wait a little, then ask again; or choose another model.",
+        ErrorClass::Unavailable => "Check the network and the base URL (`countersign doctor`), then ask again.",
+        ErrorClass::Cut => "Ask again; if it happens again, check the network or a proxy on the way.",
         ErrorClass::ContextTooLong => "Start a new session, or ask for something smaller.",
         ErrorClass::Auth => "Check the key (ANTHROPIC_API_KEY, or `countersign init`); `countersign demo` needs none.",
         ErrorClass::Billing => "Look at credit and spend limit in the provider's console, or choose another model.",
@@ -76,6 +123,10 @@ pub(super) fn of_status(status: u16, who: &str, detail: &str) -> Failure {
     let mut failure = Failure::new(class, format!("{who} {what} (status {status}){told}."));
     if matches!(status, 300..=399 | 404) {
         failure.error.hint = Some("Check the model's name and the base URL.".to_owned());
+    } else if status >= 500 && class == ErrorClass::Unavailable {
+        failure.error.hint = Some("The service has trouble of its own: wait a little, then ask again.".to_owned());
+    } else if class == ErrorClass::BadRequest {
+        failure.error.hint = Some("Check the model's name and the numbers under [model] in config.toml.".to_owned());
     }
     failure
 }
@@ -115,7 +166,7 @@ pub(super) fn heed_headers(failure: &mut Failure, status: u16, headers: &HeaderM
     }
     if let Some(wait) = failure.error.retry_after.filter(|wait| *wait > LONGEST_WAIT) {
         failure.again = false;
-        failure.error.hint = Some(format!("It asks to wait {} s; then continue the task.", wait.as_secs()));
+        failure.error.hint = Some(format!("It asks to wait {} s; then ask again.", wait.as_secs()));
     }
 }
 

@@ -149,7 +149,7 @@ impl FileProposal {
     pub fn step(&mut self, step: &Step, out: &mut Vec<Happened>) {
         let before = mem::replace(&mut self.base, step.after.clone());
         // What an editor reports of an acceptance is taken at its word.
-        let awaited = self.hunks.iter().any(|hunk| hunk.state == HunkState::Applying);
+        let awaited = self.hunks.iter().any(Hunk::is_on_its_way);
         let edit = if awaited { step.edit.clone() } else { by_lines(&before, &step.edit, &step.after) };
         let landing = |hunk: &Hunk| hunk.is_live() && Some(&hunk.id) == step.landed.as_ref();
         if let Some(at) = self.hunks.iter().position(landing) {
@@ -160,7 +160,7 @@ impl FileProposal {
         let mut at = 0;
         while at < self.hunks.len() {
             let hunk = &mut self.hunks[at];
-            if step.landed.is_some() && hunk.state == HunkState::Applying {
+            if step.landed.is_some() && hunk.is_on_its_way() {
                 // Known to be another hunk's edit: it says nothing about this one.
                 hunk.range = carry(&hunk.range, &edit).unwrap_or_else(|| grow(&hunk.range, &edit));
                 hunk.outer = carry(&hunk.outer, &edit).unwrap_or_else(|| grow(&hunk.outer, &edit));
@@ -192,7 +192,7 @@ impl FileProposal {
     /// The file went away beneath the proposal. While its move is being accepted that is awaited, and decided by `settle`.
     pub fn vanish(&mut self, out: &mut Vec<Happened>) {
         self.exists = false;
-        if self.mover.as_ref().is_some_and(|mover| mover.state == HunkState::Applying) {
+        if self.mover.as_ref().is_some_and(Hunk::is_on_its_way) {
             return;
         }
         for hunk in mem::take(&mut self.hunks) {
@@ -297,12 +297,23 @@ impl FileProposal {
         }
     }
 
-    /// Ends the wait for applying hunks among `ids`: what did not land is pending again, or stale when its lines are gone.
+    /// Nobody waits any more for applying hunks among `ids`, and yet the editor may still be making them: pending again, each
+    /// is awaited until it is settled.
+    pub fn suspend(&mut self, ids: &[HunkId]) {
+        let all = self.mover.iter_mut().chain(&mut self.hunks).chain(&mut self.mode);
+        for hunk in all.filter(|hunk| hunk.state == HunkState::Applying && ids.contains(&hunk.id)) {
+            hunk.turn_pending();
+            hunk.awaited = true;
+        }
+    }
+
+    /// Ends the wait for hunks among `ids` that are on their way: what did not land is pending again, or stale when its lines
+    /// are gone.
     pub fn settle(&mut self, ids: &[HunkId], out: &mut Vec<Happened>) {
         let mut at = 0;
         while at < self.hunks.len() {
             let hunk = &mut self.hunks[at];
-            if hunk.state != HunkState::Applying || !ids.contains(&hunk.id) {
+            if !hunk.is_on_its_way() || !ids.contains(&hunk.id) {
                 at += 1;
             } else if self.base.holds(&hunk.range, &hunk.old) && seams_hold(&self.base, &hunk.range, &hunk.new) {
                 hunk.turn_pending();
@@ -312,7 +323,7 @@ impl FileProposal {
                 self.turn_stale(hunk, Why::Partly, out);
             }
         }
-        let waits = |hunk: &&mut Hunk| hunk.state == HunkState::Applying && ids.contains(&hunk.id);
+        let waits = |hunk: &&mut Hunk| hunk.is_on_its_way() && ids.contains(&hunk.id);
         if let Some(mode) = self.mode.as_mut().filter(waits) {
             mode.turn_pending();
         }
@@ -431,7 +442,7 @@ enum Fate {
 
 /// Carries one live hunk over an edit that made the text `after`.
 fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
-    let applying = hunk.state == HunkState::Applying;
+    let applying = hunk.is_on_its_way();
     match hunk.kind {
         HunkKind::Create if !applying => return Fate::Turns(Why::Exists),
         HunkKind::Delete => return Fate::Turns(Why::Edited),

@@ -82,10 +82,12 @@ pub struct Hunk {
     pub apart: bool,
     /// The tool call that made it.
     pub call: CallId,
-    /// While applying: `range` grown over everything that was edited at its ends too.
+    /// While it is on its way: `range` grown over everything that was edited at its ends too.
     pub(super) outer: Range<usize>,
     /// It was given to the editor once: its text may still come, however late.
     pub(super) sent: bool,
+    /// While pending: the editor has it and has not answered yet, so that it may come at any moment, in pieces too.
+    pub(super) awaited: bool,
     /// Of an insertion, which has no lines of its own to be known by: the lines before and behind its place.
     pub(super) anchor: (String, String),
 }
@@ -104,6 +106,11 @@ impl Hunk {
     /// Whether it counts in the staged text.
     pub fn is_live(&self) -> bool {
         matches!(self.state, HunkState::Pending | HunkState::Applying)
+    }
+
+    /// Whether the editor may be making it right now.
+    pub fn is_on_its_way(&self) -> bool {
+        self.state == HunkState::Applying || (self.state == HunkState::Pending && self.awaited)
     }
 
     /// Where the hunk belongs within `range` of `text`: the one place where its old lines stand, or, for an insertion, the one
@@ -142,16 +149,19 @@ impl Hunk {
     pub(super) fn turn_stale(&mut self, why: Why) {
         self.state = HunkState::Stale;
         self.why = Some(why);
+        self.awaited = false;
     }
 
     pub(super) fn turn_pending(&mut self) {
         self.state = HunkState::Pending;
         self.why = None;
+        self.awaited = false;
     }
 
     pub(super) fn turn_applying(&mut self) {
         self.state = HunkState::Applying;
         self.sent = true;
+        self.awaited = false;
         self.outer = self.range.clone();
     }
 }

@@ -50,6 +50,11 @@ impl FileProposal {
 
     /// Whether an acceptance is under way in this file's text.
     pub fn is_applying(&self) -> bool {
+        self.hunks.iter().any(|hunk| in_text(hunk) && hunk.state == HunkState::Applying)
+    }
+
+    /// The same, or one is over whose edit the editor has not answered.
+    pub fn is_on_its_way(&self) -> bool {
         self.hunks.iter().any(in_text)
     }
 
@@ -156,7 +161,7 @@ impl FileProposal {
         if let Some(steps) = self.landed_by(Some(edit), after) {
             return steps;
         }
-        if !self.is_applying() {
+        if !self.is_on_its_way() {
             return Step::plain(&self.base, text::refine(&self.base, edit.clone()));
         }
         let parts = text::refine(&self.base, edit.clone());
@@ -183,11 +188,11 @@ impl FileProposal {
 
 /// A deletion of the whole file is not an edit of its text.
 fn in_text(hunk: &Hunk) -> bool {
-    hunk.state == HunkState::Applying && hunk.kind != HunkKind::Delete
+    hunk.is_on_its_way() && hunk.kind != HunkKind::Delete
 }
 
 fn is_late(hunk: &Hunk) -> bool {
-    hunk.state == HunkState::Pending && hunk.sent && matches!(hunk.kind, HunkKind::Lines | HunkKind::Create)
+    hunk.state == HunkState::Pending && hunk.sent && !hunk.awaited && matches!(hunk.kind, HunkKind::Lines | HunkKind::Create)
 }
 
 fn edits(set: &[&Hunk]) -> Vec<Edit> {

@@ -238,6 +238,7 @@ fn pending(saved: SavedHunk, start: usize) -> Hunk {
         kind: saved.kind,
         outer: range.clone(),
         sent: false,
+        awaited: false,
         range,
         old: saved.old,
         new: saved.new,

@@ -33,6 +33,7 @@ impl Origin<'_> {
             kind,
             outer: range.clone(),
             sent: false,
+            awaited: false,
             range,
             old,
             new,

@@ -64,8 +64,8 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
             break;
         }
         let entries = match fs::read_dir(&folder) {
-            // A command took the rights away; what it put in there before is its own affair.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // A command took the rights away, or went deeper than a path can be long; what it put in there is its own affair.
+            Err(_) if !prefix.is_empty() => {
                 found.push(Change { path: prefix, is: Is::Written });
                 continue;
             }
@@ -94,6 +94,8 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
+    // Names that are not UTF-8 may be shown alike.
+    found.dedup();
     Ok(Changes { listed: found, git: written(git) })
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod network;
+mod sockets;
 
 use std::{
     fs, io,
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{LinuxSandbox, hints::refusal, make_private};
 use crate::{
     path::WsPath,
-    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Stopped},
+    seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
 };
 
 const MIB: u64 = 1 << 20;
@@ -53,7 +54,8 @@ impl CheckResult {
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
     let scratch = Scratch::create(&sandbox.paths.cache)?;
-    let spec = SandboxSpec { memory: 128 * MIB, file_size: 8 * MIB, tmp_size: 8 * MIB, ..SandboxSpec::bare(scratch.folder()) };
+    let bare = SandboxSpec::bare(scratch.folder());
+    let spec = SandboxSpec { memory: 128 * MIB, processes: 48, file_size: 8 * MIB, tmp_size: 8 * MIB, ..bare };
     let session = sandbox.open(spec).await?;
     let session = session.as_ref();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| refusal("probe", &format!("loopback: {e}")))?;
@@ -77,6 +79,7 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
     if session.level() == Level::L3 {
         results.extend(network::run(&scratch, sandbox).await?);
     }
+    results.extend(sockets::run(&scratch, sandbox, session).await?);
     results.push(endless(&scratch, session).await?);
     Ok(results)
 }
@@ -181,7 +184,7 @@ const CHECKS: &[Check] = &[
         levels: ALL,
         wall: "privileges",
         denial: "hold a capability or lack the filters",
-        deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
+        deny: "grep -q . /proc/self/status && ! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
         control: "read the own status",
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
@@ -227,6 +230,15 @@ const CHECKS: &[Check] = &[
     },
     Check {
         levels: ALL,
+        wall: "number",
+        denial: "start more processes than the limit",
+        // A shell that may start no more tries again when one ends: the first ones see to that soon.
+        deny: "sleep 0 || exit 1; for n in 1 2 3 4 5 6 7 8 9; do sleep 0.$n & done; n=0; while [ $n -lt 60 ]; do sleep 3 & n=$((n + 1)); done; wait",
+        control: "start fewer",
+        allow: "sleep 0 && for n in 1 2 3 4 5 6 7 8 9; do sleep 0.0$n & done && wait",
+    },
+    Check {
+        levels: ALL,
         wall: "file size",
         denial: "write a larger file",
         deny: "head -c 9M /dev/zero > large",
@@ -252,14 +264,22 @@ async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<Chec
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
     let left = runs(&["sleep", &long]);
     let (control, said) = scratch.sh(session, "sleep 0.01 && echo slept", 0).await?;
-    let denied = outcome.stopped == Some(Stopped::Timeout) && outcome.duration < Duration::from_secs(3) && !left;
+    // Where the tool is missing, the control says so.
+    let denied = outcome.exit != Some(0) && outcome.duration < Duration::from_secs(3) && !left;
     Ok(CheckResult {
         wall: "time",
         denial: "run on after the time is up",
         denied,
         control: "run another command after that",
         allowed: control.exit == Some(0),
-        detail: if denied { String::new() } else { format!("{outcome:?} {said}") },
+        detail: match denied && control.exit == Some(0) {
+            true => String::new(),
+            false => format!(
+                "ended after {} ms, {}left behind; {said}",
+                outcome.duration.as_millis(),
+                if left { "" } else { "nothing " }
+            ),
+        },
     })
 }
 

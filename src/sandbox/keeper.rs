@@ -18,16 +18,16 @@ use std::{
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    io::AsyncWriteExt,
     net::{
         TcpListener, UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf, pipe},
+        unix::{OwnedWriteHalf, pipe},
     },
     process::{Child, Command as Process},
     time::timeout,
 };
 
-use super::{group, hints::refusal, net, plan::Report};
+use super::{group, hints::refusal, net, plan::Report, words::Words};
 use crate::seams::SandboxError;
 
 /// How long the end of a process 1 that was given up may take, before its keeper is.
@@ -39,7 +39,7 @@ const DOOR: Duration = Duration::from_secs(10);
 /// A keeper; dropping it ends it, and every process 1 with it.
 pub(super) struct Keeper {
     child: Child,
-    reports: Lines<BufReader<OwnedReadHalf>>,
+    reports: Words,
     orders: OwnedWriteHalf,
     /// Both count up from 1: processes 1 ordered, and those of them that are gone.
     ordered: u32,
@@ -49,7 +49,7 @@ pub(super) struct Keeper {
 /// A process 1 that waits for its plan. Dropping it ends it.
 pub(super) struct Waiting {
     pub number: u32,
-    pub reports: Lines<BufReader<OwnedReadHalf>>,
+    pub reports: Words,
     /// Takes the plan; dropping it is the order to stop.
     pub orders: OwnedWriteHalf,
     pub output: pipe::Receiver,
@@ -103,7 +103,7 @@ impl Keeper {
         // The command builder holds our copy of the child's end.
         drop(process);
         let (reports, orders) = UnixStream::from_std(ours)?.into_split();
-        Ok(Keeper { child, reports: BufReader::new(reports).lines(), orders, ordered: 0, gone: 0 })
+        Ok(Keeper { child, reports: Words::new(reports), orders, ordered: 0, gone: 0 })
     }
 
     /// Orders a process 1 on the same ground.
@@ -123,7 +123,7 @@ impl Keeper {
 
     /// A listener on the loopback of a process 1 whose reports nobody has read yet.
     pub(super) async fn door(&mut self, waiting: &mut Waiting) -> Result<TcpListener, Unrun> {
-        let channel: &UnixStream = waiting.reports.get_ref().get_ref().as_ref();
+        let channel = waiting.reports.channel();
         let error = match timeout(DOOR, net::take(channel)).await {
             Ok(Ok(listener)) => return Ok(listener),
             Ok(Err(error)) => error,
@@ -144,7 +144,7 @@ impl Keeper {
         self.ordered = number;
         let (reports, orders) = UnixStream::from_std(ours)?.into_split();
         let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok(Waiting { number, reports: BufReader::new(reports).lines(), orders, output })
+        Ok(Waiting { number, reports: Words::new(reports), orders, output })
     }
 
     /// A few bytes at a time, and never before the last were answered: there is always room for them.
@@ -162,7 +162,7 @@ impl Keeper {
 
     /// The next word. Nothing is lost when this is given up half-way.
     pub(super) async fn word(&mut self) -> Word {
-        let Ok(Some(line)) = self.reports.next_line().await else { return Word::Lost };
+        let Some(line) = self.reports.next().await else { return Word::Lost };
         match serde_json::from_str(&line) {
             Ok(Report::Gone { number, failed }) => {
                 self.gone = self.gone.max(number);

@@ -32,11 +32,13 @@ mod removals;
 mod running;
 mod session;
 mod shadow;
+mod sockets;
 mod spills;
 mod taken;
 mod unseen;
 mod view;
 mod wall;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -51,7 +53,7 @@ use tokio::sync::OnceCell;
 pub use self::session::LinuxSession;
 pub use self::wall::wall_main;
 use self::{copied::CopiedShadow, hints::refusal, proof::Proof, removals::Removals, shadow::ShadowFolders};
-use crate::seams::{Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
+use crate::seams::{AtLeast, Level, NetTerms, Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec};
 
 /// Where the sandbox finds its parts.
 #[derive(Clone, Debug)]
@@ -131,9 +133,13 @@ impl LinuxSandbox {
         (proof.level, proof.detail)
     }
 
-    /// Who sees to the memory limit, in words: found out by trying.
-    pub fn memory_limit() -> &'static str {
-        if group::works() { "memory limited by the kernel (control group)" } else { "memory sampled 25 times a second" }
+    /// Who sees to the memory limit at a level, in words: found out by trying.
+    pub fn memory_limit(level: Level) -> &'static str {
+        match level {
+            _ if group::works() => "memory limited by the kernel (control group)",
+            Level::L3 | Level::L2 => "memory sampled 25 times a second",
+            _ => "memory sampled 5 times a second",
+        }
     }
 
     fn memory(&self) -> Option<level::Memory> {
@@ -164,8 +170,10 @@ impl LinuxSandbox {
     /// Opens a session at a given level, whatever this machine's is: every wall of it stands, or nothing runs.
     ///
     /// # Errors
-    /// [`SandboxError`] when the shadow cannot be made or the folder is not one that commands may be let into.
+    /// [`SandboxError`] when the level is weaker than the spec admits, when the shadow cannot be made or the folder is not one that commands may be let into.
     pub fn open_at(&self, spec: &SandboxSpec, level: Level) -> Result<LinuxSession, SandboxError> {
+        let detail = self.level.get().map_or("", |found| &found.detail);
+        spec.min_level.admit(level, detail)?;
         let folder =
             spec.folder.canonicalize().map_err(|e| refusal("workspace folder", &format!("{}: {e}", spec.folder.display())))?;
         if folder.to_str().is_none() {
@@ -187,6 +195,10 @@ impl LinuxSandbox {
         let variables = self.variables.clone();
         let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, variables, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
+        if self.paths.cache.canonicalize().is_ok_and(|cache| cache.starts_with(&parts.spec.folder)) {
+            let why = format!("{} lies in the workspace, which cannot hold its own shadow", self.paths.cache.display());
+            return Err(refusal("shadow folders", &why));
+        }
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
             shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
@@ -194,10 +206,6 @@ impl LinuxSandbox {
         }
         // Commands see where it lies: by the one name that it has.
         let cache = self.paths.cache.canonicalize().map_err(unmade)?;
-        if cache.starts_with(&parts.spec.folder) {
-            let why = format!("{} lies in the workspace, which would be copied into itself", cache.display());
-            return Err(refusal("shadow folders", &why));
-        }
         let shadow = CopiedShadow::create(&cache, &parts.spec.folder, self.removals.clone()).map_err(unmade)?;
         LinuxSession::copied(parts, shadow, environment::cargo_home(&self.variables, &self.home))
     }
@@ -237,6 +245,7 @@ impl SandboxSpec {
         const MIB: u64 = 1 << 20;
         SandboxSpec {
             folder,
+            min_level: AtLeast(Level::L1Weak),
             env_allow: Vec::new(),
             home_read: Vec::new(),
             memory: 1024 * MIB,

@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub reached: Vec<Reached>,
     /// The keeper did not see it through: another is needed.
     pub lost: bool,
+    /// It was stopped before it began: nothing ran.
+    pub unbegun: bool,
 }
 
 /// The next news of a connection; pending for good without a proxy.
@@ -79,8 +81,8 @@ pub(super) async fn attend(
         tokio::select! {
             // Words before deadlines: what stands there already counts. Output last: a flood holds nothing up.
             biased;
-            line = reports.next_line(), if reporting => match line {
-                Ok(Some(line)) => match serde_json::from_str(&line) {
+            line = reports.next(), if reporting => match line {
+                Some(line) => match serde_json::from_str(&line) {
                     Ok(Report::Started) => {
                         walled = true;
                         deadline.as_mut().reset(Instant::now() + time);
@@ -95,7 +97,7 @@ pub(super) async fn attend(
                     Ok(report) => ended.report = Some(report),
                     Err(_) => {}
                 },
-                _ => reporting = false,
+                None => reporting = false,
             },
             news = heard(&mut proxy) => sink.connection(&news),
             word = keeper.word(), if running => {

@@ -4,13 +4,14 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    copied::{self, CopiedShadow, Synced},
+    copied::{self, CopiedShadow, Progress, Synced},
     group,
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting},
@@ -28,6 +29,9 @@ use crate::{
     path::WsPath,
     seams::{Command, Facts, Level, Outcome, OutputSink, Reach, SandboxError, SandboxSession, Shadow, Spills, Stopped, Written},
 };
+
+/// How often it is told how far a copy is.
+const TELL: Duration = Duration::from_secs(1);
 
 /// A session at one level, from its first command to its last.
 pub struct LinuxSession {
@@ -172,18 +176,43 @@ impl LinuxSession {
         Ok((frame(&plan).map_err(|e| refusal("plan", &e.to_string()))?, hidden))
     }
 
-    /// Brings a copy up to date, off the runtime's threads: the first time it may take seconds. Nothing for an overlay.
-    async fn synced(&self, shadow: &Shadow) -> Result<Synced, SandboxError> {
+    /// Brings a copy up to date, off the runtime's threads: the first time it may take long, and is told. `None` when it was
+    /// cancelled. Nothing for an overlay.
+    async fn synced(
+        &self,
+        shadow: &Shadow,
+        sink: &mut dyn OutputSink,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Synced>, SandboxError> {
         if self.parts.level >= Level::L2 {
-            return Ok(Synced::default());
+            return Ok(Some(Synced::default()));
         }
-        let (state, shadow) = (self.state.clone(), shadow.clone());
+        let (state, shadow, progress) = (self.state.clone(), shadow.clone(), Arc::new(Progress::default()));
+        // Also where this is dropped.
+        let waits = Waits(progress.clone());
         let sync = move || match &mut state.lock().unwrap_or_else(PoisonError::into_inner).shadow {
             OnDisk::Overlay(_) => Ok(Synced::default()),
-            OnDisk::Copy(copy, _) => copy.sync(&shadow),
+            OnDisk::Copy(copy, _) => copy.sync(&shadow, &progress),
         };
-        let synced = tokio::task::spawn_blocking(sync).await.unwrap_or_else(|e| Err(io::Error::other(e)));
-        synced.map_err(|e| refusal(COPY, &e.to_string()))
+        let mut work = tokio::task::spawn_blocking(sync);
+        let (mut told, mut next) = (false, tokio::time::interval_at(tokio::time::Instant::now() + TELL, TELL));
+        let synced = loop {
+            tokio::select! {
+                biased;
+                // A disk that hangs holds it up for as long as it likes; it sees that nobody waits when it goes on.
+                () = cancel.cancelled() => return Ok(None),
+                synced = &mut work => break synced,
+                _ = next.tick() => {
+                    sink.copying(waits.0.now());
+                    told = true;
+                }
+            }
+        };
+        if told {
+            sink.copying(waits.0.now());
+        }
+        let synced = synced.unwrap_or_else(|e| Err(io::Error::other(e)));
+        synced.map(Some).map_err(|e| refusal(COPY, &e.to_string()))
     }
 
     /// A proxy on the loopback of a process 1, for a command that may reach something.
@@ -220,7 +249,10 @@ impl LinuxSession {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
                         Ok(proxy) => {
-                            let synced = self.synced(shadow).await?;
+                            let Some(synced) = self.synced(shadow, sink, cancel).await? else {
+                                let stopped = Some(Stopped::Cancelled);
+                                return Ok((Ended { stopped, unbegun: true, ..Ended::default() }, Vec::new()));
+                            };
                             let (plan, hidden) = self.prepare(command, shadow, synced, proxy.as_ref())?;
                             let attended = attend(keeper, waiting, &plan, command.timeout, proxy, sink, cancel).await;
                             attended.map(|ended| (ended, hidden))
@@ -309,8 +341,10 @@ impl SandboxSession for LinuxSession {
             (None, Some(Report::Disk)) => own(Stopped::Disk),
             (None, _) => own(Stopped::Walls),
         };
-        (outcome.changed, outcome.git) = self.changed().await?;
-        self.make_ready().await;
+        if !ended.unbegun {
+            (outcome.changed, outcome.git) = self.changed().await?;
+            self.make_ready().await;
+        }
         Ok(outcome)
     }
 
@@ -341,6 +375,15 @@ impl SandboxSession for LinuxSession {
         let take = move || state.lock().unwrap_or_else(PoisonError::into_inner).shadow.take(&paths);
         let taken = tokio::task::spawn_blocking(take).await.unwrap_or_else(|e| Err(io::Error::other(e)));
         taken.map_err(|e| refusal("shadow folders", &format!("what became of changes cannot be noted: {e}")))
+    }
+}
+
+/// Whoever waits for a copy; when that is nobody any more, it ends.
+struct Waits(Arc<Progress>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 

@@ -153,7 +153,8 @@ impl ShadowFolders {
 
     /// The layer hides the folder's own mode; so it takes it over.
     pub(super) fn mirror_root(&self, folder: &Path) -> io::Result<()> {
-        let mode = fs::metadata(folder)?.permissions().mode() & 0o7777;
+        // A folder that its owner may not write gets a shadow all the same, and that one must take what is laid into it.
+        let mode = fs::metadata(folder)?.permissions().mode() & 0o7777 | 0o700;
         for root in [self.layer(), self.upper()] {
             fs::set_permissions(root, fs::Permissions::from_mode(mode))?;
         }

@@ -18,6 +18,8 @@ pub use crate::policy::{Level, NetTerms};
 pub struct SandboxSpec {
     /// The workspace folder, canonical. Commands see a shadow of it at this very path.
     pub folder: PathBuf,
+    /// The weakest walls that these commands may have.
+    pub min_level: AtLeast,
     /// Variables of the server's environment that commands get.
     pub env_allow: Vec<String>,
     /// Folders below the user's home that commands may read besides the toolchains.
@@ -40,12 +42,41 @@ pub struct SandboxSpec {
     pub net: NetTerms,
 }
 
+/// The weakest level at which commands may run. Whoever names none gets the strongest walls or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtLeast(pub Level);
+
+impl Default for AtLeast {
+    fn default() -> Self {
+        AtLeast(Level::L3)
+    }
+}
+
+impl AtLeast {
+    /// Why nothing may run behind walls of this level, if so; `detail` is why there are no better ones. `L0` is never enough.
+    ///
+    /// # Errors
+    /// [`SandboxError`] of the step `level`.
+    pub fn admit(self, level: Level, detail: &str) -> Result<(), SandboxError> {
+        if level >= self.0 && level > Level::L0 {
+            return Ok(());
+        }
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        Err(SandboxError {
+            step: "level".into(),
+            why: format!("the policy asks for walls of level {}, this machine reaches {level}{detail}", self.0),
+            hint: "`countersign doctor` tells how to raise it.".into(),
+        })
+    }
+}
+
 impl SandboxSpec {
     /// What the policy's `[run]` gives to the commands of a folder.
     pub fn under(folder: PathBuf, run: &RunSettings) -> Self {
         const MIB: u64 = 1 << 20;
         SandboxSpec {
             folder,
+            min_level: AtLeast(run.min_level),
             env_allow: run.env_allow.clone(),
             home_read: run.home_read.clone(),
             memory: run.memory_mb * MIB,
@@ -210,6 +241,26 @@ pub trait OutputSink: Send {
 
     /// News of a connection through the proxy; for commands with network only.
     fn connection(&mut self, _: &Connection) {}
+
+    /// The copy that stands in for an overlay takes its time; told once a second from the first second on, and once it is made.
+    fn copying(&mut self, _: Copying) {}
+}
+
+/// How far a copy of the workspace is, files. As long as they are counted, `all` is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copying {
+    pub done: u64,
+    pub all: u64,
+}
+
+impl std::fmt::Display for Copying {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.done, self.all) {
+            (_, 0) => f.write_str("looking through the workspace, to copy it"),
+            (done, all) if done < all => write!(f, "copying the workspace: {done} of {all} files"),
+            (_, all) => write!(f, "running in a copy of the workspace, {all} files"),
+        }
+    }
 }
 
 /// Makes walled sessions.

@@ -17,6 +17,7 @@ use crate::{
     policy::Policy,
     seams::{Command, OutputSink, Sandbox, SandboxSpec, Shadow, ShadowFile, VcsError},
     vcs::{HookOutcome, HookRun, HookRunner},
+    workspace::{Folder, World},
 };
 
 /// Longest time for one hook.
@@ -32,12 +33,25 @@ pub struct WalledHooks {
     sandbox: Arc<dyn Sandbox>,
     policy: Arc<Policy>,
     folder: PathBuf,
+    home: Option<PathBuf>,
 }
 
 impl WalledHooks {
-    /// Hooks of this folder.
-    pub fn new(sandbox: Arc<dyn Sandbox>, policy: Arc<Policy>, folder: PathBuf) -> Self {
-        WalledHooks { sandbox, policy, folder }
+    /// Hooks of this folder, for the user with this home.
+    pub fn new(sandbox: Arc<dyn Sandbox>, policy: Arc<Policy>, folder: PathBuf, home: Option<PathBuf>) -> Self {
+        WalledHooks { sandbox, policy, folder, home }
+    }
+
+    /// The secret files, which a hook finds empty as every command does.
+    async fn masked(&self) -> Result<Vec<WsPath>, VcsError> {
+        let (policy, folder, home) = (self.policy.clone(), self.folder.clone(), self.home.clone());
+        let look = move || {
+            let world = World::new(Folder::open(&folder)?, home, None);
+            world.masked(&|path, tracked| policy.path_class(path, tracked).secret)
+        };
+        let unknown = |why: String| fail(format!("the hooks cannot run: where the secret files are is not known: {why}"));
+        let found = tokio::task::spawn_blocking(look).await.map_err(|error| unknown(error.to_string()))?;
+        found.map_err(|error| unknown(error.to_string()))
     }
 }
 
@@ -53,7 +67,7 @@ impl HookRunner for WalledHooks {
         let index = std::fs::read(&run.index).map_err(|error| fail(format!("the private index cannot be read: {error}")))?;
         let mut files = vec![file(INDEX, Some(index)), file(MESSAGE, Some(run.message.clone().into_bytes()))];
         files.extend(run.changes.iter().map(|(path, content)| file(path, content.clone())));
-        let shadow = Shadow { files: files.into_iter().flatten().collect(), masked: Vec::new() };
+        let shadow = Shadow { files: files.into_iter().flatten().collect(), masked: self.masked().await? };
         // Behind the marker stands the message as the hook left it.
         let marker = uuid::Uuid::new_v4().simple().to_string();
         let argument = if run.hook == "commit-msg" { format!(" {MESSAGE}") } else { String::new() };

@@ -277,6 +277,11 @@ impl Job {
         let (environment, config) = (&setup.environment, &setup.config);
         let chosen = setup.model.as_deref().or(self.client.model.as_deref());
         let usage = |error: ConfigError| Finished::with_code(error.to_string(), 2);
+        let local = chosen.is_some_and(|spec| config::model::Provider::of_spec(spec).is_none());
+        if let Some(broken) = setup.broken_config.as_ref().filter(|_| !local) {
+            // The file may name another address: neither key nor code goes to the vendor for want of it.
+            return Err(Finished::with_code(format!("{broken}; no model is called until this is mended"), 2));
+        }
         let owner = config::model::spec(chosen, environment, config);
         let spec = match owner {
             Ok(spec) => spec,
@@ -348,10 +353,14 @@ impl Job {
         };
         match ask(&self.mailbox, &self.scope(), question).await.kind {
             AnswerKind::Approved(_) => store.confirm(&origin).map_err(usage),
-            _ => Err(Finished::with_code(
-                format!("{origin} was not confirmed, so no key went there; unset {}", endpoint.source),
-                4,
-            )),
+            _ => {
+                let other = match endpoint.source {
+                    "config.toml" => "take [model.base_url] out of config.toml".to_owned(),
+                    variable => format!("unset {variable}"),
+                };
+                let why = format!("{origin} was not confirmed, so no key went there; confirm it when you are asked, or {other}");
+                Err(Finished::with_code(why, 4))
+            }
         }
     }
 
@@ -370,7 +379,7 @@ impl Job {
         if let AnswerKind::Approved(_) = kind {
             let _ = self.mailbox.send(Input::SetUp);
             return Finished::with_code(
-                "no model is set up yet: follow the opened document, or run `countersign init`; then ask again",
+                "no model is set up yet: run `countersign init`, or follow the opened document; then ask again",
                 2,
             );
         }

@@ -3,6 +3,7 @@
 mod accepting;
 mod actor;
 mod answers;
+mod applying;
 mod asking;
 mod backend;
 mod beyond;
@@ -28,6 +29,7 @@ mod hover_pending;
 mod input;
 mod insights;
 mod kept;
+mod late;
 mod life;
 mod neighbours;
 mod observing;

@@ -40,9 +40,9 @@ pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
     paths
 }
 
-/// Whether the plan deletes the file.
-pub fn deletes(plan: &Plan, path: &WsPath) -> bool {
-    plan.files.iter().any(|file| file.path == *path && file.op == FileOp::Delete)
+/// The files that a plan deletes.
+pub fn deletions(plan: &Plan) -> Vec<WsPath> {
+    plan.files.iter().filter(|file| file.op == FileOp::Delete).map(|file| file.path.clone()).collect()
 }
 
 /// Whether all that is still being applied of a plan are moves of files that are not open, and the disk shows them as done.

@@ -181,7 +181,7 @@ impl Task {
             State::Ended(StopReason::Cancelled) => "stopped",
             State::Ended(StopReason::MaxIterations) => "stopped at the iteration limit",
             State::Ended(StopReason::Budget) => "stopped by a budget",
-            State::Ended(StopReason::NoProgress) => "stopped: it went round in circles",
+            State::Ended(StopReason::NoProgress) => "stopped: it made no progress",
             State::Ended(StopReason::Refusal) => "the model refused",
             State::Ended(StopReason::Error) => "stopped by an error",
             State::Queued | State::Preparing | State::Running => "still running",

@@ -18,7 +18,7 @@ use crate::{
     text::Text,
     workspace::{
         self,
-        desk::{Beneath, Desk, DeskEvent, DocChange, What},
+        desk::{Beneath, Buffer, Desk, DeskEvent, DocChange, What},
     },
 };
 
@@ -29,10 +29,12 @@ impl Actor {
         let text = Text::new(document.text.strip_prefix('\u{feff}').unwrap_or(&document.text));
         for (index, path) in self.folders.find_all(&document.uri) {
             self.read_again(index, path.clone());
+            let landed = self.review.late.len();
             if let Some(folder) = self.folders.get_mut(index) {
                 folder.desk.open(&path, document.version, text.clone());
             }
             self.after_text(index);
+            self.on_stirred(index, &path, None, landed);
         }
     }
 
@@ -55,17 +57,20 @@ impl Actor {
     fn change_in(&mut self, index: usize, path: &WsPath, version: i32, changes: &[DocChange]) {
         let Some(folder) = self.folders.get_mut(index) else { return };
         let marks = changes.iter().any(|change| change.text.contains("agent:")) || folder_has_marks(changes);
+        let unsaved = folder.desk.buffer(path).is_some_and(Buffer::unsaved);
         let before = folder.desk.buffer(path).map(|buffer| buffer.text.clone()).unwrap_or_default();
+        let landed = self.review.late.len();
         if let Err(error) = folder.desk.change(path, version, changes, self.client.encoding) {
             tracing::warn!(%error, "a change of a document cannot be applied");
             return;
         }
-        let by_user = !self.review.is_busy();
+        let by_user = !self.review.is_busy() && !self.review.awaits(index, path) && !folder.desk.has_just_landed(path);
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).changed(index, path, changes, by_user);
-        if marks && !self.review.is_busy() {
+        if marks && by_user {
             self.remember_typed(index, path, &before, changes);
         }
         self.after_text(index);
+        self.on_stirred(index, path, Some(unsaved), landed);
     }
 
     /// `didSave`
@@ -147,7 +152,9 @@ impl Actor {
         if let Some(folder) = self.folders.get_mut(index) {
             folder.desk.disk_changed(&path, now);
         }
+        let landed = self.review.late.len();
         self.after_text(index);
+        self.on_stirred(index, &path, None, landed);
     }
 
     /// A task's look at, or change of, its folder's desk.
@@ -167,6 +174,9 @@ impl Actor {
         }
         for event in events {
             self.note_story(index, &event);
+            if let What::Accepted { hunk, .. } = &event.what {
+                self.note_landed(index, &event.proposal, hunk, &event.path);
+            }
             self.record_desk(index, event);
         }
         self.check_landed();

@@ -66,7 +66,7 @@ impl Actor {
         let undo = folder.desk.undo(id, proposal, &observed);
         if self.no_editor(index, &undo.proposal, &undo.hunks).is_some() {
             if let Some(folder) = self.folders.get_mut(index) {
-                folder.desk.undone(&undo);
+                folder.desk.undone(&undo, false);
             }
             let why = "your editor does not take edits from a server (workspace/applyEdit), so the text cannot be taken back";
             let _ = reply.send(Err(failed(why)));
@@ -110,9 +110,10 @@ pub fn detail(undo: &Undo) -> Value {
     json!({"task": undo.task, "proposal": undo.proposal, "hunks": hunks})
 }
 
-/// Ends the undo on the desk; the command's answer. `refused` are hunks of the undo's own proposal that did not land.
-pub fn answer(folder: &mut Folder, undo: &Undo, refused: &[(HunkId, String)]) -> Value {
-    let undone = folder.desk.undone(undo);
+/// Books the undo on the desk; the command's answer. `refused` are hunks of the undo's own proposal that did not land; with
+/// `more` the editor may still make some of them.
+pub fn answer(folder: &mut Folder, undo: &Undo, refused: &[(HunkId, String)], more: bool) -> Value {
+    let undone = folder.desk.undone(undo, more);
     let hunks: Vec<&HunkId> = undone.iter().map(|taken| &taken.hunk).collect();
     let row = |hunk: &HunkId, path: &WsPath, lines: Option<(usize, usize)>, why: &str| {
         let lines = lines.map(|(first, last)| json!([first, last]));

@@ -159,7 +159,12 @@ pub fn git(
         hidden: policy.secret_patterns(),
         env: setup.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         scratch,
-        hooks: Some(Arc::new(WalledHooks::new(setup.sandbox.clone(), policy.clone(), folder.to_owned()))),
+        hooks: Some(Arc::new(WalledHooks::new(
+            setup.sandbox.clone(),
+            policy.clone(),
+            folder.to_owned(),
+            setup.environment.home(),
+        ))),
         ..GitSettings::default()
     };
     match Git::open(folder, settings) {

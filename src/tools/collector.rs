@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::CallId,
-    seams::{Connection, Editor, OutputSink, Spills, Update, UpdateKind},
+    seams::{Connection, Copying, Editor, OutputSink, Spills, Update, UpdateKind},
 };
 
 /// What is kept in memory of the start, and of the end; bytes. Shorter outputs need no file.
@@ -164,5 +164,10 @@ impl OutputSink for Collector<'_> {
 
     fn connection(&mut self, connection: &Connection) {
         self.connections.heard(connection);
+    }
+
+    fn copying(&mut self, copying: Copying) {
+        let words = copying.to_string();
+        self.editor.show(Update { kind: UpdateKind::State, data: json!({"state": "running", "doing": words, "message": words}) });
     }
 }

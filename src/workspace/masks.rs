@@ -5,7 +5,7 @@
 //! in it comes, goes or changes, and read again only those where it moved: no watcher, no limit, nothing missed.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -38,6 +38,8 @@ struct Seen {
     stamp: Option<Stamp>,
     folders: Vec<String>,
     secrets: Vec<WsPath>,
+    /// The inodes of all files in it.
+    files: Vec<u64>,
 }
 
 type Stamp = (u64, u64, i64, i64);
@@ -65,6 +67,21 @@ impl Masks {
     }
 }
 
+impl Masks {
+    /// The files with one of these inodes, in the folders as [`Masks::find`] saw them; of whatever device.
+    pub(super) fn with_inodes(&self, folder: &Folder, inodes: &HashSet<u64>) -> Vec<WsPath> {
+        let mut found = Vec::new();
+        for (path, _) in self.seen.iter().filter(|(_, seen)| seen.files.iter().any(|inode| inodes.contains(inode))) {
+            let name = if path.is_empty() { "." } else { path };
+            let opened = open_at(folder.dir(), name, OFlags::RDONLY | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS);
+            let entries = opened.ok().and_then(|fd| Dir::new(fd).ok()).into_iter().flatten().flatten();
+            let those = entries.filter(|entry| inodes.contains(&entry.ino()));
+            found.extend(those.filter_map(|entry| WsPath::from_disk(&join(path, entry.file_name().to_str().ok()?))));
+        }
+        found
+    }
+}
+
 /// A folder as it stands; `None` when it is gone.
 fn look(
     folder: &Folder,
@@ -89,7 +106,8 @@ fn look(
         Err(errno) => return Err(failed(errno)),
     };
     let stat = rustix::fs::fstat(&fd).map_err(failed)?;
-    let mut seen = Seen { stamp: settled(&stat).then(|| stamp(&stat)), folders: Vec::new(), secrets: Vec::new() };
+    let mut seen =
+        Seen { stamp: settled(&stat).then(|| stamp(&stat)), folders: Vec::new(), secrets: Vec::new(), files: Vec::new() };
     for entry in Dir::new(fd).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let Ok(entry_name) = entry.file_name().to_str() else { continue };
@@ -99,7 +117,10 @@ fn look(
         let full = join(path, entry_name);
         if kind(folder, &full, entry.file_type()) == FileType::Directory {
             seen.folders.push(entry_name.to_owned());
-        } else if let Some(full) = WsPath::from_disk(&full).filter(|path| secret(path)) {
+            continue;
+        }
+        seen.files.push(entry.ino());
+        if let Some(full) = WsPath::from_disk(&full).filter(|path| secret(path)) {
             seen.secrets.push(full);
         }
     }

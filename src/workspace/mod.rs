@@ -10,6 +10,7 @@
 //! | `walk`, `listing`, `search`, `hits`, `near` | names and contents, with ignore rules, bounded |
 //! | `merging` | what a command wrote in the shadow, as changes of what the task saw |
 //! | `masks` | where the secret files are, for commands |
+//! | `links` | files with several names |
 //! | `view`, `shadow` | one task's `seams::Workspace` in one folder |
 //! | `many` | the same over several folders |
 //! | `again` | what changed on disk behind the editor |
@@ -22,6 +23,7 @@ mod disk;
 mod door;
 mod gitfiles;
 mod hits;
+mod links;
 mod listing;
 mod many;
 mod masks;
@@ -39,6 +41,7 @@ pub use again::beneath;
 pub use decode::{Decoded, decode};
 pub use disk::{Folder, OnDisk, READ_LIMIT};
 pub use door::{DeskDoor, DeskWork, LocalDesk, call};
+pub use links::linked;
 pub use listing::list;
 pub use many::ManyFolders;
 pub use overlay::{Over, Overlay};

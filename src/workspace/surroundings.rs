@@ -6,7 +6,7 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use rustix::fs::{Dir, FileType};
+use rustix::fs::{Dir, FileType, Stat};
 
 use crate::{
     path::WsPath,
@@ -17,6 +17,7 @@ use crate::{
 use super::{
     disk::Folder,
     gitfiles::{self, Indexes},
+    links,
     masks::Masks,
 };
 
@@ -68,32 +69,41 @@ impl World {
         found
     }
 
-    /// The files that commands must find empty: what `secrecy` keeps from them, wherever it lies, and what links of such
-    /// names lead to.
+    /// The files that commands must find empty: what `secrecy` keeps from them, wherever it lies, what links of such names
+    /// lead to, and other names of such a file or of a credential file of the home.
     ///
     /// # Errors
     /// [`WorkspaceError`] when the folder cannot be walked.
     pub fn masked(&self, secrecy: &dyn Fn(&WsPath, bool) -> Option<Secret>) -> Result<Vec<WsPath>, WorkspaceError> {
         let hides = |path: &WsPath, tracked| secrecy(path, tracked).is_some_and(|secret| secret.hide_from_commands);
         let candidate = |path: &WsPath| hides(path, false);
-        let found = self.masks.lock().unwrap_or_else(PoisonError::into_inner).find(&self.folder, &candidate)?;
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = masks.find(&self.folder, &candidate)?;
         let mut masked = Vec::with_capacity(found.len());
+        let mut named = self.home.as_deref().map(links::credentials).unwrap_or_default();
         for path in found {
             if !hides(&path, self.tracked(&path)) {
                 continue;
             }
             // A link is masked at the file that it leads to; one that leads out has nothing to show in the walls.
-            let real = self.folder.resolve(&path).ok().filter(|real| self.is_file(real));
-            masked.extend(real);
+            let Ok(real) = self.folder.resolve(&path) else { continue };
+            let Some(stat) = self.file(&real) else { continue };
+            named.extend((stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino)));
+            masked.push(real);
+        }
+        if !named.is_empty() {
+            let inodes = named.iter().map(|(_, inode)| *inode).collect();
+            let names = masks.with_inodes(&self.folder, &inodes).into_iter();
+            masked.extend(names.filter(|name| self.file(name).is_some_and(|stat| named.contains(&(stat.st_dev, stat.st_ino)))));
         }
         masked.sort();
         masked.dedup();
         Ok(masked)
     }
 
-    fn is_file(&self, path: &WsPath) -> bool {
+    fn file(&self, path: &WsPath) -> Option<Stat> {
         let stat = self.folder.stat(path).ok().flatten();
-        stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+        stat.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 }
 

@@ -52,6 +52,23 @@ fn model_errors_end_the_task_with_the_users_sentence() {
     }
 }
 
+/// Each of them is paid for to the last token that a reply may have.
+#[test]
+fn answers_that_are_cut_in_their_only_call_end_the_task_soon() {
+    let cut = |at: usize| {
+        let call = call_block(&format!("cut{at}"), "write_file", json!({"_cut_arguments": "{\"path\": \"a"}));
+        reply(vec![call], Stop::MaxTokens)
+    };
+    let world = World::new((0..19).map(cut));
+    let end = world.run();
+    assert_eq!((end.stop, world.requests()), (StopReason::NoProgress, 6), "{}", end.summary);
+    assert!(end.summary.contains("6 times in a row") && end.summary.contains("max_tokens"), "{}", end.summary);
+    goes_on(end.history);
+    // A whole call in between begins the count anew.
+    let world = World::new((0..5).map(cut).chain([call("list_files", json!({}))]).chain((5..10).map(cut)).chain([finish()]));
+    assert_eq!((world.run().stop, world.requests()), (StopReason::EndTurn, 12));
+}
+
 /// Name, answer, how the task ends, and what the model is told last.
 type Odd = (&'static str, Box<dyn Fn() -> Step>, StopReason, &'static str);
 

@@ -191,6 +191,12 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     assert_eq!(configuration["state"], "fails");
     assert!(configuration["found"].as_str().unwrap().contains("config.toml:3"), "{configuration}");
 
+    assert_eq!(configuration["advice"], "repair that line; until then the server runs read-only");
+    fs::remove_file(user.path(".config/countersign/config.toml")).unwrap();
+    user.folder(".config/countersign/config.toml");
+    let folder = check(&user.run(["doctor", "--offline", "--json"]).json()[0], "configuration");
+    assert_eq!(folder["advice"], "repair that file; until then the server runs read-only");
+
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let binary = folder.path().join("countersign");
     fs::hard_link(env!("CARGO_BIN_EXE_countersign"), &binary).unwrap();
@@ -249,6 +255,35 @@ fn doctor_tries_the_endpoint_and_shows_no_key() {
 }
 
 #[test]
+fn doctor_sees_a_key_file_a_proxy_and_a_place_that_cannot_be_written() {
+    let user = User::new();
+    let key = user.write(".config/countersign/anthropic.key", "sk-ant-hidden\n");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let fine = user.run(["doctor", "--offline"]);
+    assert!(
+        fine.code == 0 && fine.out.contains("ok     model") && fine.out.contains("from the file anthropic.key"),
+        "{}",
+        fine.out
+    );
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    let by = Ran::of(user.command(["doctor"]).env("HTTPS_PROXY", format!("http://{proxy}")).output().unwrap());
+    assert!(by.out.contains("through the proxy 127.0.0.1 answers"), "{}", by.out);
+    drop(listener);
+    let spared = [("HTTPS_PROXY", proxy.as_str()), ("NO_PROXY", "anthropic.com"), ("ANTHROPIC_BASE_URL", "https://127.0.0.1:1")];
+    let spared = Ran::of(user.command(["doctor"]).envs(spared).output().unwrap());
+    assert!(!spared.out.contains("through the proxy"), "{}", spared.out);
+
+    let file = user.write("a-file", "");
+    let nowhere = Ran::of(user.command(["doctor", "--offline"]).env("XDG_STATE_HOME", &file).output().unwrap());
+    assert!(nowhere.code == 1 && nowhere.out.contains("FAILS  state folder"), "{}", nowhere.out);
+    let nowhere = Ran::of(user.command(["doctor", "--offline"]).env("XDG_CACHE_HOME", &file).output().unwrap());
+    assert!(nowhere.code == 1 && nowhere.out.contains("or set XDG_CACHE_HOME"), "{}", nowhere.out);
+    assert!(!nowhere.out.contains("security-opt"), "no switch of the kernel helps there: {}", nowhere.out);
+}
+
+#[test]
 fn sandbox_check_tries_every_wall() {
     let user = User::new();
     let ran = user.run(["sandbox", "check", "--json"]);
@@ -257,9 +292,48 @@ fn sandbox_check_tries_every_wall() {
     assert_eq!((&report["holds"], &report["level"]), (&json!(true), &json!("L3")));
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.len() >= 5 && checks.iter().filter(|check| check["wall"] == "proxy").count() == 4);
+    for (wall, rows) in [("number", 1), ("sockets", 2)] {
+        assert_eq!(checks.iter().filter(|check| check["wall"] == wall).count(), rows, "{wall}");
+    }
+    assert!(report["ms"].as_u64().is_some_and(|ms| ms > 0) && report["next"].is_null(), "{report}");
     let text = user.run(["sandbox", "check"]);
     assert!(text.out.contains("holds") && !text.out.contains("FAILS"), "{}", text.out);
     assert!(user.run(["doctor", "--offline"]).out.contains("level L3"));
+}
+
+/// A denial counts only with its control: where tools are missing, nothing is proved, and that is a failure.
+#[test]
+fn sandbox_check_fails_when_a_control_does() {
+    let user = User::new();
+    let mut command = user.command(["sandbox", "check", "--json"]);
+    let ran = Ran::of(command.env("PATH", "/usr/lib").output().unwrap());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let report = &ran.json()[0];
+    let rows = report["checks"].as_array().unwrap();
+    let seccomp = rows.iter().find(|row| row["wall"] == "seccomp").unwrap();
+    assert_eq!((&seccomp["denied"], &seccomp["allowed"], &seccomp["holds"]), (&json!(true), &json!(false), &json!(false)));
+    assert!(seccomp["detail"].as_str().unwrap().contains("unshare"), "what is missing: {seccomp}");
+    assert!(report["holds"] == false && report["next"].as_str().unwrap().contains("missing from PATH"), "{report}");
+    let shown = Ran::of(user.command(["sandbox", "check"]).env("PATH", "/usr/lib").output().unwrap());
+    assert!(shown.code == 3 && shown.out.contains("NOT ALLOWED") && shown.out.contains("What to do: "), "{}", shown.out);
+}
+
+#[test]
+fn doctor_tells_of_files_with_other_names() {
+    let user = User::new();
+    let folder = user.folder("w");
+    user.write("w/a.txt", "a\n");
+    user.write("outside", "x\n");
+    let doctor = || {
+        let mut command = user.command(["doctor", "--offline"]);
+        Ran::of(command.current_dir(&folder).output().unwrap()).out
+    };
+    assert!(!doctor().contains("hard links"), "nothing is said of folders that are not trusted");
+    assert_eq!(user.run(["trust", "add", "w"]).code, 0);
+    assert!(doctor().contains("no file of this folder has another name"));
+    fs::hard_link(user.path("outside"), folder.join("h")).unwrap();
+    let told = doctor();
+    assert!(told.contains("weak   hard links") && told.contains("other names: h\n"), "{told}");
 }
 
 #[test]
@@ -287,6 +361,13 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     assert!(secret.code == 1 && !secret.out.contains("SECRET") && secret.err.contains(".env"), "{secret:?}");
     let outside = walled(&["cat", user.path("outside.txt").to_str().unwrap()]);
     assert!(outside.code == 1 && !outside.out.contains("outside\n"), "{outside:?}");
+
+    // A folder that nobody may write has a shadow that commands may.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let sealed = walled(&["stat -c %a .; echo c > c.txt; cat c.txt"]);
+    assert_eq!((sealed.code, sealed.out.as_str()), (0, "755\nc\n"), "{}", sealed.err);
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o555);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
 
     let failed = walled(&["exit 7"]);
     assert!(failed.code == 1 && failed.err.contains("exit code 7"), "{failed:?}");

@@ -146,15 +146,23 @@ fn a_foreign_base_url_is_known_as_one() {
         ("https://gateway.example.com", true),
         ("https://api.anthropic.com.evil.example", true),
         ("https://api.anthropic.com:8443", true),
-        ("http://api.anthropic.com", true),
-        ("http://127.0.0.1.evil.example", true),
-        ("http://localhost.evil.example", true),
     ] {
         assert_eq!(at(url).expect(url).foreign, foreign, "{url}");
     }
-    for bad in ["nonsense", "file:///etc/passwd", "https://k@api.anthropic.com", "https://x?key=1"] {
+    for bad in [
+        "nonsense",
+        "file:///etc/passwd",
+        "https://k@api.anthropic.com",
+        "https://x?key=1",
+        "http://api.anthropic.com",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+    ] {
         assert!(at(bad).is_err(), "{bad}");
     }
+    // No key goes to Ollama.
+    let far = environment(&[("OLLAMA_HOST", "gpu.example.com:11434")]);
+    assert!(model::endpoint(Provider::Ollama, &far, &Config::default()).unwrap().foreign);
     let ollama = environment(&[("OLLAMA_HOST", "127.0.0.1:9")]);
     assert_eq!(model::endpoint(Provider::Ollama, &ollama, &Config::default()).unwrap().url.port(), Some(9));
 }

@@ -6,7 +6,11 @@ mod ask;
 mod bench;
 #[path = "terminal/demo.rs"]
 mod demo;
+#[path = "terminal/failures.rs"]
+mod failures;
 #[path = "terminal/keys.rs"]
 mod keys;
+#[path = "terminal/least.rs"]
+mod least;
 #[path = "terminal/patches.rs"]
 mod patches;

@@ -4,10 +4,14 @@
 
 #[path = "walls/bench.rs"]
 mod bench;
+#[path = "walls/bombs.rs"]
+mod bombs;
 #[path = "walls/builds.rs"]
 mod builds;
 #[path = "walls/cases.rs"]
 mod cases;
+#[path = "walls/copies.rs"]
+mod copies;
 #[path = "walls/denials.rs"]
 mod denials;
 #[path = "walls/doors.rs"]

@@ -10,6 +10,7 @@ mod folders;
 mod hands;
 mod hostile;
 mod kept;
+mod late;
 mod leaving;
 #[path = "../support/lsp.rs"]
 mod lsp;

@@ -222,6 +222,15 @@ async fn a_broken_policy_leaves_reading_and_says_the_line() {
             ], "stop_reason": "tool_use"}),
             say("Done."),
         ]);
+        if file == "config.toml" {
+            // It may say where the model is, so no other one is asked in its place.
+            let editor = lab.editor(&[]).await;
+            editor.initialize(able(), Value::Null).await;
+            editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+            let end = ended(&editor).await;
+            assert!(end.contains("config.toml:2") && end.contains("no model is called"), "{end}");
+            assert_eq!(editor.quit().await, Some(0));
+        }
         let editor = lab.editor(&["--model", &script]).await;
         editor.initialize(able(), Value::Null).await;
         let said = editor.until("the problem", |seen| seen.messages().into_iter().find(|said| said.contains("read-only"))).await;

@@ -284,10 +284,11 @@ async fn hooks_run_in_the_walls_and_can_refuse() {
     let lab = Lab::new();
     let hook = lab.path("w/.git/hooks/pre-commit");
     let script = format!(
-        "#!/bin/sh\necho out > {}\ngit diff --cached --name-only\ngrep -q TWO a.txt || exit 3\ntest -e allow.txt || {{ echo 'no allow.txt'; exit 1; }}\n",
+        "#!/bin/sh\necho out > {}\ncat .env\ngit diff --cached --name-only\ngrep -q TWO a.txt || exit 3\ntest -e allow.txt || {{ echo 'no allow.txt'; exit 1; }}\n",
         lab.path("outside.txt").display()
     );
     fs::write(&hook, script).unwrap();
+    fs::write(lab.path("w/.env"), "KEY=canary-of-the-hook\n").unwrap();
     fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let double = ModelDouble::start([
         edits(),
@@ -305,6 +306,7 @@ async fn hooks_run_in_the_walls_and_can_refuse() {
     editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("Refused."))).await;
     let told = double.requests()[3].results()[0].1.clone();
     assert!(told.contains("pre-commit") && told.contains("no allow.txt"), "{told}");
+    assert!(told.contains(".env: ") && !told.contains("canary-of-the-hook"), "a secret, to a hook as to any command: {told}");
     assert_eq!(lab.git(&["rev-parse", "HEAD"]), head);
     assert!(editor.seen().questions.is_empty());
     // The control: what the hook wants is there now, so the question comes and the commit is made.

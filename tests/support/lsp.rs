@@ -40,6 +40,12 @@ pub enum Habit {
     Slow(Duration),
     /// Applies only the first of the edits and answers `applied: true`.
     Half,
+    /// Does nothing before [`Editor::late`].
+    Held,
+    /// Applies, tells the change, never answers.
+    Mute,
+    /// Applies the first file and answers that it failed at the second.
+    Breaks,
 }
 
 /// How the client answers a question; decided by its text.
@@ -74,6 +80,8 @@ struct State {
     notifications: Vec<(String, Value)>,
     requests: Vec<(String, Value)>,
     edits: Vec<Value>,
+    /// Edits that nothing was done about.
+    held: VecDeque<(Value, Value)>,
     unexpected: Vec<String>,
 }
 
@@ -143,6 +151,7 @@ impl Editor {
             notifications: Vec::new(),
             requests: Vec::new(),
             edits: Vec::new(),
+            held: VecDeque::new(),
             unexpected: Vec::new(),
         }));
         let news = Arc::new(Notify::new());
@@ -250,6 +259,12 @@ impl Editor {
     /// Every question that no [`Editor::answer`] fits gets this answer at once.
     pub fn answer_all(&self, choice: Choice) {
         self.state.lock().unwrap().otherwise = Some(choice);
+    }
+
+    /// Does something about the oldest edit that is held.
+    pub fn late(&self, habit: Habit) {
+        let (id, params) = self.state.lock().unwrap().held.pop_front().expect("an edit is held");
+        apply(&self.peer, id, &params, &self.state, habit);
     }
 
     /// How `countersign/query` of this kind is answered from now on.
@@ -399,7 +414,17 @@ async fn pump(
             Incoming::Request { id, method, params } => {
                 state.lock().unwrap().requests.push((method.clone(), params.clone()));
                 match method.as_str() {
-                    "workspace/applyEdit" => apply(&peer, id, &params, &state),
+                    "workspace/applyEdit" => {
+                        let mut locked = state.lock().unwrap();
+                        locked.edits.push(params["edit"].clone());
+                        let habit = locked.habit;
+                        if habit == Habit::Held {
+                            locked.held.push_back((id, params));
+                        } else {
+                            drop(locked);
+                            apply(&peer, id, &params, &state, habit);
+                        }
+                    }
                     "countersign/save" => save(&peer, id, &params, &state),
                     "window/showMessageRequest" => answer(&peer, id, &params, &state),
                     "window/showDocument" => {
@@ -461,21 +486,21 @@ fn query(peer: &Peer, id: &Value, params: &Value, state: &Arc<Mutex<State>>) -> 
     true
 }
 
-fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
+fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habit: Habit) {
     let mut state = state.lock().unwrap();
-    state.edits.push(params["edit"].clone());
-    let habit = state.habit;
     let applied = |applied: bool| Ok(json!({"applied": applied}));
     match habit {
         Habit::Liar => return peer.respond(id, applied(true)),
         Habit::Refuses => return peer.respond(id, applied(false)),
-        Habit::Silent => return,
+        Habit::Silent | Habit::Held => return,
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
         Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Slow(_) | Habit::Half => {}
+        Habit::Mute | Habit::Breaks => {}
     }
     let mut notifications = Vec::new();
     let mut fine = true;
-    for change in params["edit"]["documentChanges"].as_array().into_iter().flatten() {
+    let most = if habit == Habit::Breaks { 1 } else { usize::MAX };
+    for change in params["edit"]["documentChanges"].as_array().into_iter().flatten().take(most) {
         let uri = change["textDocument"]["uri"].as_str().or(change["uri"].as_str()).unwrap_or_default().to_owned();
         let encoding = state.encoding;
         match change["kind"].as_str() {
@@ -556,8 +581,12 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
     for (method, params) in notifications {
         peer.notify(method, params);
     }
-    if matches!(habit, Habit::Honest | Habit::Half) {
-        peer.respond(id, Ok(json!({"applied": true})));
+    match habit {
+        Habit::Honest | Habit::Half => peer.respond(id, applied(true)),
+        Habit::Breaks => {
+            peer.respond(id, Ok(json!({"applied": false, "failedChange": 1, "failureReason": "the disk is full"})));
+        }
+        _ => {}
     }
 }
 

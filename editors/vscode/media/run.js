@@ -12,6 +12,8 @@
   let stuck = true;
   let over = true;
   let any = false;
+  /** What was sent and neither taken nor refused yet. */
+  let sending = "";
 
   /** @param {string} tag @param {string} name @param {string} [text] */
   function make(tag, name, text) {
@@ -47,7 +49,7 @@
       }
       case "said": {
         const node = make("div", "entry said", entry.text);
-        const words = entry.how === "now" ? (entry.seen ? "sent → seen" : "sent, seen at the next step") : "queued";
+        const words = entry.how === "unsent" ? "not sent" : entry.seen ? "sent → seen" : "sent, seen at the next step";
         node.append(make("span", `mark ${entry.seen ? "seen" : ""}`, words));
         return node;
       }
@@ -88,7 +90,7 @@
       shown.set(number, node);
     }
     entries.hidden = shown.size === 0;
-    at("empty").hidden = shown.size > 0;
+    at("empty").hidden = shown.size > 0 || !at("notice").hidden;
     stick();
   }
 
@@ -99,7 +101,7 @@
   /** @param {any} message */
   function head(message) {
     const run = message.head;
-    any = Boolean(run);
+    any = Boolean(run) && !run.gone;
     over = !run || run.over;
     at("head").hidden = !run;
     if (run) {
@@ -120,21 +122,18 @@
     }
     at("control").hidden = !any;
     at("along").hidden = any && !over;
-    if (message.server !== "ready" && message.server !== "starting") at("empty").textContent = why(message);
-  }
-
-  /** @param {any} message */
-  function why(message) {
-    if (message.server === "restricted") return "This window is in Restricted Mode, so the agent does not run. Trust the folder to use it.";
-    return `The agent is not running: ${message.why || message.server}.`;
+    at("notice").hidden = !message.way;
+    at("empty").hidden = shown.size > 0 || Boolean(message.way);
+    at("why").textContent = message.way?.text ?? "";
+    at("way").textContent = message.way?.title ?? "";
   }
 
   /** @param {"plain" | "control"} key */
   function send(key) {
     if (box.value.trim() === "" && !(over && any && key === "control")) return box.focus();
+    if (sending !== "") return;
+    sending = box.value || " ";
     editor.postMessage({ type: "send", text: box.value, key });
-    box.value = "";
-    editor.setState({ draft: "" });
   }
 
   entries.addEventListener("wheel", () => requestAnimationFrame(look), { passive: true });
@@ -150,7 +149,11 @@
     event.preventDefault();
     send(event.ctrlKey || event.metaKey ? "control" : "plain");
   });
-  box.addEventListener("input", () => editor.setState({ draft: box.value }));
+  box.addEventListener("input", () => {
+    editor.setState({ draft: box.value });
+    editor.postMessage({ type: "typing" });
+  });
+  at("way").addEventListener("click", () => editor.postMessage({ type: "way" }));
   at("plain").addEventListener("click", () => send("plain"));
   at("control").addEventListener("click", () => send("control"));
   at("stop").addEventListener("click", () => editor.postMessage({ type: "stop" }));
@@ -172,6 +175,12 @@
         }
         put(data.entries);
         break;
+      case "sent":
+        // What is typed meanwhile stays; so does what was not taken.
+        if (data.taken && box.value.startsWith(data.text)) box.value = box.value.slice(data.text.length);
+        editor.setState({ draft: box.value });
+        sending = "";
+        break;
       case "head":
         head(data);
         break;
@@ -181,7 +190,7 @@
     }
   });
   box.value = editor.getState()?.draft ?? "";
-  head({ server: "starting" });
+  head({});
   put([]);
   editor.postMessage({ type: "ready" });
 })();

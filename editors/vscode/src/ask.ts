@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import type { Started } from "./protocol.ts";
 import type { Runs } from "./runs/runs.ts";
 import type { Server } from "./server.ts";
+import type { Typing } from "./typing.ts";
 
 type Mode = "edit" | "explain" | "plan";
 
@@ -22,11 +23,13 @@ const MODES: readonly { mode: Mode; icon: string; words: string }[] = [
 export class Asking {
   readonly #server: Server;
   readonly #runs: Runs;
+  readonly #typing: Typing;
   #mode: Mode = "edit";
   /** What was typed into a box that was closed without sending. */
   #draft = "";
 
-  constructor(server: Server, runs: Runs) {
+  constructor(server: Server, runs: Runs, typing: Typing) {
+    this.#typing = typing;
     this.#server = server;
     this.#runs = runs;
   }
@@ -36,14 +39,15 @@ export class Asking {
     if (!(await this.isAllowed())) return;
     const along = about ?? (await this.about());
     const text = await this.#typed(describe(along));
-    if (text !== undefined) await this.send(text, along, this.#mode);
+    // What was not taken is in the box when it is opened again.
+    if (text !== undefined && !(await this.send(text, along, this.#mode))) this.#draft = text;
   }
 
-  /** Starts a task. Answers whether it did. */
-  async send(prompt: string, about?: About, mode: Mode = "edit"): Promise<boolean> {
+  /** Starts a task, in a session where one goes on. Answers whether it did. */
+  async send(prompt: string, about?: About, mode: Mode = "edit", session?: string): Promise<boolean> {
     if (!(await this.isAllowed())) return false;
     const along = about ?? (await this.about());
-    const started = await this.#server.run<Started>("ask", { prompt, mode, ...along });
+    const started = await this.#server.run<Started>("ask", { prompt, mode, ...along, ...(session === undefined ? {} : { session }) });
     if (started) this.#runs.started(started.task, started.session, prompt);
     return started !== undefined;
   }
@@ -62,9 +66,11 @@ export class Asking {
     const editor = vscode.window.activeTextEditor;
     const client = this.#server.client;
     if (!editor || !client || editor.document.uri.scheme !== "file") return {};
+    // Neither a file from elsewhere nor a question of ours goes along.
+    if (!vscode.workspace.getWorkspaceFolder(editor.document.uri)) return {};
     const { selection, document } = editor;
     const all = vscode.languages.getDiagnostics(document.uri).filter((one) => one.source !== "countersign");
-    const line = document.lineAt(selection.active.line).range;
+    const line = document.lineAt(Math.min(selection.active.line, document.lineCount - 1)).range;
     const here = all.filter((one) => one.range.intersection(selection.isEmpty ? line : selection) !== undefined);
     const convert = client.code2ProtocolConverter;
     return {
@@ -92,6 +98,7 @@ export class Asking {
         this.#mode = (button as unknown as { mode: Mode }).mode;
         show();
       });
+      box.onDidChangeValue(() => this.#typing.note());
       let sent = false;
       box.onDidAccept(() => {
         const text = box.value.trim();

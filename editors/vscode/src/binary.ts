@@ -18,7 +18,7 @@ export async function findBinary(setting: string, environment: NodeJS.ProcessEnv
     const path = join(folder, "countersign");
     if (await isProgram(path)) return { path };
   }
-  return { missing: "countersign is not on PATH" };
+  return { missing: "countersign is neither on PATH nor in ~/.cargo/bin" };
 }
 
 async function isProgram(path: string): Promise<boolean> {

@@ -6,7 +6,7 @@ let running: Server | undefined;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
-  const before = process.cpuUsage();
+  const before = { used: process.cpuUsage(), clock: performance.now() };
   const { begin } = await import("./parts.ts");
   running = begin(context, before);
 }

@@ -43,7 +43,7 @@ export async function openMenu(parts: { runs: Runs; server: Server; proposals: P
     items.push(item("$(comment-discussion) Ask agent...", "askAgent", "Ctrl+Alt+A"));
     items.push(item("$(pulse) Show run", "showRun"));
     const last = runs.all().at(-1);
-    if (last && runs.active().length === 0) {
+    if (last && !last.gone && runs.active().length === 0) {
       items.push(item("$(debug-restart) Try the last ask again...", "retryTask", last.title, { task: last.task }));
       items.push(item("$(discard) Take its accepted changes back...", "undoTask", last.title, { task: last.task }));
     }

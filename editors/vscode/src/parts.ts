@@ -22,8 +22,14 @@ import { ChangesTree } from "./trees/changes.ts";
 import { TasksTree } from "./trees/tasks.ts";
 import { Typing } from "./typing.ts";
 
-/** Makes everything and starts the server. `before` is what the editor's process had used before these parts were loaded. */
-export function begin(context: vscode.ExtensionContext, before: NodeJS.CpuUsage): Server {
+/** Processor time of the editor's process, and the clock, before these parts were loaded. */
+export interface Before {
+  readonly used: NodeJS.CpuUsage;
+  readonly clock: number;
+}
+
+/** Makes everything and starts the server. */
+export function begin(context: vscode.ExtensionContext, before: Before): Server {
   const log = vscode.window.createOutputChannel("countersign", { log: true });
   const proposals = new Proposals();
   const runs = new Runs();
@@ -38,9 +44,9 @@ export function begin(context: vscode.ExtensionContext, before: NodeJS.CpuUsage)
     approvals: () => questions.decide(),
   };
   const server = new Server(log, overrides, (client) => listen(client));
-  const asking = new Asking(server, runs);
-  const review = new Review(server, proposals);
-  const tasks = new Tasks(server, runs);
+  const asking = new Asking(server, runs, typing);
+  const review = new Review(server, proposals, typing);
+  const tasks = new Tasks(server, runs, typing);
   const status = new StatusItem({ runs, server, proposals, questions });
   /** A task that a code action starts. */
   async function follow(name: string, argument: Record<string, unknown>): Promise<void> {
@@ -75,6 +81,7 @@ export function begin(context: vscode.ExtensionContext, before: NodeJS.CpuUsage)
 
   function serverChanged(): void {
     if (server.state === "ready") {
+      void context.globalState.update("missing", undefined);
       // A plain server does not tell what is left.
       if (!server.isRich) proposals.clear();
       return void learn();
@@ -90,7 +97,7 @@ export function begin(context: vscode.ExtensionContext, before: NodeJS.CpuUsage)
     }
   }
 
-  const parts = { runs, server, asking, tasks, questions, proposals };
+  const parts = { runs, server, asking, tasks, questions, proposals, typing };
   context.subscriptions.push(
     log, proposals, runs, typing, questions, review, tasks, status, server.onDidChange(serverChanged),
     new Decorations(proposals), new Lenses(proposals), new QuestionLens(questions), new ProposedText(proposals), new RunView(context.extensionUri, parts),
@@ -108,8 +115,9 @@ export function begin(context: vscode.ExtensionContext, before: NodeJS.CpuUsage)
       if (ours) void offerRestart(server, runs);
     }),
   );
-  const { user, system } = process.cpuUsage(before);
-  log.info(`the extension started in ${Math.ceil((user + system) / 1000)} ms of processor time`);
+  const { user, system } = process.cpuUsage(before.used);
+  const clock = Math.ceil(performance.now() - before.clock);
+  log.info(`the extension started in ${Math.ceil((user + system) / 1000)} ms of processor time, ${clock} ms by the clock`);
   void server.start();
   return server;
 }

@@ -43,6 +43,11 @@ export class Proposals implements vscode.Disposable {
     this.restored([]);
   }
 
+  /** Whether it is of a server that is gone: the next one has not said yet what is left of it. */
+  isGone(id: string): boolean {
+    return this.#gone.has(id);
+  }
+
   get(id: string): Proposal | undefined {
     return this.#all.get(id);
   }

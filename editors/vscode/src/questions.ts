@@ -10,6 +10,8 @@ const STRAY = 400;
 /** The title that opens the whole diff; the server shows the document and asks anew. */
 const SHOW = "Show";
 const LATER = "Decide Later";
+/** The title that leads to a model and its key. */
+const SET_UP = "Set up";
 
 export interface OpenQuestion extends QuestionText {
   readonly titles: readonly string[];
@@ -84,9 +86,9 @@ export class Questions implements vscode.Disposable {
 
   /** A message that takes no key. Closing it answers nothing. */
   async #toast(question: Waiting): Promise<void> {
-    const choice = await vscode.window.showInformationMessage(question.line, ...question.titles);
+    const choice = await vscode.window.showInformationMessage(question.line, ...choices(question));
     if (choice === undefined || question.shown) return;
-    if (this.#isOpen(question)) return this.#choose(question, choice);
+    if (this.#isOpen(question)) return this.#choose(question, choice.means);
     tooLate();
   }
 
@@ -95,11 +97,10 @@ export class Questions implements vscode.Disposable {
     const again = question.again ? "The last answer came faster than this can be read, so it did not count.\n\n" : "";
     const [head, rest] = parted(question.line);
     const detail = `${again}${rest}Escape decides nothing: the question stays open under “Questions and Tasks”.`;
-    const items = question.titles.map((title) => ({ title: title === SHOW ? showing(question.kind) : title, means: title }));
     const later = { title: LATER, means: LATER, isCloseAffordance: true };
     for (;;) {
       const since = Date.now();
-      const choice = await vscode.window.showWarningMessage(head, { modal: true, detail }, ...items, later);
+      const choice = await vscode.window.showWarningMessage(head, { modal: true, detail }, ...choices(question), later);
       const chose = choice !== undefined && choice !== later;
       if (!this.#isOpen(question)) {
         if (chose) tooLate();
@@ -117,6 +118,8 @@ export class Questions implements vscode.Disposable {
     this.#waiting.delete(question.approval);
     question.answer({ title });
     this.#changed.fire();
+    // The server opens a page that names this command; here it is one click.
+    if (question.kind === "Setup" && title === SET_UP) void vscode.commands.executeCommand("countersign.setUp");
   }
 
   #isOpen(question: Waiting): boolean {
@@ -139,6 +142,11 @@ function parted(line: string): [string, string] {
   return at < 0 ? [line, ""] : [line.slice(0, at + 1), `${line.slice(at + 2)}\n\n`];
 }
 
-function showing(kind: string): string {
-  return ["Commit", "Push", "Open pull request"].includes(kind) ? "Show Full Diff" : "Show Details";
+/** The server's titles, in words that fit what is asked. */
+function choices({ kind, titles }: OpenQuestion): { title: string; means: string }[] {
+  const diff = ["Commit", "Push", "Open pull request"].includes(kind);
+  return titles.map((means) => {
+    if (means === SHOW) return { title: diff ? "Show Full Diff" : "Show Details", means };
+    return { title: means === "Reject" && kind === "Setup" ? "Not Now" : means, means };
+  });
 }

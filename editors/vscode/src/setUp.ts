@@ -4,6 +4,8 @@ import { findBinary } from "./binary.ts";
 import type { Server } from "./server.ts";
 
 const INSTALL = "cargo install --path .";
+/** The setting that names the program. */
+const PATH = "countersign.server.path";
 
 export function registerSetUp(server: Server): vscode.Disposable[] {
   const command = (name: string, act: () => unknown) => vscode.commands.registerCommand(`countersign.${name}`, act);
@@ -12,6 +14,7 @@ export function registerSetUp(server: Server): vscode.Disposable[] {
     command("demo", () => inTerminal("demo")),
     command("setUp", () => inTerminal("init")),
     command("chooseModel", () => openSetting("countersign.model")),
+    command("chooseProgram", () => openSetting(PATH)),
     command("getBinary", () => getBinary(server)),
     command("firstSteps", () => vscode.commands.executeCommand("workbench.action.openWalkthrough", "countersign.countersign#first", false)),
   ];
@@ -25,11 +28,17 @@ export async function getBinary(server: Server): Promise<void> {
     if (server.state === "missing") await server.restart();
     return;
   }
-  const words = `${found.missing}: run \`${INSTALL}\` in a clone of its repository, or name the program in the settings.`;
-  const choice = await vscode.window.showWarningMessage(words, "Copy Command", "Settings", "Try Again");
+  const isNamed = vscode.workspace.getConfiguration().get<string>(PATH, "") !== "";
+  const way = isNamed ? "correct the setting, or empty it" : `run \`${INSTALL}\` in a clone of its repository, or name the program in the settings`;
+  const ways = isNamed ? ["Settings", "Try Again"] : ["Copy Command", "Settings", "Try Again"];
+  const choice = await vscode.window.showWarningMessage(`${found.missing}: ${way}.`, ...ways);
   if (choice === "Copy Command") await vscode.env.clipboard.writeText(INSTALL);
-  if (choice === "Settings") await openSetting("countersign.server.path");
-  if (choice === "Try Again") await server.restart();
+  if (choice === "Settings") await openSetting(PATH);
+  if (choice === "Try Again") {
+    await server.restart();
+    // Said again: a button that seems to do nothing would be pressed for ever.
+    if (server.state === "missing") await getBinary(server);
+  }
 }
 
 /** Opens the settings at one of ours. They belong to the machine: in a remote window they stand among the remote ones only. */

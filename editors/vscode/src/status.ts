@@ -58,6 +58,7 @@ export class StatusItem implements vscode.Disposable {
     setContext("asking", asking.length > 0);
     setContext("ready", server.state === "ready");
     setContext("missing", server.state === "missing");
+    setContext("stopped", server.state === "stopped");
   }
 
   #tooltip(): string {
@@ -67,7 +68,7 @@ export class StatusItem implements vscode.Disposable {
     for (const run of runs.active()) rows.push(`${run.title}: ${run.doing || run.state}, ${spent(run)}`);
     for (const question of questions.all()) rows.push(`waits for you: ${question.line}`);
     if (proposals.count() > 0) rows.push(`${changes(proposals.count())} to review`);
-    rows.push(`walls: ${this.#level ?? "proved when the first task runs"}`, `model: ${this.#model || "the one of your configuration"}`);
+    if (server.state === "ready") rows.push(`walls: ${this.#level ?? "proved when the first task runs"}`, `model: ${this.#model || "the one of your configuration"}`);
     return rows.join("\n");
   }
 

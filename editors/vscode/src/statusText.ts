@@ -29,6 +29,11 @@ export function changes(count: number): string {
   return count === 1 ? "1 change" : `${count} changes`;
 }
 
+/** How a task stands, in the words of the run view. */
+export function stateWord({ state }: Pick<Run, "state">): string {
+  return { ended: "done", cancelled: "stopped", failed: "did not work" }[state] ?? state;
+}
+
 /** What the status item shows, with codicons. */
 export function statusText(known: Known): string {
   switch (known.server) {
@@ -37,7 +42,7 @@ export function statusText(known: Known): string {
     case "stopped":
       return "$(error) agent: stopped";
     case "starting":
-      return "$(sync~spin) agent";
+      return "$(sync~spin) agent: starting";
     case "restricted":
       return "$(shield) agent: restricted";
     case "ready":
@@ -50,7 +55,7 @@ export function statusText(known: Known): string {
   if (run) {
     const more = active.length > 1 ? ` (+${active.length - 1})` : "";
     if (run.state === "queued") return `$(clock) agent: queued${more}`;
-    if (run.iteration === 0) return `$(sync~spin) agent: starting${more}`;
+    if (run.iteration === 0) return `$(sync~spin) agent: ${run.state === "running" ? "thinking" : "starting"}${more}`;
     return `$(sync~spin) agent ${run.iteration}/${run.iterations} · ${spent(run)}${more}`;
   }
   if (known.pending > 0) return `$(diff) agent: ${changes(known.pending)}`;

@@ -4,6 +4,7 @@ import type { Started } from "./protocol.ts";
 import type { Run } from "./runs/run.ts";
 import type { Runs } from "./runs/runs.ts";
 import type { Server } from "./server.ts";
+import type { Typing } from "./typing.ts";
 
 /** Iterations of a continuation. */
 const MORE = 20;
@@ -11,9 +12,11 @@ const MORE = 20;
 export class Tasks implements vscode.Disposable {
   readonly #server: Server;
   readonly #runs: Runs;
+  readonly #typing: Typing;
   readonly #subscriptions: vscode.Disposable[];
 
-  constructor(server: Server, runs: Runs) {
+  constructor(server: Server, runs: Runs, typing: Typing) {
+    this.#typing = typing;
     this.#server = server;
     this.#runs = runs;
     const command = (name: string, act: (run: Run) => unknown) =>
@@ -33,18 +36,20 @@ export class Tasks implements vscode.Disposable {
   }
 
   /** Said to the running task: it reads it at its next iteration. */
-  async steer(run: Run, message: string): Promise<void> {
-    this.#runs.said(run.task, message, "now");
-    await this.#server.run("steer", { task: run.task, message });
+  async steer(run: Run, message: string): Promise<boolean> {
+    this.#runs.said(run.task, message);
+    const done = await this.#server.run("steer", { task: run.task, message });
+    if (done === undefined) this.#runs.unsaid(run.task, message);
+    return done !== undefined;
   }
 
   /** A further ask of the same session, after the task. */
-  async queue(run: Run, message: string): Promise<void> {
-    await this.#follow("queue", run, { message }, message);
+  queue(run: Run, message: string): Promise<boolean> {
+    return this.#follow("queue", run, { message }, message);
   }
 
-  async retry(run: Run, note: string): Promise<void> {
-    await this.#follow("retry", run, note === "" ? {} : { note }, note === "" ? "Try again." : `Try again. ${note}`);
+  retry(run: Run, note: string): Promise<boolean> {
+    return this.#follow("retry", run, note === "" ? {} : { note }, note === "" ? "Try again." : `Try again. ${note}`);
   }
 
   async undo(run: Run): Promise<void> {
@@ -56,13 +61,15 @@ export class Tasks implements vscode.Disposable {
   async #retryAsked(run: Run): Promise<void> {
     const note = await vscode.window.showInputBox({
       title: `Try Again: ${run.title}`, prompt: "What is to be different this time?", ignoreFocusOut: true,
+      validateInput: () => this.#typing.note(),
     });
     if (note !== undefined) await this.retry(run, note.trim());
   }
 
-  async #follow(name: string, run: Run, argument: object, words: string): Promise<void> {
+  async #follow(name: string, run: Run, argument: object, words: string): Promise<boolean> {
     const started = await this.#server.run<Started>(name, { task: run.task, ...argument });
     if (started) this.#runs.started(started.task, started.session, words);
+    return started !== undefined;
   }
 
   dispose(): void {

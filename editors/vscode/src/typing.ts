@@ -15,6 +15,11 @@ export class Typing implements vscode.Disposable {
     });
   }
 
+  /** A key went into a box of ours. Nothing is returned, so that it serves as a check of inputs. */
+  note(): undefined {
+    this.#last = Date.now();
+  }
+
   /** Resolves when the keyboard has rested. */
   async pause(): Promise<void> {
     for (;;) {

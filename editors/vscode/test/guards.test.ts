@@ -74,7 +74,7 @@ test("a program that is missing", () => at({ withoutServer: true, files: { "list
   const { page } = lab;
   await step("one sentence says how to get it", async () => {
     await lab.statusShows("agent: not installed");
-    await lab.toast("countersign is not on PATH: run `cargo install").waitFor();
+    await lab.toast("countersign is neither on PATH nor in ~/.cargo/bin: run `cargo install").waitFor();
   });
   await step("the first steps are at hand", async () => {
     await lab.command("countersign: First Steps");

@@ -23,7 +23,7 @@ async function told(lab: Lab, name: string, input: object): Promise<string> {
 test("what the editor knows", () => at({ listening: true, files: { "math.ts": CODE, "note.md": "# One\n" } }, async (lab) => {
   const { page } = lab;
   await lab.openFile("math.ts");
-  await lab.statusShows("agent");
+  await lab.statusShows(/^\s*agent$/);
   // The editor's own TypeScript server has looked.
   await page.locator(".squiggly-error").first().waitFor();
   await lab.go(7, 14);

@@ -109,7 +109,7 @@ export class Lab {
       "workbench.secondarySideBar.defaultVisibility": "hidden", "editor.occurrencesHighlight": "off", ...options.settings,
     };
     writeFileSync(join(root, "user", "User", "settings.json"), JSON.stringify(settings));
-    writeFileSync(join(root, "user", "Machine", "settings.json"), JSON.stringify({ "countersign.model": `manual:${model}` }));
+    writeFileSync(join(root, "user", "Machine", "settings.json"), JSON.stringify(machine(model, {})));
     const port = await freePort();
     const words = [
       "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override",
@@ -147,6 +147,11 @@ export class Lab {
     this.page = parts.page;
     this.#code = parts.code;
     this.#browser = parts.browser;
+  }
+
+  /** Settings of the machine, beside the model. */
+  setMachine(settings: Readonly<Record<string, unknown>>): void {
+    writeFileSync(join(this.root, "user", "Machine", "settings.json"), JSON.stringify(machine(this.model, settings)));
   }
 
   // The model ------------------------------------------------------------------------------------------------------------------
@@ -366,6 +371,10 @@ export async function until<T>(what: string, seen: () => string, ready: () => T 
     if (Date.now() - start > PATIENCE) throw new Error(`waited in vain for ${what}; seen:\n${seen().slice(-4000)}`);
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
+}
+
+function machine(model: string, settings: Readonly<Record<string, unknown>>): object {
+  return { "countersign.model": `manual:${model}`, ...settings };
 }
 
 function freePort(): Promise<number> {

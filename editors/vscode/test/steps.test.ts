@@ -16,7 +16,7 @@ async function terminal(lab: Lab, name: string, words: RegExp): Promise<void> {
 test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   const { page } = lab;
   await lab.openFile("list.txt");
-  await lab.statusShows("agent");
+  await lab.statusShows(/^\s*agent$/);
 
   await step("the program", async () => {
     await lab.firstStep("The program", "Get the Program");

@@ -49,7 +49,7 @@ test("a first task", () => at(DESK, async (lab) => {
   lab.git("remote", "add", "origin", join(lab.root, "remote.git"));
   lab.git("push", "--quiet", "origin", "work");
   await lab.openFile("shop.py");
-  await lab.statusShows("agent");
+  await lab.statusShows(/^\s*agent$/);
 
   await step("no lightbulb of ours while the cursor just moves", async () => {
     for (const line of [4, 8, 12]) await lab.go(line);
@@ -135,12 +135,20 @@ test("a first task", () => at(DESK, async (lab) => {
     await lab.run().locator("#box").press("Enter");
     await lab.asked();
     lab.answer({ type: "tool_use", id: "c1", name: "git", input: { op: "commit", message: "Simplify total" } });
+    const box = lab.run().locator("#box");
+    await lab.statusShows("agent asks: Commit");
+    for (const word of ["and ", "mind ", "the ", "message"]) {
+      await box.pressSequentially(word, { delay: 90 });
+      assert.equal(await lab.dialog().count(), 0, "nothing takes the keyboard while something is typed, in the box of the side view too");
+    }
     await lab.dialog().filter({ hasText: "Commit shop.py to work?" }).waitFor();
+    assert.equal(await box.inputValue(), "and mind the message");
     assert.equal(await page.locator(".monaco-dialog-box .monaco-button:focus").innerText(), "Reject");
     await page.waitForTimeout(300);
     await lab.shot("commit");
     assert.equal(lab.git("log", "--format=%s", "-1").trim(), "start", "nothing is committed before the answer");
     await lab.choose("Commit");
+    await box.fill("");
     await lab.asked();
     assert.equal(lab.git("log", "--format=%s", "-1").trim(), "Simplify total");
     const committed = lab.git("show", "HEAD:shop.py");

@@ -57,7 +57,7 @@ impl Account {
                 self.latest = None;
             }
             "tool_call" => {
-                self.words.flush(screen, Tone::Plain);
+                self.words.end(screen, Tone::Plain);
                 let call = text("call").to_owned();
                 match update["result"].as_str() {
                     // The task's own last words say it.
@@ -68,18 +68,21 @@ impl Account {
             }
             "tool_output" => self.output.push(screen, text("text")),
             "usage" => {
-                self.words.flush(screen, Tone::Plain);
+                self.words.end(screen, Tone::Plain);
                 screen.say(Tone::Quiet, &format!("  {}", usage_line(update)));
                 self.latest = None;
             }
-            "state" if text("state") == "retrying" => screen.say(Tone::Warn, &format!("  {}", printable(text("message")))),
+            "state" if text("state") == "retrying" => {
+                self.pause(screen);
+                screen.paragraph("  ", Tone::Warn, text("doing"));
+            }
             _ => {}
         }
     }
 
     /// Ends what is half written.
     pub fn pause(&mut self, screen: &mut Screen) {
-        self.words.flush(screen, Tone::Plain);
+        self.words.end(screen, Tone::Plain);
         screen.end_line();
     }
 
@@ -125,6 +128,8 @@ impl Account {
         // Calls that look run beside each other, so that results may stand apart from their titles.
         let about = match title {
             Some(title) if self.latest.as_deref() != Some(call) && !says(&shown, &title) => format!("{title}: "),
+            // A call that never began has no title.
+            None if status != "ok" => format!("{tool}: "),
             _ => String::new(),
         };
         let most = if status == "ok" { ROW } else { MISTAKE };

@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::config::{Environment, folders::make_private};
+use crate::config::{
+    Environment,
+    folders::{make_private, write_private},
+};
 
 /// Lets the person edit a text below `state`. Returns what they left.
 ///
@@ -70,6 +73,26 @@ pub fn send(path: &Path, form: &str, words: Option<&str>) -> std::io::Result<()>
 /// When it cannot be written.
 pub fn write_patch(file: &Path, patch: &[u8]) -> std::io::Result<()> {
     fs::write(file, patch)
+}
+
+/// How many patches of what was left undecided are kept, the newest ones.
+const UNDECIDED: usize = 50;
+
+/// Keeps what a person left undecided, readable by them alone; the oldest ones make room.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_undecided(state: &Path, session: &str, patch: &[u8]) -> std::io::Result<PathBuf> {
+    let folder = state.join("undecided");
+    let file = folder.join(format!("{session}.diff"));
+    write_private(&file, patch)?;
+    let mut kept: Vec<PathBuf> = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
+    // A session's id begins with its time.
+    kept.sort();
+    for old in kept.iter().take(kept.len().saturating_sub(UNDECIDED)) {
+        let _ = fs::remove_file(old);
+    }
+    Ok(file)
 }
 
 struct Temporary(PathBuf);

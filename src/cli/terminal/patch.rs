@@ -22,6 +22,18 @@ pub fn of(proposal: &Proposal, folder: &Folder) -> Result<Vec<u8>, String> {
     Ok(parts?.concat())
 }
 
+/// The same of the files where it can be had, and why not for the others.
+pub fn of_what_fits(proposal: &Proposal, folder: &Folder) -> (Vec<u8>, Vec<String>) {
+    let (mut patch, mut missing) = (Vec::new(), Vec::new());
+    for file in &proposal.files {
+        match of_file(file, folder) {
+            Ok(part) => patch.extend(part),
+            Err(why) => missing.push(why),
+        }
+    }
+    (patch, missing)
+}
+
 fn of_file(file: &File, folder: &Folder) -> Result<Vec<u8>, String> {
     let hunks: Vec<_> = file.pending().collect();
     if hunks.is_empty() {

@@ -1,12 +1,12 @@
 //! The review of a proposal in the terminal, with the keys of `git add -p`. Each decision takes effect at once.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{
-    external, hunk,
-    person::{Moment, Person},
+    external, hunk, patch,
+    person::Moment,
     screen::Tone,
     session::{Ended, Session},
     shown::{Checked, File, Hunk, Proposal},
@@ -285,9 +285,38 @@ impl Session {
             self.screen.gap();
             self.screen.say(Tone::Strong, &parts.join(", "));
         }
-        if reviewed.left > 0 && matches!(self.person, Person::Nobody) {
-            self.screen
-                .say(Tone::Quiet, "nobody was asked: --accept all takes changes over, --patch OUT.diff keeps them as a patch");
+    }
+
+    /// Keeps what nobody decided about as a patch below the state folder, and says where.
+    pub async fn keep_undecided(&mut self, ended: &Ended, reviewed: &Reviewed) -> Option<PathBuf> {
+        if reviewed.left == 0 {
+            return None;
+        }
+        let _ = tokio::time::timeout(SETTLING, self.decided(ended, reviewed.left)).await;
+        let (patch, mut missing) = patch::of_what_fits(&self.proposal(ended)?, self.client.texts().folder());
+        let mut kept = None;
+        if !patch.is_empty() {
+            match external::keep_undecided(&self.state, &ended.session, &patch) {
+                Ok(file) => {
+                    let shown = printable(&file.display().to_string()).into_owned();
+                    self.screen.say(Tone::Quiet, &format!("kept as a patch, should you want it after all: git apply {shown}"));
+                    kept = Some(file);
+                }
+                Err(error) => missing.push(error.to_string()),
+            }
+        }
+        for why in missing {
+            self.screen.say(Tone::Warn, &format!("not kept as a patch: {}", printable(&why)));
+        }
+        kept
+    }
+
+    /// Waits until no more than so many hunks of the proposal wait for a decision.
+    async fn decided(&mut self, ended: &Ended, left: usize) {
+        let mut nothing = Ended::default();
+        while self.proposal(ended).is_some_and(|proposal| proposal.pending() > left) {
+            let Some(happening) = self.client.next().await else { return };
+            self.take(happening, &mut nothing).await;
         }
     }
 }

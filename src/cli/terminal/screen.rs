@@ -9,8 +9,10 @@ use crate::{
     config::Environment,
 };
 
-/// Columns where the terminal does not say.
+/// Columns where nobody says how many there are; fewer and more than these are not written for.
 const COLUMNS: usize = 80;
+const FEWEST: usize = 10;
+const MOST: usize = 100;
 
 /// What a piece of text means; its colour follows from that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,8 @@ impl Tone {
 /// Standard output, for a person.
 pub struct Screen {
     colour: bool,
-    width: usize,
+    /// What `COLUMNS` says, in place of the terminal itself.
+    columns: Option<usize>,
     /// Characters that stand on the line that is being written.
     column: usize,
     silent: bool,
@@ -67,16 +70,16 @@ const ERASE: &str = "\r\u{1b}[K";
 impl Screen {
     /// The screen of this process.
     pub fn of(environment: &Environment) -> Screen {
-        let columns = environment.os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).unwrap_or(COLUMNS);
+        let columns = environment.os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
         let terminal = io::stdout().is_terminal();
         let live = terminal && environment.os("TERM").is_some_and(|term| term != "dumb");
         let colour = terminal && !environment.no_color();
-        Screen { colour, width: columns.clamp(40, 100), column: 0, silent: false, live, status: false }
+        Screen { colour, columns, column: 0, silent: false, live, status: false }
     }
 
     /// A screen that shows nothing: stdout belongs to a program.
     pub fn silent() -> Screen {
-        Screen { colour: false, width: COLUMNS, column: 0, silent: true, live: false, status: false }
+        Screen { colour: false, columns: Some(COLUMNS), column: 0, silent: true, live: false, status: false }
     }
 
     /// Styles a text that is safe to print.
@@ -112,10 +115,12 @@ impl Screen {
         self.line("");
     }
 
-    /// What goes on just now, until something else is written. Only where a line can be written over.
-    pub fn status(&mut self, text: &str) {
+    /// What goes on just now, and for how long, until something else is written. Only where a line can be written over.
+    pub fn status(&mut self, text: &str, since: &str) {
         if self.live && self.column == 0 {
-            let shown = self.paint(Tone::Quiet, &shortened(&printable(text), self.width - 1));
+            // One line at most: of two only the second could be written over.
+            let room = (self.width() - 1).saturating_sub(since.chars().count());
+            let shown = self.paint(Tone::Quiet, &format!("{}{since}", shortened(&printable(text), room)));
             self.status = false;
             self.write(&format!("{ERASE}{shown}"));
             self.status = true;
@@ -134,6 +139,12 @@ impl Screen {
             self.column = 0;
             self.write("\n");
         }
+    }
+
+    /// Columns of a line just now: a terminal may have been made narrower since the last one.
+    fn width(&self) -> usize {
+        let terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        self.columns.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(COLUMNS).clamp(FEWEST, MOST)
     }
 
     fn write(&mut self, text: &str) {
@@ -183,8 +194,14 @@ impl Flow {
         }
     }
 
+    /// Writes what is left; what comes next begins anew.
+    pub fn end(&mut self, screen: &mut Screen, tone: Tone) {
+        self.flush(screen, tone);
+        self.gap.clear();
+    }
+
     /// Writes the word that is being built.
-    pub fn flush(&mut self, screen: &mut Screen, tone: Tone) {
+    fn flush(&mut self, screen: &mut Screen, tone: Tone) {
         if self.word.is_empty() {
             return;
         }
@@ -196,7 +213,7 @@ impl Flow {
             // Blanks at the start of a line are the text's own indentation.
             out.push_str(&gap);
             screen.column = self.indent.len() + blank;
-        } else if screen.column + blank + wide > screen.width {
+        } else if screen.column + blank + wide > screen.width() {
             out.push('\n');
             out.push_str(self.indent);
             screen.column = self.indent.len();

@@ -62,7 +62,7 @@ impl Ended {
             Some(StopReason::Budget) => "stopped by a budget",
             Some(StopReason::Cancelled) => "stopped",
             Some(StopReason::Refusal) => "the model refused",
-            Some(StopReason::NoProgress) => "stopped: it went round in circles",
+            Some(StopReason::NoProgress) => "stopped: it made no progress",
             Some(StopReason::Error) | None => "failed",
         }
     }
@@ -128,7 +128,7 @@ impl Session {
                 happening = self.client.next() => happening.ok_or_else(gone)?,
                 _ = seconds.tick() => {
                     let (doing, since) = &self.doing;
-                    self.screen.status(&format!("  {doing} · {} s", since.elapsed().as_secs()));
+                    self.screen.status(&format!("  {doing}"), &format!(" · {} s", since.elapsed().as_secs()));
                     continue;
                 }
                 () = self.interrupts.came() => {
@@ -194,7 +194,7 @@ impl Session {
             Some("tool_call") if update["tool"] == "run" => {
                 let result = update["result"].as_str().unwrap_or_default();
                 if result.starts_with("commands cannot run here") || result.contains("rule min_level") {
-                    ended.no_walls = Some(result.to_owned());
+                    ended.no_walls = Some(for_person(result));
                 }
             }
             _ => {}
@@ -208,7 +208,9 @@ impl Session {
         self.account.pause(&mut self.screen);
         ended.state = update["state"].as_str().unwrap_or_default().to_owned();
         ended.stop = serde_json::from_value(update["stop"].clone()).ok();
-        ended.summary = summary.to_owned();
+        // Why it failed comes with the next step.
+        let why = update["message"].as_str().filter(|_| ended.state == "failed");
+        ended.summary = why.unwrap_or(summary).to_owned();
         ended.pending = update["pending"].as_u64().and_then(|pending| usize::try_from(pending).ok()).unwrap_or_default();
         ended.code = match (update["code"].as_u64(), ended.stop) {
             (Some(code), _) => u8::try_from(code).unwrap_or(1),
@@ -258,7 +260,8 @@ impl Session {
                 return Some(title.clone());
             }
             let letters: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
-            self.screen.say(Tone::Quiet, &format!("  Enter alone decides nothing; answer {}", letters.join(", ")));
+            let what = if answer.is_empty() { "Enter alone decides nothing" } else { "that is none of the answers" };
+            self.screen.say(Tone::Quiet, &format!("  {what}; press {}, then Enter", letters.join(", ")));
         }
     }
 
@@ -289,6 +292,15 @@ impl Session {
             }
             None => self.screen.say(Tone::Quiet, &format!("  see {}", printable(&path.display().to_string()))),
         }
+    }
+}
+
+/// Why no command ran, without the advice that is the model's.
+fn for_person(result: &str) -> String {
+    let why = [". Nothing ran.", ". Do not try it"].iter().fold(result, |why, tail| why.split(tail).next().unwrap_or(why));
+    match why.split_once(" (for the user: ") {
+        Some((why, hint)) => format!("{why}. {}", hint.trim_end_matches(')')),
+        None => format!("{why}. `countersign doctor` says what helps."),
     }
 }
 

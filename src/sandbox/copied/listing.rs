@@ -5,12 +5,15 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fs::{self, Metadata},
+    io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use ignore::{WalkBuilder, WalkState};
+
+use super::progress::Progress;
 
 /// Folders of version control, which the walk never enters.
 const VERSION_CONTROL: [&str; 4] = [".git", ".hg", ".jj", ".svn"];
@@ -82,7 +85,10 @@ pub(super) enum Found {
 pub(super) type Listing = BTreeMap<OsString, Found>;
 
 /// Lists the folder. What cannot be read is left out, as commands of this user could not read it either.
-pub(super) fn of(folder: &Path) -> Listing {
+///
+/// # Errors
+/// When it is not wanted any more.
+pub(super) fn of(folder: &Path, progress: &Progress) -> io::Result<Listing> {
     let in_git = folder.ancestors().any(|dir| dir.join(".git").exists());
     let walk = WalkBuilder::new(folder)
         .hidden(false)
@@ -95,6 +101,9 @@ pub(super) fn of(folder: &Path) -> Listing {
     walk.run(|| {
         let mut own = Share { to: &all, found: Vec::new() };
         Box::new(move |entry| {
+            if progress.is_given_up() {
+                return WalkState::Quit;
+            }
             let Ok(entry) = entry else { return WalkState::Continue };
             if let (Some(path), Ok(about)) = (below(folder, entry.path()), entry.path().symlink_metadata()) {
                 own.found.extend(found(&about).map(|found| (path, found)));
@@ -103,8 +112,8 @@ pub(super) fn of(folder: &Path) -> Listing {
         })
     });
     let mut listing = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    add_ignored(folder, &mut listing);
-    listing
+    add_ignored(folder, &mut listing, progress)?;
+    Ok(listing)
 }
 
 /// As many threads as the machine has, within reason.
@@ -135,10 +144,11 @@ fn found(about: &Metadata) -> Option<Found> {
 }
 
 /// The names that the walk left out of the folders that it entered.
-fn add_ignored(folder: &Path, listing: &mut Listing) {
+fn add_ignored(folder: &Path, listing: &mut Listing, progress: &Progress) -> io::Result<()> {
     let entered: Vec<OsString> =
         listing.iter().filter(|(_, found)| **found == Found::Folder).map(|(path, _)| path.clone()).collect();
     for parent in std::iter::once(OsString::new()).chain(entered) {
+        progress.wanted()?;
         for entry in fs::read_dir(folder.join(&parent)).into_iter().flatten().flatten() {
             let path = join(&parent, &entry.file_name());
             if is_version_control(&entry.file_name()) || listing.contains_key(&path) {
@@ -158,6 +168,7 @@ fn add_ignored(folder: &Path, listing: &mut Listing) {
             listing.insert(path, how);
         }
     }
+    Ok(())
 }
 
 /// Whether builds write this ignored folder.

@@ -13,6 +13,7 @@
 mod changes;
 mod listing;
 mod place;
+mod progress;
 mod reach;
 mod repository;
 mod wanted;
@@ -41,7 +42,7 @@ use crate::{
     seams::{Shadow, Written},
 };
 
-pub(super) use reach::Reach;
+pub(super) use {progress::Progress, reach::Reach};
 
 /// What the user's side said of a path when the copy was last brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,9 +135,10 @@ impl CopiedShadow {
     /// Brings the copy to what disk and `shadow` say.
     ///
     /// # Errors
-    /// What a file of the copy could not be written for, its path in front.
-    pub(super) fn sync(&mut self, shadow: &Shadow) -> io::Result<Synced> {
-        let Wants { entries, repository, synced } = wanted::of(&self.folder, shadow);
+    /// What a file of the copy could not be written for, its path in front; or that it was given up. The next call goes on
+    /// where this one ended.
+    pub(super) fn sync(&mut self, shadow: &Shadow, progress: &Progress) -> io::Result<Synced> {
+        let Wants { entries, repository, synced } = wanted::of(&self.folder, shadow, progress)?;
         let left: Vec<OsString> = self.known.keys().filter(|path| !entries.contains_key(*path)).rev().cloned().collect();
         for path in left {
             self.leave(&path)?;
@@ -144,6 +146,7 @@ impl CopiedShadow {
         let mut copies = Vec::new();
         let mut folders = BTreeSet::new();
         for (path, wanted) in &entries {
+            progress.wanted()?;
             if self.stands(path, wanted) {
                 continue;
             }
@@ -159,10 +162,10 @@ impl CopiedShadow {
         self.room_for(
             copies.iter().filter_map(|(.., wanted)| if let Wanted::Disk(mark) = wanted { Some(mark.takes) } else { None }).sum(),
         )?;
-        for (path, known) in self.copy_all(&copies)? {
-            self.known.insert(path, known);
-        }
-        Ok(synced)
+        progress.begin(copies.len());
+        let (copied, all) = self.copy_all(&copies, progress);
+        self.known.extend(copied);
+        all.map(|()| synced)
     }
 
     /// What commands changed, in name order; where there are more than the session lists, those nearest to the root. And a number
@@ -276,37 +279,47 @@ impl CopiedShadow {
         put().map_err(|e| named(&there, &e))
     }
 
-    /// Copies files and links, several at a time.
-    fn copy_all(&self, copies: &[(&OsString, PathBuf, &Wanted<'_>)]) -> io::Result<Vec<(OsString, Known)>> {
+    /// Copies files and links, several at a time: what was copied, and whether that is all.
+    fn copy_all(
+        &self,
+        copies: &[(&OsString, PathBuf, &Wanted<'_>)],
+        progress: &Progress,
+    ) -> (Vec<(OsString, Known)>, io::Result<()>) {
         let done = Mutex::new(Vec::with_capacity(copies.len()));
         let share = copies.len().div_ceil(listing::threads()).max(64);
-        let failed: io::Result<()> = thread::scope(|scope| {
+        let all: io::Result<()> = thread::scope(|scope| {
             let work = |part: &[(&OsString, PathBuf, &Wanted<'_>)]| -> io::Result<()> {
                 let mut own = Vec::with_capacity(part.len());
-                for (path, from, wanted) in part {
-                    own.extend(self.copy_one(path, from, wanted)?.map(|known| ((*path).clone(), known)));
-                }
+                let copied = part.iter().try_for_each(|(path, from, wanted)| {
+                    progress.wanted()?;
+                    own.extend(self.copy_one(path, from, wanted, progress)?.map(|known| ((*path).clone(), known)));
+                    progress.one();
+                    Ok(())
+                });
                 done.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
-                Ok(())
+                copied
             };
             let workers: Vec<_> = copies.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
             workers
                 .into_iter()
                 .try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(io::Error::other("a copy ended early"))))
         });
-        failed?;
-        Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+        (done.into_inner().unwrap_or_else(PoisonError::into_inner), all)
     }
 
-    fn copy_one(&self, path: &OsStr, from: &Path, wanted: &Wanted<'_>) -> io::Result<Option<Known>> {
+    fn copy_one(&self, path: &OsStr, from: &Path, wanted: &Wanted<'_>, progress: &Progress) -> io::Result<Option<Known>> {
         let to = at(&self.copy, path);
         let copied = match wanted {
             Wanted::Symlink(source) => place::link(from, &to, &self.folder, &self.copy)
                 .map(|copy| Some(Known { side: Side::Disk(*source), copy: Some(copy) })),
-            _ => place::file(from, &to)
+            _ => place::file(from, &to, progress)
                 .map(|placed| placed.map(|Placed { source, copy }| Known { side: Side::Disk(source), copy: Some(copy) })),
         };
-        copied.map_err(|e| named(&to, &e))
+        copied.map_err(|e| {
+            // Half a file is nothing that anybody wrote.
+            let _ = fs::remove_file(&to);
+            named(&to, &e)
+        })
     }
 
     /// # Errors

@@ -3,14 +3,14 @@
 
 use std::{
     fs::{self, File, FileTimes, OpenOptions, Permissions},
-    io,
+    io::{self, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::Path,
 };
 
 use rustix::fs::{OFlags, ioctl_ficlone};
 
-use super::listing::Mark;
+use super::{listing::Mark, progress::Progress};
 
 /// The state of the source as it was copied, and of the copy.
 pub(super) struct Placed {
@@ -18,11 +18,14 @@ pub(super) struct Placed {
     pub copy: Mark,
 }
 
+/// Copied between two looks at whether it is still wanted, bytes.
+const PIECE: u64 = 8 << 20;
+
 /// Copies a regular file to a path where nothing stands. `None` when it is gone, or is no such file any more.
 ///
 /// # Errors
 /// What cannot be read becomes an empty file that nobody may read; other errors are those of the copy.
-pub(super) fn file(from: &Path, to: &Path) -> io::Result<Option<Placed>> {
+pub(super) fn file(from: &Path, to: &Path, progress: &Progress) -> io::Result<Option<Placed>> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0)).open(from);
     let source = match opened {
@@ -37,7 +40,9 @@ pub(super) fn file(from: &Path, to: &Path) -> io::Result<Option<Placed>> {
     }
     let copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     if ioctl_ficlone(&copy, &source).is_err() {
-        io::copy(&mut &source, &mut &copy)?;
+        while io::copy(&mut (&source).take(PIECE), &mut &copy)? > 0 {
+            progress.wanted()?;
+        }
     }
     // Rights of another user's are not taken over.
     copy.set_permissions(Permissions::from_mode(about.mode() & 0o777))?;

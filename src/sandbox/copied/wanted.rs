@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    fs,
+    fs, io,
     os::unix::ffi::OsStrExt,
     path::Path,
 };
@@ -12,6 +12,7 @@ use std::{
 use super::{
     Synced,
     listing::{self, Found, Mark, above, at, join},
+    progress::Progress,
     repository::{self, Repository},
 };
 use crate::{
@@ -37,10 +38,12 @@ pub(super) struct Wants<'a> {
     pub synced: Synced,
 }
 
-pub(super) fn of<'a>(folder: &Path, shadow: &'a Shadow) -> Wants<'a> {
+/// # Errors
+/// When it is not wanted any more.
+pub(super) fn of<'a>(folder: &Path, shadow: &'a Shadow, progress: &Progress) -> io::Result<Wants<'a>> {
     let mut repository = repository::of(folder);
     let mut entries = BTreeMap::new();
-    for (path, found) in listing::of(folder).into_iter().chain(std::mem::take(&mut repository.listing)) {
+    for (path, found) in listing::of(folder, progress)?.into_iter().chain(std::mem::take(&mut repository.listing)) {
         let wanted = match found {
             Found::File(mark) => Wanted::Disk(mark),
             Found::Symlink(mark) => Wanted::Symlink(mark),
@@ -79,7 +82,7 @@ pub(super) fn of<'a>(folder: &Path, shadow: &'a Shadow) -> Wants<'a> {
     }
     let linked = entries.iter().filter(|(_, wanted)| matches!(wanted, Wanted::Linked)).map(|(path, _)| at(folder, path));
     synced.linked = linked.collect();
-    Wants { entries, repository, synced }
+    Ok(Wants { entries, repository, synced })
 }
 
 /// Makes folders above a path that are linked to folders of the copy, whose entries are linked to in turn: then the path can

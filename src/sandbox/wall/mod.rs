@@ -18,6 +18,7 @@ mod bounds;
 mod confined;
 mod disk;
 mod ground;
+mod guard;
 mod hidden;
 mod keeper;
 mod landlock;
@@ -28,6 +29,7 @@ mod packages;
 mod private;
 mod privileges;
 mod process_1;
+mod reach;
 mod reaper;
 mod tree;
 mod usage;
@@ -49,6 +51,8 @@ const PROCESS_1: &str = "process-1";
 /// In place of it where there are no namespaces.
 const WATCHER: &str = "watcher";
 const CONFINED: &str = "confined";
+/// No stage of the walls: what the self-test runs behind them.
+pub(super) const REACH: &str = "reach";
 
 /// The step of a failure that a new process 1 mends: what this one prepared has changed since.
 const STALE: &str = "what stood ready";
@@ -79,6 +83,7 @@ pub fn wall_main() -> ExitCode {
         Some(PROCESS_1) => process_1::run().map(|never| match never {}),
         Some(WATCHER) => watcher::run().map(|never| match never {}),
         Some(CONFINED) => confined::run().map(|never| match never {}),
+        Some(REACH) => reach::run(),
         _ => Err(Failure {
             step: "start".into(),
             why: "this program is started by countersign for its commands, not by hand".into(),

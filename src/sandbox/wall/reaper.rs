@@ -1,7 +1,6 @@
 //! What process 1 does while the command runs: reap, sample what it uses, and end everything when the server hangs up.
 
 use std::{
-    fs,
     io::{ErrorKind, Read},
     os::unix::net::UnixStream,
     process,
@@ -15,16 +14,11 @@ use rustix::{
     process::{WaitOptions, wait},
 };
 
-use super::{Failure, Step, bounds::Bounds, disk::Disk, send, tree::Tree, usage::Usage};
+use super::{Failure, Step, bounds::Bounds, disk::Disk, guard, send, tree::Tree, usage::Usage};
 use crate::sandbox::plan::Report;
 
 /// Between two looks at the memory; also the least time that strays get to finish after the command's end.
 const TICK: Duration = Duration::from_millis(40);
-/// Where no namespace bounds the number of processes, the machine's is looked at more often.
-const SHORT: Duration = Duration::from_millis(10);
-/// Where all processes of the machine must be looked through, that is done so many short ticks apart, unless there are
-/// suddenly many more.
-const SELDOM: u32 = 20;
 /// Ticks of an end that was made: no later word changes it.
 const FINAL: u32 = u32::MAX;
 
@@ -36,7 +30,10 @@ static ENDED: Ended = Mutex::new(None);
 /// Starts the thread that listens to the server; before the command, so that a failure still means that nothing ran.
 pub(super) fn listen_to(server: &UnixStream, usage: Usage, disk: Disk, bounds: Bounds) -> Result<(), Failure> {
     let listener = server.try_clone().step("start")?;
-    listener.set_read_timeout(Some(if usage.tree() == Tree::Namespace { TICK } else { SHORT })).step("start")?;
+    listener.set_read_timeout(Some(TICK)).step("start")?;
+    if usage.tree() != Tree::Namespace {
+        guard::start(server, usage.clone())?;
+    }
     thread::Builder::new().spawn(move || listen(listener, &ENDED, &usage, disk, bounds)).step("start")?;
     Ok(())
 }
@@ -65,11 +62,9 @@ pub(super) fn watch(server: UnixStream, command: u32, usage: &Usage, bounds: Bou
 
 /// Runs beside the reaper: the end of the server's side, what is used, and strays that outlive the command.
 fn listen(mut server: UnixStream, ended: &Ended, usage: &Usage, mut disk: Disk, mut bounds: Bounds) {
-    let (mut byte, mut tick) = ([0u8; 1], 0u32);
+    let mut byte = [0u8; 1];
     let (parent, tree) = (rustix::process::getppid(), usage.tree());
-    let (patience, begun) = if tree == Tree::Namespace { (1, 0) } else { (4, on_the_machine()) };
     loop {
-        tick = tick.wrapping_add(1);
         match server.read(&mut byte) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             // Cancelled, timed out, or the server is gone.
@@ -83,30 +78,24 @@ fn listen(mut server: UnixStream, ended: &Ended, usage: &Usage, mut disk: Disk, 
             && let Some((report, ticks)) = now.as_mut()
         {
             // A whole tick for pipes to drain (`exec > >(tee log)`), then daemons go.
-            *ticks += 1;
-            if *ticks > patience && !usage.starved() {
+            *ticks = ticks.saturating_add(1);
+            if *ticks > 1 && !usage.starved() {
                 let report = report.clone();
                 drop(now);
                 end(server, Some(report), tree);
             }
         }
         bounds.tell(&mut server);
-        let more = || usage.crowded(on_the_machine().saturating_sub(begun));
-        let look = tree == Tree::Namespace || tick.is_multiple_of(SELDOM) || more();
-        if let Some(report) = look.then(|| usage.over()).flatten().or_else(|| disk.over()) {
+        // Elsewhere the guard looks.
+        let over = (tree == Tree::Namespace).then(|| usage.look().1).flatten();
+        if let Some(report) = over.or_else(|| disk.over()) {
             end(server, Some(report), tree);
         }
     }
 }
 
-/// Processes and threads of the whole machine, as the kernel counts them anyway.
-fn on_the_machine() -> u64 {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split_whitespace().nth(3).and_then(|counts| counts.split_once('/')?.1.parse().ok()).unwrap_or(0)
-}
-
 /// Ends everything, and this process: at once where that is the end of the namespace, else when the reaper has seen the last.
-fn end(mut server: UnixStream, report: Option<Report>, tree: Tree) -> ! {
+pub(super) fn end(mut server: UnixStream, report: Option<Report>, tree: Tree) -> ! {
     if tree == Tree::Namespace {
         let code = i32::from(report.is_none());
         let _ = report.map(|report| send(&mut server, &report));

@@ -4,7 +4,7 @@
 //! becomes the watcher's child (a subreaper), and Landlock's scope of signals says whom one call may end.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
     process,
@@ -55,6 +55,28 @@ impl Tree {
         below.into_iter().map(|number| Path::new("/proc").join(number.to_string())).collect()
     }
 
+    /// Stops them all, as far as they can be found.
+    pub(super) fn stop(self) {
+        match self {
+            Tree::Namespace => {}
+            Tree::Domain => {
+                let _ = kill(Pid::from_raw(-1), Signal::SIGSTOP);
+            }
+            Tree::Descendants => drop(stopped()),
+        }
+    }
+
+    /// Lets them go on.
+    pub(super) fn go_on(self) {
+        match self {
+            Tree::Namespace => {}
+            Tree::Domain => {
+                let _ = kill(Pid::from_raw(-1), Signal::SIGCONT);
+            }
+            Tree::Descendants => descendants(process::id()).into_iter().for_each(|number| signal(number, Signal::SIGCONT)),
+        }
+    }
+
     /// Ends them. What is born meanwhile may be left: to be called until none is.
     pub(super) fn kill(self) {
         match self {
@@ -64,29 +86,33 @@ impl Tree {
             Tree::Domain => {
                 let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
             }
-            Tree::Descendants => stop_and_kill(),
+            // Stopped first: a process that is stopped still counts against the limit on their number, so that the others
+            // cannot go on making more.
+            Tree::Descendants => stopped().into_iter().for_each(|number| signal(number, Signal::SIGKILL)),
         }
     }
 }
 
-/// Stopped first: a process that is stopped still counts against the limit on their number, so that the others cannot go on
-/// making more.
-fn stop_and_kill() {
-    let signal = |number: u32, signal| i32::try_from(number).map(|number| kill(Pid::from_raw(number), signal));
-    let mut stopped: Vec<u32> = Vec::new();
+/// Stops whatever is found until a look shows nothing new.
+fn stopped() -> HashSet<u32> {
+    let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
-        let new: Vec<u32> = descendants(process::id()).into_iter().filter(|number| !stopped.contains(number)).collect();
-        if new.is_empty() {
+        let before = stopped.len();
+        for number in descendants(process::id()) {
+            if stopped.insert(number) {
+                signal(number, Signal::SIGSTOP);
+            }
+        }
+        if stopped.len() == before {
             break;
         }
-        for number in new {
-            let _ = signal(number, Signal::SIGSTOP);
-            stopped.push(number);
-        }
     }
-    for number in stopped {
-        let _ = signal(number, Signal::SIGKILL);
-    }
+    stopped
+}
+
+/// One that is gone already needs none.
+fn signal(number: u32, signal: Signal) {
+    let _ = i32::try_from(number).map(|number| kill(Pid::from_raw(number), signal));
 }
 
 /// Processes whose chain of parents leads to `root`.

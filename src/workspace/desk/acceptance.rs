@@ -93,7 +93,21 @@ impl Desk {
         self.settle_done(id, hunks, observed, &[])
     }
 
-    /// The same where the server itself has done `done` of them on the disk: a document that the editor still shows under a
+    /// The editor has not answered: `hunks` of a plan that did not land are pending again, and stay on their way until they are
+    /// settled.
+    ///
+    /// # Errors
+    /// [`DeskError::NoProposal`].
+    pub fn suspend(
+        &mut self,
+        id: &ProposalId,
+        hunks: &[HunkId],
+        observed: Vec<(WsPath, Option<Beneath>)>,
+    ) -> Result<Settled, DeskError> {
+        self.end_wait(id, hunks, observed, &[], true)
+    }
+
+    /// The same as [`Desk::settle`] where the server itself has done `done` of them on the disk: a document that the editor still shows under a
     /// name that is gone does not stand in the way.
     ///
     /// # Errors
@@ -105,6 +119,17 @@ impl Desk {
         observed: Vec<(WsPath, Option<Beneath>)>,
         done: &[HunkId],
     ) -> Result<Settled, DeskError> {
+        self.end_wait(id, hunks, observed, done, false)
+    }
+
+    fn end_wait(
+        &mut self,
+        id: &ProposalId,
+        hunks: &[HunkId],
+        observed: Vec<(WsPath, Option<Beneath>)>,
+        done: &[HunkId],
+        suspended: bool,
+    ) -> Result<Settled, DeskError> {
         if !self.proposals.contains_key(id) {
             return Err(DeskError::NoProposal(id.clone()));
         }
@@ -113,7 +138,7 @@ impl Desk {
             self.disk_changed(path, now.clone());
         }
         let paths: Vec<WsPath> = self.proposals[id].files.keys().cloned().collect();
-        let applies = |hunk: &Hunk| hunk.state == HunkState::Applying && hunks.contains(&hunk.id);
+        let applies = |hunk: &Hunk| hunk.is_on_its_way() && hunks.contains(&hunk.id);
         for path in paths {
             let Some(file) = self.file_mut(id, &path) else { continue };
             if file.live().any(applies) {
@@ -128,7 +153,10 @@ impl Desk {
                 {
                     file.appear(&now.text, &mut happened);
                 }
-                file.settle(hunks, &mut happened);
+                match suspended {
+                    true => file.suspend(hunks),
+                    false => file.settle(hunks, &mut happened),
+                }
                 self.book(id, &path, happened);
             }
         }
@@ -213,7 +241,7 @@ impl Desk {
 
     /// A move landed when the file is gone from its old place and stands at the new one.
     fn settle_moves(&mut self, id: &ProposalId, hunks: &[HunkId], observed: &[(WsPath, Option<Beneath>)], done: &[HunkId]) {
-        let moving = |hunk: &Hunk| hunk.kind == HunkKind::Move && hunk.state == HunkState::Applying && hunks.contains(&hunk.id);
+        let moving = |hunk: &Hunk| hunk.kind == HunkKind::Move && hunk.is_on_its_way() && hunks.contains(&hunk.id);
         let row = |(from, file): (&WsPath, &FileProposal)| {
             let hunk = file.live().find(|hunk| moving(hunk))?.id.clone();
             let FileOp::Move { to } = &file.op else { return None };

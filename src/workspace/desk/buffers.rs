@@ -1,6 +1,6 @@
 //! What the editor and the disk say, and how proposals follow.
 
-use super::{Beneath, Desk, DeskError};
+use super::{Beneath, Desk, DeskError, What};
 use crate::{
     event::ProposalId,
     path::WsPath,
@@ -49,6 +49,18 @@ impl Desk {
     /// All open documents.
     pub fn buffers(&self) -> impl Iterator<Item = (&WsPath, &Buffer)> {
         self.buffers.iter()
+    }
+
+    /// Whether the document is what its last accepted hunk left, and nothing besides.
+    pub fn is_as_landed(&self, path: &WsPath) -> bool {
+        let all = self.proposals.values();
+        let mut last = all.filter_map(|proposal| proposal.accepted.iter().rfind(|record| record.path == *path));
+        self.buffers.get(path).is_some_and(|buffer| last.any(|record| record.after == buffer.text))
+    }
+
+    /// Whether the last change of this document, whose events nobody has taken yet, was the agent's.
+    pub fn has_just_landed(&self, path: &WsPath) -> bool {
+        self.events.iter().any(|event| event.path == *path && matches!(event.what, What::Accepted { .. }))
     }
 
     /// A document was opened (again). Say what the disk holds by [`Desk::disk_changed`] when it is known.
@@ -195,7 +207,9 @@ impl Desk {
             return;
         }
         let file = |id: &ProposalId| &self.proposals[id].files[path];
-        let applying = over.iter().find(|id| file(id).is_applying()).or(over.iter().find(|id| file(id).awaits())).cloned();
+        let first = |which: fn(&FileProposal) -> bool| over.iter().find(|id| which(file(id)));
+        let applying = first(FileProposal::is_applying).or(first(FileProposal::is_on_its_way));
+        let applying = applying.or(first(FileProposal::awaits)).cloned();
         let whole = applying.as_ref().filter(|_| edits.len() > 1).zip(edits.last());
         if let Some(steps) = whole.and_then(|(id, (_, after))| self.proposals[id].files.get(path)?.landed_exactly(after)) {
             self.walk(path, &over, applying.as_ref(), &before, &steps);

@@ -181,13 +181,18 @@ impl Desk {
         of_disk || !self.buffers.contains_key(&record.path)
     }
 
-    /// Ends an undo once its hunks are settled: forgets its proposal, and the accepted hunks that are taken back. The answer
-    /// are those.
-    pub fn undone(&mut self, undo: &Undo) -> Vec<Taken> {
-        let Some(reverse) = self.proposals.remove(&undo.proposal) else { return Vec::new() };
+    /// Books what an undo took back so far: forgets those accepted hunks, which are the answer, and unless `more` may still
+    /// come its proposal.
+    pub fn undone(&mut self, undo: &Undo, more: bool) -> Vec<Taken> {
+        let Some(reverse) = self.proposals.get(&undo.proposal) else { return Vec::new() };
         let landed = |hunk: &HunkId| reverse.accepted.iter().any(|record| record.hunk == *hunk);
-        let gone: Vec<Taken> =
-            undo.takes.iter().filter(|(_, by)| by.iter().all(landed)).map(|(taken, _)| taken.clone()).collect();
+        let of = self.tasks.get(&undo.task).and_then(|id| self.proposals.get(id));
+        let stands = |taken: &Taken| of.is_some_and(|of| of.accepted.iter().any(|record| record.hunk == taken.hunk));
+        let takes = undo.takes.iter().filter(|(taken, by)| by.iter().all(landed) && stands(taken));
+        let gone: Vec<Taken> = takes.map(|(taken, _)| taken.clone()).collect();
+        if !more {
+            self.proposals.remove(&undo.proposal);
+        }
         if let Some(of) = self.tasks.get(&undo.task).and_then(|id| self.proposals.get_mut(id)) {
             of.accepted.retain(|record| !gone.iter().any(|taken| taken.hunk == record.hunk));
             of.revision += 1;

@@ -245,7 +245,7 @@ fn an_undo_refuses_where_mode_or_bytes_changed_since() {
     let undo = desk.undo(&task(), ProposalId::from("u"), &observed);
     let whys: Vec<&str> = undo.kept.iter().map(|kept| kept.why.as_str()).collect();
     assert_eq!(whys, ["the mode of run.sh was changed since", "there is a file at logo.png again"]);
-    assert_eq!((undo.hunks.len(), desk.undone(&undo).len()), (0, 0));
+    assert_eq!((undo.hunks.len(), desk.undone(&undo, false).len()), (0, 0));
 }
 
 #[test]
@@ -364,7 +364,7 @@ proptest! {
         let undo = desk.undo(&task(), ProposalId::from("u"), &observed);
         prop_assert_eq!(&undo.kept, &vec![]);
         accept(&mut desk, &mut disk, &ProposalId::from("u"), &undo.hunks);
-        prop_assert_eq!(desk.undone(&undo).len(), undo.takes.len());
+        prop_assert_eq!(desk.undone(&undo, false).len(), undo.takes.len());
         prop_assert_eq!(&disk, &base);
     }
 }

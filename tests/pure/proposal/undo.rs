@@ -59,7 +59,7 @@ fn created_deleted_and_moved_files_go_back() {
     let after = [("b", None), ("a", Some("1\n2\n")), ("new", None), ("old", Some("gone\n"))];
     let observed = after.iter().map(|(name, text)| (path(name), text.and_then(disk))).collect();
     assert_eq!(desk.settle(&undo_id(), &undo.hunks, observed).unwrap().refused, []);
-    assert_eq!(desk.undone(&undo).len(), 4);
+    assert_eq!(desk.undone(&undo, false).len(), 4);
     assert_eq!(desk.uncommitted(None, &[]).files, [], "there is nothing left to commit");
     assert!(desk.news(&task()).iter().any(|news| news.contains("took the accepted hunk h1 of new back")));
 }

@@ -86,6 +86,11 @@ fn stop_kills_and_a_dying_server_lose_nothing() {
 }
 
 #[test]
+fn a_server_that_is_away_is_told_and_loses_no_word() {
+    story("away");
+}
+
+#[test]
 fn an_untrusted_folder_runs_nothing_and_the_start_is_short() {
     story("guards");
 }

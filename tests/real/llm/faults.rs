@@ -7,9 +7,10 @@ use countersign::{
     seams::{Block, ErrorClass, Model},
 };
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use super::{Hourglass, ask, question, settings};
-use crate::support::model_double::{KEY, ModelDouble, Turn};
+use crate::support::model_double::{KEY, ModelDouble, SPEC, Turn};
 
 /// A kind of damage with its name, or the words that tell of it.
 type Damage = (&'static str, fn() -> Turn);
@@ -41,6 +42,7 @@ async fn what_may_pass_is_tried_three_times() {
         let error = outcome.unwrap_err();
         assert_eq!(error.class, class, "{status}");
         assert!(error.message.contains(&status.to_string()) && error.message.ends_with("Tried 3 times."), "{}", error.message);
+        assert!(error.hint.is_some_and(|hint| hint.contains("ask again")), "{status}: there is a next step");
         assert_eq!(error.request_id.as_deref(), Some("req_double"));
         let slept = clock.slept();
         assert_eq!(slept.len(), 2, "{status}");
@@ -70,7 +72,33 @@ async fn what_cannot_pass_is_told_at_once() {
         let error = ask(&model, &question("Go")).await.0.unwrap_err();
         assert_eq!(error.class, class, "{status}");
         assert_eq!((clock.slept().len(), double.requests().len()), (0, 1), "{status}");
+        assert!(error.hint.is_some(), "{status}: there is a next step");
         double.assert_clean();
+    }
+}
+
+#[tokio::test]
+async fn a_port_without_tls_is_told_at_once() {
+    // What a plain web server says to a TLS hello.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        }
+    });
+    let clock = Arc::new(Hourglass::default());
+    for (scheme, told) in [("https", "does not speak TLS at that port."), ("http", "(status 400).")] {
+        let settings = Settings {
+            anthropic_key: Secret::new(KEY),
+            anthropic_base_url: Some(format!("{scheme}://{place}")),
+            ..Settings::new(SPEC)
+        };
+        let model = llm::build(settings, clock.clone()).unwrap();
+        let error = ask(&model, &question("Go")).await.0.unwrap_err();
+        assert!(error.message.ends_with(told), "{}", error.message);
+        assert!(error.hint.is_some());
+        assert!(clock.slept().is_empty(), "it does not pass by waiting");
     }
 }
 

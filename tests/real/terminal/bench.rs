@@ -199,6 +199,11 @@ impl Terminal {
         self.tmux(&["send-keys", name]);
     }
 
+    /// Makes it narrower or wider.
+    pub fn width(&self, columns: u16) {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", "50"]);
+    }
+
     /// Waits for the program's end; its exit code.
     pub fn code(&self) -> i32 {
         let read = || fs::read_to_string(&self.exit).unwrap_or_default();

@@ -13,8 +13,8 @@ use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths, net::Network},
     seams::{
-        Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow,
-        ShadowFile,
+        AtLeast, Command, Connection, Level, NetTerms, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec,
+        Shadow, ShadowFile,
     },
 };
 use tempfile::TempDir;
@@ -143,6 +143,7 @@ pub fn masking(paths: &[&str]) -> Shadow {
 pub fn spec(folder: &Path) -> SandboxSpec {
     SandboxSpec {
         folder: folder.to_owned(),
+        min_level: AtLeast(Level::L1Weak),
         env_allow: vec!["ALLOWED".into(), "LD_PRELOAD".into()],
         home_read: vec!["~/notes".into()],
         memory: 2048 * MIB,
@@ -193,18 +194,23 @@ pub fn sandbox(root: &Path) -> LinuxSandbox {
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))
 }
 
-/// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
-pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+/// A shell's line that becomes this program, with its arguments, where the kernel has no more than this level.
+pub fn below(level: Level, program: &Path) -> String {
     let switch = match level {
         Level::L2 => "max_net_namespaces",
         _ => "max_user_namespaces",
     };
     // The user stays who they are; the rights over the switch go before the program starts.
-    let script = format!(
-        "#!/bin/sh\nexec unshare --user --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/{switch} && \
-         exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"\n",
-        exe().display()
-    );
+    format!(
+        "exec unshare --user --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/{switch} && \
+         exec setpriv --inh-caps=-all --ambient-caps=-all {} \"$@\"' sh \"$@\"",
+        program.display()
+    )
+}
+
+/// A sandbox whose wall processes find namespaces switched off by the kernel, so that no more than this level can be had.
+pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
+    let script = format!("#!/bin/sh\n{}\n", below(level, &exe()));
     if !root.join("wrapper/countersign").exists() {
         put(root, "wrapper/countersign", &script);
         fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -261,7 +267,7 @@ impl Bench {
     pub async fn at(level: Level) -> Option<Self> {
         let (root, out) = (folders(), visible());
         put(out.path(), "file", "victim\n");
-        let sandbox = sandbox_below(root.path(), level);
+        let sandbox = if level == Level::L3 { sandbox(root.path()) } else { sandbox_below(root.path(), level) };
         if !reaches(&sandbox, level).await {
             return None;
         }

@@ -114,7 +114,9 @@ async fn a_linked_work_tree_finds_its_repository() {
     let said =
         bench.must("git log --format=%s; git status --short; cat ../main/.git/config; grep -rs canary ../main; true").await;
     assert!(said.starts_with("first\n") && !said.contains(CANARY), "{said}");
-    assert!(!bench.sh("echo x > ../main/.git/hooks/pre-commit").await.ok());
+    let plant = "echo x > ../main/.git/hooks/pre-commit";
+    assert!(!bench.sh(plant).await.ok() && !bench.path("home/main/.git/hooks/pre-commit").exists());
+    assert!(unwalled(plant, &bench.path("home/tree")).status.success(), "the control");
     // A pointer that nobody answers opens nothing.
     let forged = Bench::with(|root, spec| {
         put(root, "home/tree/.git", &format!("gitdir: {}\n", root.join("home/.ssh").display()));
@@ -122,6 +124,7 @@ async fn a_linked_work_tree_finds_its_repository() {
     })
     .await;
     assert!(!forged.sh("ls ../.ssh | grep .").await.ok());
+    assert!(unwalled("ls ../.ssh | grep .", &forged.path("home/tree")).status.success(), "the control");
 }
 
 #[tokio::test]

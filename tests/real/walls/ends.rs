@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use countersign::{
-    seams::{Shadow, Stopped},
+    seams::{Level, Shadow, Stopped},
     tools::denial,
 };
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,32 @@ async fn time_runs_out_for_everything_at_once() {
     let ran = bench.run(fifo, &Shadow::default(), Duration::from_millis(300), &CancellationToken::new()).await.unwrap();
     assert_eq!(ran.outcome.stopped, Some(Stopped::Timeout));
     assert_eq!(ran.output, "c\n");
+}
+
+/// The words of a process 1 come in several messages, the first with a socket beside it. A busy server finds them together.
+#[tokio::test]
+async fn words_that_came_while_the_server_was_busy_are_read() {
+    for pause in [40, 200] {
+        // Nothing stands ready for its first command.
+        let bench = Bench::forced(Level::L3).await;
+        let begun = Instant::now();
+        let (nothing, never) = (Shadow::default(), CancellationToken::new());
+        let run = bench.run("sleep 98766", &nothing, Duration::from_millis(300), &never);
+        // Holds the only thread of the runtime up, as a machine with too much to do.
+        let busy = async {
+            loop {
+                std::thread::sleep(Duration::from_millis(pause));
+                tokio::task::yield_now().await;
+            }
+        };
+        let ran = tokio::select! {
+            ran = run => ran.unwrap(),
+            () = busy => unreachable!(),
+        };
+        assert_eq!(ran.outcome.stopped, Some(Stopped::Timeout));
+        // One whose word is not read ends with the time that walls may take to stand.
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test]
@@ -126,10 +152,6 @@ async fn processes_and_file_sizes_are_limited() {
         spec.tmp_size = 4 * MIB;
     })
     .await;
-    let begun = Instant::now();
-    let bomb = ":(){ :|:& };: ; sleep 3";
-    bench.run(bomb, &Shadow::default(), Duration::from_secs(2), &CancellationToken::new()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     let many = bench.sh("for i in $(seq 500); do sleep 98765 & done 2>/dev/null; jobs -p | wc -l; sleep 0.5; echo through").await;
     assert!(!many.ok() || many.output.lines().next().unwrap().parse::<u32>().unwrap() <= 64, "{many:?}");
     assert!(!alive("98765"));
@@ -137,8 +159,6 @@ async fn processes_and_file_sizes_are_limited() {
     assert!(!bench.sh("for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero > /tmp/$i || exit 1; done").await.ok());
     bench.must("head -c 1000000 /dev/zero > big; for i in 1 2 3; do head -c 1000000 /dev/zero > /tmp/$i || exit 1; done").await;
     bench.must("for i in $(seq 20); do sleep 0.2 & done; wait").await;
-    let here = std::process::Command::new("/bin/true").status();
-    assert!(here.is_ok_and(|status| status.success()), "this side can still start processes");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Privileges and the kernel's less trodden ground.
 
+use countersign::seams::Level;
+
 use super::bench::*;
 
 #[tokio::test]
@@ -90,38 +92,43 @@ if x86:
 
 #[tokio::test]
 async fn the_filter_refuses_what_no_build_needs() {
-    let bench = Bench::new().await;
-    put(&bench.path("w"), "calls.py", CALLS);
-    let seen = bench.must("/usr/bin/python3 -I calls.py").await;
-    assert!(seen.lines().count() > 30, "{seen}");
-    for line in seen.lines() {
-        let (name, result) = line.rsplit_once(' ').unwrap();
-        let expected = match name {
-            "clone3" | "x32 getpid" => "ENOSYS",
-            "getpid" | "unshare files" => "made",
-            _ => "EPERM",
-        };
-        assert_eq!(result, expected, "{name}");
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let Some(bench) = Bench::at(level).await else { continue };
+        put(&bench.path("w"), "calls.py", CALLS);
+        let seen = bench.must("/usr/bin/python3 -I calls.py").await;
+        assert!(seen.lines().count() > 30, "{seen}");
+        for line in seen.lines() {
+            let (name, result) = line.rsplit_once(' ').unwrap();
+            let expected = match name {
+                "clone3" | "x32 getpid" => "ENOSYS",
+                "getpid" | "unshare files" => "made",
+                _ => "EPERM",
+            };
+            assert_eq!(result, expected, "{level} {name}");
+        }
+        // Control: without walls the kernel looks at the nonsense, where this user may ask at all.
+        let free = String::from_utf8(unwalled("/usr/bin/python3 -I calls.py numbers", &bench.path("w")).stdout).unwrap();
+        assert!(free.lines().count() > 25, "{free}");
+        let refused: Vec<&str> = free.lines().filter(|line| line.ends_with("EPERM")).collect();
+        let expected = if rustix::process::geteuid().is_root() { 0 } else { 20 };
+        assert!(refused.len() <= expected, "{refused:?}");
     }
-    // Control: without walls the kernel looks at the nonsense, where this user may ask at all.
-    let free = String::from_utf8(unwalled("/usr/bin/python3 -I calls.py numbers", &bench.path("w")).stdout).unwrap();
-    assert!(free.lines().count() > 25, "{free}");
-    let refused: Vec<&str> = free.lines().filter(|line| line.ends_with("EPERM")).collect();
-    let expected = if rustix::process::geteuid().is_root() { 0 } else { 20 };
-    assert!(refused.len() <= expected, "{refused:?}");
 }
 
 #[cfg(target_arch = "x86_64")]
 #[tokio::test]
 async fn calls_of_a_foreign_architecture_end_the_process() {
-    let bench = Bench::new().await;
-    let code = r#"int main(void) { int pid; __asm__ volatile ("int $0x80" : "=a"(pid) : "a"(20)); return pid <= 0; }"#.to_owned();
-    put(&bench.path("w"), "foreign.c", &code);
-    let built = unwalled("gcc -o foreign foreign.c", &bench.path("w"));
-    assert!(built.status.success(), "{built:?}");
-    assert!(unwalled("./foreign", &bench.path("w")).status.success(), "this kernel has no 32-bit calls to refuse");
-    let ran = bench.sh("./foreign").await;
-    assert_eq!(ran.outcome.signal.or(ran.outcome.exit.map(|code| code - 128)), Some(31), "SIGSYS: {ran:?}");
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let Some(bench) = Bench::at(level).await else { continue };
+        let code =
+            r#"int main(void) { int pid; __asm__ volatile ("int $0x80" : "=a"(pid) : "a"(20)); return pid <= 0; }"#.to_owned();
+        put(&bench.path("w"), "foreign.c", &code);
+        let built = unwalled("gcc -o foreign foreign.c", &bench.path("w"));
+        assert!(built.status.success(), "{built:?}");
+        assert!(unwalled("./foreign", &bench.path("w")).status.success(), "this kernel has no 32-bit calls to refuse");
+        let ran = bench.sh("./foreign").await;
+        assert_eq!(ran.outcome.signal.or(ran.outcome.exit.map(|code| code - 128)), Some(31), "{level} SIGSYS: {ran:?}");
+    }
 }
 
 #[tokio::test]
@@ -135,4 +142,18 @@ async fn shared_memory_and_queues_are_private() {
     assert!(String::from_utf8_lossy(&outside.stdout).contains(&id), "{outside:?}");
     assert_eq!(seen.output, "0\n");
     assert!(own.ends_with("1\n"), "{own}");
+}
+
+#[tokio::test]
+async fn a_crash_stays_behind_the_walls() {
+    let bench = Bench::new().await;
+    // Whatever is asked for: by any other limit the kernel would hand the crash to a program outside.
+    let limits = "prlimit --core --noheadings -o SOFT,HARD | xargs";
+    for asked in ["true", "ulimit -c 0", "prlimit --core=0:0 --pid $$", "ulimit -c unlimited"] {
+        assert_eq!(bench.must(&format!("{asked} && {limits}")).await, "1 1\n", "{asked}");
+    }
+    let crashed = bench.sh("bash -c 'kill -SEGV $$'; echo $?; ls").await;
+    assert!(crashed.output.contains("139\n") && crashed.outcome.changed.is_empty(), "{crashed:?}");
+    // Control: the other limits are the command's own.
+    assert_eq!(bench.must("ulimit -n 99 && prlimit --nofile --noheadings -o SOFT,HARD | xargs").await, "99 99\n");
 }

@@ -193,6 +193,8 @@ async fn this_machine_reaches_the_highest_level_and_every_check_holds() {
         "seccomp",
         "open files",
         "memory",
+        "number",
+        "sockets",
         "file size",
         "/tmp size",
         "time",

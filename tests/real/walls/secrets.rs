@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Command, SandboxSession, Shadow},
+    seams::{Command, Level, SandboxSession, Shadow},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -145,6 +145,51 @@ async fn what_the_policy_calls_secret_is_hidden_from_commands() {
     assert!(!read.status.success() && said.starts_with("KEY=\n"), "{said}{told}");
     assert!(!said.contains(CANARY) && told.contains("hidden from the command: .env, .env.local, deep/.npmrc"), "{said}{told}");
     assert!(run("cat .env.example").status.success(), "the control");
+}
+
+/// A secret has other names in the folder: hidden under all of them, and told.
+#[tokio::test]
+async fn a_secret_is_hidden_under_every_name_that_it_has_in_the_folder() {
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let root = folders();
+        if level < Level::L3 && !reaches(&sandbox_below(root.path(), level), level).await {
+            continue;
+        }
+        let (w, home) = (root.path().join("w"), root.path().join("home"));
+        put(&w, ".env", CANARY);
+        put(&w, "fine", "fine\n");
+        fs::create_dir(w.join("deep")).unwrap();
+        for (file, link) in
+            [(w.join(".env"), "deep/settings"), (home.join(".ssh/id_test"), "key"), (home.join(".aws/credentials"), "deep/a")]
+        {
+            fs::hard_link(file, w.join(link)).unwrap();
+        }
+        fs::hard_link(w.join("fine"), w.join("deep/fine")).unwrap();
+        let script = if level == Level::L3 { format!("exec {} \"$@\"", exe().display()) } else { below(level, &exe()) };
+        let run = |text: &str| {
+            let mut walled = std::process::Command::new("sh");
+            walled.args(["-c", &script, "sh", "sandbox", "run", "--workspace"]).arg(&w).args(["--", text]);
+            walled.env("HOME", &home).env("XDG_CACHE_HOME", root.path().join("cache"));
+            for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+                walled.env(name, root.path().join(name));
+            }
+            walled.output().unwrap()
+        };
+        for name in ["deep/settings", "key", "deep/a"] {
+            let read = run(&format!("cat fine deep/fine; cat {name} || exit 1"));
+            let (said, told) = (String::from_utf8_lossy(&read.stdout), String::from_utf8_lossy(&read.stderr));
+            assert!(!read.status.success() && said.starts_with("fine\nfine\ncat: "), "{level} {name}: {said}{told}");
+            assert!(!said.contains(CANARY), "{level} {name}: {said}");
+            assert!(told.contains("hidden from the command: .env, deep/a, deep/settings, key"), "{level}: {told}");
+        }
+        // Control: what is no secret any more is read under the same name.
+        fs::remove_file(home.join(".ssh/id_test")).unwrap();
+        let read = run("cat key");
+        assert!(read.status.success() && String::from_utf8_lossy(&read.stdout) == CANARY, "{level}: {read:?}");
+        for name in ["deep/settings", "deep/a"] {
+            assert!(String::from_utf8_lossy(&unwalled(&format!("cat {name}"), &w).stdout).contains(CANARY), "the control");
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use countersign::{
     path::WsPath,
-    seams::{Found, Shadow, ShadowFile},
+    seams::{Found, Level, Shadow, ShadowFile},
 };
 
 use super::bench::*;
@@ -207,4 +207,26 @@ async fn many_files_are_found_and_nothing_stalls() {
     let ran = bench.sh("mkdir many; cd many; for i in $(seq 2000); do : > $i; done").await;
     assert_eq!(ran.outcome.changed.len(), 2000);
     assert_eq!(bench.with_shadow("ls many | wc -l", &Shadow::default()).await.output, "2000\n");
+}
+
+#[tokio::test]
+async fn however_deep_a_command_goes_its_changes_are_listed_and_removed() {
+    // Deeper than a path can be long; and two names that are shown alike.
+    const DEEP: &str = "/usr/bin/python3 -I -c \"
+import os
+os.mkdir('deep'); os.chdir('deep')
+for _ in range(250): os.mkdir('x' * 20); os.chdir('x' * 20)
+open('leaf', 'w'); os.chmod('.', 0)\"";
+    for level in [Level::L3, Level::L1] {
+        let bench = if level == Level::L3 { Some(Bench::new().await) } else { Bench::at(level).await };
+        let Some(bench) = bench else { continue };
+        let ran =
+            bench.sh(&format!("{DEEP} && echo 1 > d/c.txt && echo 2 > $'d/a\\xff' && echo 3 > $'d/a\\xef\\xbf\\xbd'")).await;
+        let [alike, plain, deep] = ran.outcome.changed.as_slice() else { panic!("{level} {ran:?}") };
+        assert_eq!((alike.as_str(), plain.as_str()), ("d/a\u{fffd}", "d/c.txt"), "{level}");
+        assert!(deep.starts_with("deep/xxxx") && deep.len() > 3500, "{level} {deep}");
+        assert_eq!(bench.must("cat d/c.txt").await, "1\n", "{level}");
+        let root = bench.forget_session();
+        assert!(gets_empty(&root.path().join("cache")), "{level}: left behind");
+    }
 }

@@ -7,7 +7,8 @@ use super::bench::{PLACE, visible};
 /// An id that no account needs to have.
 const ORDINARY: u32 = 65534;
 
-const SUITES: [&str; 15] = [
+const SUITES: [&str; 16] = [
+    "walls::bombs",
     "walls::builds",
     "walls::cases",
     "walls::ends",

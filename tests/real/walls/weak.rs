@@ -3,20 +3,28 @@
 use std::{
     fs,
     os::unix::fs::symlink,
+    path::Path,
     process::{Command as Process, Stdio},
     time::{Duration, Instant},
 };
 
-use countersign::{
-    sandbox::check,
-    seams::{Level, Sandbox, SandboxSession, Shadow, Stopped},
-};
+use countersign::seams::{AtLeast, Level, Sandbox, SandboxSession, SandboxSpec, Shadow, Stopped};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     bench::*,
     doors::{Doors, PYTHON},
 };
+
+/// `sandbox check --json` where the kernel has no more than this level.
+fn check_below(root: &Path, level: Level) -> serde_json::Value {
+    let mut command = Process::new("sh");
+    command.args(["-c", &below(level, &exe()), "sh", "sandbox", "check", "--json"]).stdin(Stdio::null());
+    command.env("HOME", root.join("home")).env("XDG_CACHE_HOME", root.join("checked"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
 #[tokio::test]
 async fn the_kernel_decides_the_level_and_every_check_of_it_holds() {
@@ -28,11 +36,14 @@ async fn the_kernel_decides_the_level_and_every_check_of_it_holds() {
         }
         let (_, detail) = sandbox.level().await;
         assert!(detail.contains("not L3: namespaces: ") && detail.contains("user.max_user_namespaces"), "{detail}");
-        let results = check::run(&sandbox).await.unwrap();
-        assert!(results.len() > 12, "{results:?}");
-        for result in results {
-            assert!(result.holds(), "{level}: {result:?}");
+        let checked = check_below(root.path(), level);
+        let rows = checked["checks"].as_array().unwrap();
+        assert!(checked["level"] == level.to_string() && rows.len() > 15, "{checked}");
+        for row in rows {
+            assert_eq!(row["holds"], true, "{level}: {row}");
         }
+        assert!(["number", "sockets"].iter().all(|wall| rows.iter().any(|row| row["wall"] == *wall)), "{checked}");
+        assert!(checked["holds"] == true && checked["next"].as_str().unwrap().contains("countersign doctor"), "{checked}");
         assert!(gets_empty(&root.path().join("cache")), "traces are left");
         // Remembered with its reason; and proved anew for whoever tells people.
         let (again, detail) = sandbox_below(root.path(), level).level().await;
@@ -59,6 +70,32 @@ async fn a_session_never_falls_to_a_weaker_level() {
         assert_eq!(ran.unwrap_err().step, "namespaces");
         assert_eq!(output.text(), "");
     }
+}
+
+/// Whoever opens a session says what is enough, and gets nothing weaker, whatever was asked of the gate before.
+#[tokio::test]
+async fn no_session_is_weaker_than_its_opener_admits() {
+    let root = folders();
+    let sandbox = sandbox_below(root.path(), Level::L1);
+    if !reaches(&sandbox, Level::L1).await {
+        return;
+    }
+    let least = |level| SandboxSpec { min_level: AtLeast(level), ..spec(&root.path().join("w")) };
+    // Who says nothing means the strongest.
+    let silent = SandboxSpec { folder: root.path().join("w"), ..SandboxSpec::default() };
+    for spec in [least(Level::L2), least(Level::L3), silent] {
+        let told = spec.min_level.0;
+        let Err(error) = sandbox.open(spec.clone()).await else { panic!("{told} was opened") };
+        let words = format!("the policy asks for walls of level {told}, this machine reaches L1: ");
+        assert!(error.step == "level" && error.why.starts_with(&words) && error.hint.contains("doctor"), "{error:?}");
+        assert!(sandbox.open_at(&spec, Level::L1).is_err() && sandbox.open_at(&spec, Level::L0).is_err());
+    }
+    assert!(gets_empty(&root.path().join("cache")), "a shadow was made");
+    for level in [Level::L1, Level::L1Weak] {
+        assert_eq!(sandbox.open(least(level)).await.unwrap().level(), Level::L1, "the control");
+    }
+    assert!(sandbox.open_at(&least(Level::L1), Level::L1Weak).is_err());
+    assert!(sandbox.open_at(&least(Level::L0), Level::L0).is_err(), "there are no walls to open");
 }
 
 #[tokio::test]

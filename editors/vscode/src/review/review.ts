@@ -4,6 +4,7 @@ import { setContext } from "../context.ts";
 import type { FileOf, HunkOf, Proposals } from "../proposals.ts";
 import type { Decided } from "../protocol.ts";
 import type { Server } from "../server.ts";
+import type { Typing } from "../typing.ts";
 import { covers, nextPlace, open } from "./hunks.ts";
 import type { Chosen } from "./lenses.ts";
 import { chosenOf, proposedUri, SCHEME } from "./proposedText.ts";
@@ -11,9 +12,11 @@ import { chosenOf, proposedUri, SCHEME } from "./proposedText.ts";
 export class Review implements vscode.Disposable {
   readonly #server: Server;
   readonly #proposals: Proposals;
+  readonly #typing: Typing;
   readonly #subscriptions: vscode.Disposable[];
 
-  constructor(server: Server, proposals: Proposals) {
+  constructor(server: Server, proposals: Proposals, typing: Typing) {
+    this.#typing = typing;
     this.#server = server;
     this.#proposals = proposals;
     const command = (name: string, act: (chosen: unknown) => unknown) =>
@@ -42,6 +45,7 @@ export class Review implements vscode.Disposable {
     if (chosen.length === 0) return this.#nothing();
     const reason = await vscode.window.showInputBox({
       title: "Reject Change", prompt: "Why? The agent reads it.", placeHolder: "the name is part of the API", ignoreFocusOut: true,
+      validateInput: () => this.#typing.note(),
     });
     if (reason === undefined) return;
     await this.#decide("reject", reason.trim() === "" ? chosen : chosen.map((one) => ({ ...one, reason: reason.trim() })));
@@ -95,6 +99,9 @@ export class Review implements vscode.Disposable {
   }
 
   async #each(chosen: readonly Chosen[], act: (one: Chosen) => unknown): Promise<void> {
+    if (chosen.some(({ proposal }) => this.#proposals.isGone(proposal))) {
+      return void vscode.window.showInformationMessage("countersign: the server is being started again: decide in a moment.");
+    }
     for (const { proposal, hunks, uri, ...rest } of chosen) {
       // Either hunks or a file, never both: the server takes the one that is there.
       await act({ proposal, ...rest, ...(hunks ? { hunks } : uri === undefined ? {} : { uri }) });

@@ -6,7 +6,7 @@ export type Entry =
   | { kind: "text"; text: string }
   | { kind: "thinking"; text: string }
   | { kind: "tool"; call: string; title: string; status: string; output: string; result: string }
-  | { kind: "said"; text: string; how: "now" | "next"; seen: boolean }
+  | { kind: "said"; text: string; how: "now" | "unsent"; seen: boolean }
   | { kind: "question"; approval: string; text: string; state: string }
   | { kind: "end"; state: string; text: string };
 
@@ -23,6 +23,8 @@ export interface Run {
   usage: Usage;
   cost: number | undefined;
   model: string;
+  /** Of a server that is gone: it can be read, and nothing can be done with it. */
+  gone: boolean;
   /** Number of the entry that `entries` begins with: old ones go. */
   first: number;
   entries: Entry[];
@@ -35,7 +37,7 @@ const ENTRIES = 600;
 export function newRun(task: string): Run {
   const usage = { input: 0, cache_read: 0, cache_creation: 0, output: 0 };
   return {
-    task, session: "", title: "", state: "preparing", doing: "", iteration: 0, iterations: 0, usage, cost: undefined, model: "",
+    task, session: "", title: "", state: "preparing", doing: "", iteration: 0, iterations: 0, usage, cost: undefined, model: "", gone: false,
     first: 0, entries: [],
   };
 }

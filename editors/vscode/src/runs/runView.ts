@@ -4,10 +4,10 @@
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import { describe, type Asking } from "../ask.ts";
-import type { Questions } from "../questions.ts";
 import type { Server } from "../server.ts";
 import { spent } from "../statusText.ts";
 import type { Tasks } from "../tasks.ts";
+import type { Typing } from "../typing.ts";
 import { isOver, type Run } from "./run.ts";
 import type { Change, Runs } from "./runs.ts";
 
@@ -15,7 +15,9 @@ import type { Change, Runs } from "./runs.ts";
 type FromPage =
   | { readonly type: "ready" }
   | { readonly type: "send"; readonly text: string; readonly key: "plain" | "control" }
+  | { readonly type: "typing" }
   | { readonly type: "stop" }
+  | { readonly type: "way" }
   | { readonly type: "review" }
   | { readonly type: "decide"; readonly approval: string };
 
@@ -25,18 +27,20 @@ export class RunView implements vscode.WebviewViewProvider, vscode.Disposable {
   readonly #server: Server;
   readonly #asking: Asking;
   readonly #tasks: Tasks;
+  readonly #typing: Typing;
   readonly #subscriptions: vscode.Disposable[];
   #view: vscode.WebviewView | undefined;
   /** The run that the user chose in the tree; else it is the current one. */
   #chosen: string | undefined;
   #shown: string | undefined;
 
-  constructor(extension: vscode.Uri, parts: { runs: Runs; server: Server; asking: Asking; tasks: Tasks; questions: Questions }) {
+  constructor(extension: vscode.Uri, parts: { runs: Runs; server: Server; asking: Asking; tasks: Tasks; typing: Typing }) {
     this.#folder = vscode.Uri.joinPath(extension, "media");
     this.#runs = parts.runs;
     this.#server = parts.server;
     this.#asking = parts.asking;
     this.#tasks = parts.tasks;
+    this.#typing = parts.typing;
     this.#subscriptions = [
       vscode.window.registerWebviewViewProvider("countersign.run", this),
       parts.runs.onDidChange((changes) => this.#follow(changes)),
@@ -58,7 +62,7 @@ export class RunView implements vscode.WebviewViewProvider, vscode.Disposable {
     this.#view = view;
     view.webview.options = { enableScripts: true, localResourceRoots: [this.#folder], enableCommandUris: false };
     view.webview.onDidReceiveMessage((message: FromPage) => this.#heard(message));
-    view.onDidDispose(() => { this.#view = undefined; });
+    view.onDidDispose(() => { if (this.#view === view) this.#view = undefined; });
     view.webview.html = page(view.webview, this.#folder);
   }
 
@@ -77,20 +81,27 @@ export class RunView implements vscode.WebviewViewProvider, vscode.Disposable {
         return void vscode.commands.executeCommand("countersign.diffAll");
       case "decide":
         return void vscode.commands.executeCommand("countersign.decide", { approval: String(message.approval) });
-      case "send":
-        return this.#send(String(message.text).trim(), message.key === "control", run);
+      case "way":
+        return void vscode.commands.executeCommand(wayOut(this.#server)?.command ?? "countersign.menu");
+      case "typing":
+        return this.#typing.note();
+      case "send": {
+        const text = String(message.text);
+        // The page keeps its text until it was taken.
+        this.#post({ type: "sent", text, taken: await this.#send(text.trim(), message.key === "control", run).catch(() => false) });
+      }
     }
   }
 
   /** Enter talks to the task at once, Ctrl+Enter after it; where nothing runs Enter goes on and Ctrl+Enter tries again. */
-  async #send(text: string, control: boolean, run: Run | undefined): Promise<void> {
-    if (!(await this.#asking.isAllowed())) return;
-    if (run && !isOver(run)) return text === "" ? undefined : control ? this.#tasks.queue(run, text) : this.#tasks.steer(run, text);
+  async #send(text: string, control: boolean, run: Run | undefined): Promise<boolean> {
+    if (!(await this.#asking.isAllowed())) return false;
+    if (run && !isOver(run)) return text !== "" && (control ? this.#tasks.queue(run, text) : this.#tasks.steer(run, text));
     this.#chosen = undefined;
-    if (run && control) return this.#tasks.retry(run, text);
-    if (text === "") return;
-    if (run && run.session !== "") return this.#tasks.queue(run, text);
-    await this.#asking.send(text);
+    if (run && !run.gone && control) return this.#tasks.retry(run, text);
+    if (text === "") return false;
+    if (!goesOn(run)) return this.#asking.send(text);
+    return isOneFolder() ? this.#asking.send(text, undefined, "edit", run.session) : this.#tasks.queue(run, text);
   }
 
   #follow(changes: readonly Change[]): void {
@@ -115,17 +126,19 @@ export class RunView implements vscode.WebviewViewProvider, vscode.Disposable {
   #head(): void {
     const run = this.#run();
     const head = run && {
-      title: run.title, state: run.state, doing: run.doing, over: isOver(run),
+      title: run.title, state: run.state, gone: run.gone, doing: run.doing, over: isOver(run),
       steps: run.iterations > 0 ? `${run.iteration}/${run.iterations}` : "", spent: run.iteration > 0 ? spent(run) : "",
       model: run.model,
     };
-    this.#post({ type: "head", server: this.#server.state, why: this.#server.why, head });
+    this.#post({ type: "head", way: wayOut(this.#server), head });
   }
 
   /** What would go along with a new ask. */
   async #along(): Promise<void> {
     if (!this.#view?.visible) return;
-    this.#post({ type: "along", text: describe(await this.#asking.about()) });
+    // A session belongs to one folder: with several of them what goes on is told without a file.
+    const goes = isOneFolder() || !goesOn(this.#run());
+    this.#post({ type: "along", text: goes ? describe(await this.#asking.about()) : "" });
   }
 
   #post(message: unknown): void {
@@ -134,6 +147,31 @@ export class RunView implements vscode.WebviewViewProvider, vscode.Disposable {
 
   dispose(): void {
     for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+}
+
+/** Whether the next ask belongs to the session of this run. */
+function goesOn(run: Run | undefined): run is Run {
+  return run !== undefined && !run.gone && run.session !== "";
+}
+
+function isOneFolder(): boolean {
+  return (vscode.workspace.workspaceFolders?.length ?? 0) < 2;
+}
+
+/** Why nothing can be asked now, and the one click that helps. */
+function wayOut({ state, why }: Server): { text: string; title: string; command: string } | undefined {
+  switch (state) {
+    case "restricted":
+      return { text: "This window is in Restricted Mode, so the agent does not run.", title: "Manage Trust", command: "workbench.trust.manage" };
+    case "missing":
+      return { text: `The agent is not running: ${why}.`, title: "Get the Program", command: "countersign.getBinary" };
+    case "stopped":
+      return { text: `The agent is not running: ${why}.`, title: "Restart", command: "countersign.restartServer" };
+    case "starting":
+      return why === "" ? undefined : { text: `${why}.`, title: "Show Log", command: "countersign.showLog" };
+    case "ready":
+      return undefined;
   }
 }
 
@@ -156,6 +194,7 @@ function page(webview: vscode.Webview, folder: vscode.Uri): string {
 </header>
 <main id="entries" role="log" aria-live="polite"></main>
 <p id="empty">Ask below, from the code-action menu, or with Ctrl+Alt+A. Type on while the agent works: what it wants to change waits over your text.</p>
+<aside id="notice" hidden><p id="why"></p><button id="way"></button></aside>
 <footer>
   <div id="along"></div>
   <textarea id="box" rows="2" aria-label="Message to the agent"></textarea>

@@ -43,6 +43,7 @@ export class Runs implements vscode.Disposable {
   update(update: Update): void {
     if (update.task === null) return;
     const run = this.#of(update.task);
+    run.gone = false;
     this.#touch(run, apply(run, update));
   }
 
@@ -57,15 +58,28 @@ export class Runs implements vscode.Disposable {
   }
 
   /** The user said something to a task. */
-  said(task: string, text: string, how: "now" | "next"): void {
+  said(task: string, text: string): void {
     const run = this.#of(task);
-    this.#touch(run, [add(run, { kind: "said", text, how, seen: false })]);
+    this.#touch(run, [add(run, { kind: "said", text, how: "now", seen: false })]);
+  }
+
+  /** What was said did not get there. */
+  unsaid(task: string, text: string): void {
+    const run = this.#of(task);
+    const index = run.entries.findLastIndex((entry) => entry.kind === "said" && entry.text === text && !entry.seen);
+    const entry = run.entries[index];
+    if (entry?.kind !== "said") return;
+    entry.how = "unsent";
+    this.#touch(run, [run.first + index]);
   }
 
   /** What the server knows about tasks whose updates never came here: those of before a restart. */
   learn(status: Status): void {
     for (const row of status.tasks) {
       const run = this.#of(row.task);
+      // Kept for its pending changes: the conversation goes on, and so can be talked to.
+      if (run.gone) this.#touch(run, []);
+      run.gone = false;
       run.session = row.session;
       run.title ||= row.title;
       run.model ||= row.model ?? "";
@@ -77,6 +91,10 @@ export class Runs implements vscode.Disposable {
 
   /** The server is gone, and its tasks with it. */
   lost(why: string): void {
+    for (const run of this.all()) {
+      run.gone = true;
+      this.#touch(run, []);
+    }
     for (const run of this.active()) {
       run.state = "failed";
       run.doing = "";

@@ -3,7 +3,7 @@ import * as vscode from "vscode";
 import type { OpenQuestion, Questions } from "../questions.ts";
 import { isOver, type Run } from "../runs/run.ts";
 import type { Runs } from "../runs/runs.ts";
-import { spent } from "../statusText.ts";
+import { spent, stateWord } from "../statusText.ts";
 
 export type TaskRow =
   | { readonly row: "question"; readonly approval: string; readonly question: OpenQuestion }
@@ -39,7 +39,7 @@ export class TasksTree implements vscode.TreeDataProvider<TaskRow>, vscode.Dispo
 
   /** Streamed text changes no row. */
   #refresh(): void {
-    const rows = this.#runs.all().map((run) => [run.task, run.session, run.title, run.state, run.iteration, run.doing]);
+    const rows = this.#runs.all().map((run) => [run.task, run.session, run.title, run.state, run.gone, run.iteration, run.doing]);
     const now = JSON.stringify([rows, this.#questions.all()]);
     if (now !== this.#shown) {
       this.#shown = now;
@@ -105,9 +105,9 @@ function taskItem(run: Run): vscode.TreeItem {
   const item = new vscode.TreeItem(run.title || run.task);
   const steps = run.iterations > 0 ? ` ${run.iteration}/${run.iterations} · ${spent(run)}` : "";
   item.id = `task ${run.task}`;
-  item.contextValue = isOver(run) ? "over" : "running";
-  item.description = `${run.doing || run.state}${steps}`;
-  item.tooltip = `${run.title}\n${run.task} · ${run.state}${steps}`;
+  item.contextValue = run.gone ? "gone" : isOver(run) ? "over" : "running";
+  item.description = `${run.doing || stateWord(run)}${steps}`;
+  item.tooltip = `${run.title}\n${run.task} · ${stateWord(run)}${steps}`;
   item.iconPath = new vscode.ThemeIcon(ICONS[run.state] ?? "circle-outline");
   item.command = { title: "Show", command: "countersign.showRun", arguments: [{ task: run.task }] };
   return item;

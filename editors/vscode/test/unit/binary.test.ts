@@ -34,7 +34,7 @@ test("a relative entry of PATH is never looked at", async () => {
   process.env["HOME"] = scratch;
   process.chdir(folder(0o755));
   try {
-    assert.deepEqual(await findBinary("", { PATH: ".:" }), { missing: "countersign is not on PATH" });
+    assert.deepEqual(await findBinary("", { PATH: ".:" }), { missing: "countersign is neither on PATH nor in ~/.cargo/bin" });
   } finally {
     process.chdir(before);
   }

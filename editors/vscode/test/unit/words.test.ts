@@ -29,7 +29,8 @@ test("the status item says the most pressing thing", () => {
   assert.equal(statusText({ ...QUIET, pending: 2, runs: [running("t1")] }), "$(sync~spin) agent 3/20 · 0 tok");
   assert.equal(statusText({ ...QUIET, runs: [running("t1"), running("t2", { state: "queued" })] }), "$(sync~spin) agent 3/20 · 0 tok (+1)");
   assert.equal(statusText({ ...QUIET, runs: [running("t1")], questions: ["Push"] }), "$(question) agent asks: Push");
-  assert.equal(statusText({ ...QUIET, runs: [running("t1", { iteration: 0 })] }), "$(sync~spin) agent: starting");
+  assert.equal(statusText({ ...QUIET, runs: [running("t1", { state: "preparing", iteration: 0 })] }), "$(sync~spin) agent: starting");
+  assert.equal(statusText({ ...QUIET, runs: [running("t1", { iteration: 0 })] }), "$(sync~spin) agent: thinking");
   assert.equal(statusText({ ...QUIET, runs: [running("t1", { state: "ended" })] }), "$(shield) agent");
   assert.equal(statusText({ ...QUIET, server: "missing", pending: 3 }), "$(warning) agent: not installed");
   assert.equal(statusText({ ...QUIET, server: "restricted" }), "$(shield) agent: restricted");

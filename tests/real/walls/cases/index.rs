@@ -11,6 +11,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("B05", "secrets::masked_files_are_empty_and_unreadable_wherever_they_go"),
     ("B11", "processes::commands_inherit_three_open_files"),
     ("B13", "cases::rights::the_servers_journal_and_policy_can_be_neither_read_nor_written"),
+    ("C03", "secrets::a_secret_is_hidden_under_every_name_that_it_has_in_the_folder"),
+    ("C03", "cli::doctor_tells_of_files_with_other_names"),
     ("C03", "files::a_hard_link_to_the_outside_is_copied_before_it_is_written"),
     ("C08", "cases::odd::a_protected_path_that_is_a_link_opens_nothing"),
     ("C09", "cases::steering::steering_files_come_back_apart_and_never_reach_the_disk"),
@@ -23,6 +25,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("C16", "cases::odd::files_of_somebody_else_are_read_and_replaced_and_never_silently_kept"),
     ("C16", "refusals::a_folder_of_somebody_else_is_refused"),
     ("D10", "git::canaries::fsmonitor"),
+    ("E10", "output::nothing_waits_for_who_holds_the_pipe"),
+    ("E11", "output::nothing_waits_for_who_holds_the_pipe"),
     ("E14", "cases::rights::the_servers_terminal_is_out_of_reach"),
     ("E15", "processes::privileges_are_gone"),
     ("E16", "cases::rights::a_set_user_id_program_gives_no_rights"),
@@ -34,6 +38,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("E24", "processes::the_filter_refuses_what_no_build_needs"),
     ("E26", "cases::rights::programs_planted_in_the_workspace_are_not_found_by_name"),
     ("E27", "refusals::a_step_that_fails_is_named_and_nothing_runs"),
+    ("F04", "network::programs_of_this_machine_cannot_be_reached"),
+    ("F04", "weak::no_socket_leads_anywhere"),
+    ("F06", "weak::no_socket_leads_anywhere"),
     ("F06", "network::only_plain_sockets_can_be_made"),
     ("F07", "network::only_plain_sockets_can_be_made"),
     ("F08", "network::only_plain_sockets_can_be_made"),
@@ -48,27 +55,42 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F18", "proxy::a_named_host_is_reached_and_written_down"),
     ("F22", "proxy::a_command_with_network_holds_nothing_of_the_servers"),
     ("F22", "cases::rights::a_connected_socket_that_the_server_forgot_to_close_is_not_passed_on"),
+    ("G01", "bombs::what_multiplies_is_stopped_at_every_level"),
+    ("G01", "limits::the_limit_of_processes_is_named"),
+    ("G02", "limits::memory_is_bounded_by_the_kernel_or_by_samples"),
+    ("G02", "weak::limits_hold"),
+    ("G05", "output::the_exit_status_is_the_commands_however_much_it_says"),
+    ("G05", "output::memory_stays_flat_and_the_middle_can_be_paged"),
+    ("G06", "output::a_million_small_writes_come_in_few_pieces"),
+    ("G06", "output::escapes_and_broken_bytes_reach_nobody"),
+    ("G07", "limits::processor_time_is_another_limit_than_time"),
+    ("G08", "limits::a_hundred_thousand_files_are_survived"),
+    ("G10", "output::nothing_waits_for_who_holds_the_pipe"),
+    ("G12", "output::nothing_waits_for_who_holds_the_pipe"),
+    ("G13", "limits::nothing_is_synced_in_a_commands_time"),
     ("G13", "cases::odd::the_shadow_is_mounted_so_that_no_command_syncs_the_file_system"),
     ("G13", "shadows::shadows_of_killed_servers_are_swept_and_living_ones_are_not"),
     ("H01", "builds::cargo_builds_and_tests_without_network"),
     ("H04", "builds::python_tests_with_processes_and_shared_memory"),
+    ("H06", "fetching::pip_fetches_with_network_and_its_packages_work_without"),
     ("H07", "builds::git_works_in_the_shadow_and_leaves_no_trace"),
     ("H16", "cases::allowed::git_finds_its_work_tree_from_below_and_sees_no_noise"),
+    ("H18", "denials::rights_and_services"),
+    ("H20", "managers::configuration_is_there_without_its_credentials"),
     ("H20", "secrets::git_configuration_is_shown_without_credentials"),
     ("H20", "cases::allowed::a_repository_above_the_workspace_shows_no_credentials"),
 ];
 
-/// The lines of the catalogue about files, secrets, paths, steering files, processes, network and everyday tools. What is not
-/// here (limits, output, package registries, weaker levels) has suites of its own.
+/// The lines of the catalogue.
 const EVERY: &str = "
     A01 A03 A04 A05 A06 A07 A08 A09 A10 A12 A13 A15 A16
     B01 B02 B04 B05 B06 B09 B10 B11 B13
     C03 C04 C06 C07 C08 C09 C10 C12 C13 C14 C15 C16
     D04 D05 D06 D10 D11
-    E01 E03 E04 E06 E14 E15 E16 E17 E18 E20 E21 E23 E24 E25 E26 E27
+    E01 E03 E04 E06 E10 E11 E14 E15 E16 E17 E18 E20 E21 E23 E24 E25 E26 E27
     F01 F02 F03 F04 F06 F07 F08 F09 F10 F11 F12 F14 F16 F17 F18 F22
-    G13
-    H01 H03 H04 H05 H07 H08 H09 H11 H12 H15 H16 H20
+    G01 G02 G05 G06 G07 G08 G10 G12 G13
+    H01 H03 H04 H05 H06 H07 H08 H09 H11 H12 H15 H16 H18 H20
 ";
 
 #[test]

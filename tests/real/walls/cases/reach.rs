@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use countersign::seams::Level;
+
 use super::{super::bench::*, Scene};
 
 /// Answers whatever comes to it on the loopback, and says what it was.
@@ -105,31 +107,34 @@ async fn what_a_command_listens_on_cannot_be_reached_from_here() {
 
 #[tokio::test]
 async fn sockets_of_the_users_programs_are_out_of_reach_wherever_they_lie() {
-    let scene = Scene::open(|root, _| fs::create_dir_all(root.join("home/notes/run")).unwrap()).await;
-    let name = scene.filled("$NAME");
-    let mut places: Vec<PathBuf> = vec![
-        scene.out().join("docker.sock"),
-        scene.path("home/.ssh/agent"),
-        // In folders that commands see.
-        scene.path("home/notes/run/agent"),
-        scene.path("home/.cargo/bin/agent"),
-        scene.path("w/agent"),
-        format!("/tmp/{name}").into(),
-        format!("/var/tmp/{name}").into(),
-    ];
-    if rustix::process::geteuid().is_root() {
-        places.push(format!("/run/{name}").into());
-    }
-    for place in places {
-        let listener = UnixListener::bind(&place).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let act = format!("curl -sS -m 1 --unix-socket {} http://docker/_ping", place.display());
-        let walled = scene.walled(&act).await;
-        assert!(!walled.ok(), "{act}: {walled:?}");
-        assert_eq!(listener.accept().map(drop).map_err(|e| e.kind()), Err(ErrorKind::WouldBlock), "{act}");
-        scene.freely(&act);
-        assert!(listener.accept().is_ok(), "{act} reaches nobody without walls either");
-        fs::remove_file(place).unwrap();
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let Some(scene) = Scene::at(level).await else { continue };
+        fs::create_dir_all(scene.path("home/notes/run")).unwrap();
+        let name = scene.filled("$NAME");
+        let mut places: Vec<PathBuf> = vec![
+            scene.out().join("docker.sock"),
+            scene.path("home/.ssh/agent"),
+            // In folders that commands see.
+            scene.path("home/notes/run/agent"),
+            scene.path("home/.cargo/bin/agent"),
+            scene.path("w/agent"),
+            format!("/tmp/{name}").into(),
+            format!("/var/tmp/{name}").into(),
+        ];
+        if rustix::process::geteuid().is_root() {
+            places.push(format!("/run/{name}").into());
+        }
+        for place in places {
+            let listener = UnixListener::bind(&place).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let act = format!("curl -sS -m 1 --unix-socket {} http://docker/_ping", place.display());
+            let walled = scene.walled(&act).await;
+            assert!(!walled.ok(), "{level} {act}: {walled:?}");
+            assert_eq!(listener.accept().map(drop).map_err(|e| e.kind()), Err(ErrorKind::WouldBlock), "{level} {act}");
+            scene.freely(&act);
+            assert!(listener.accept().is_ok(), "{act} reaches nobody without walls either");
+            fs::remove_file(place).unwrap();
+        }
     }
 }
 

@@ -87,13 +87,13 @@ impl Scene {
         scene
     }
 
-    /// With a session at a level that the kernel makes the highest; `None` where it has not even that.
+    /// With a session at the highest level, or at one that the kernel makes the highest; `None` where it has not even that.
     pub async fn at(level: Level) -> Option<Self> {
         let mut scene = Self::new();
         // Where commands may read what is listed only, it must be theirs.
         fs::copy(scene.out().join("probe"), scene.path("w/probe")).unwrap();
         scene.probe = "./probe".to_owned();
-        let sandbox = sandbox_below(scene.root.path(), level);
+        let sandbox = if level == Level::L3 { sandbox(scene.root.path()) } else { sandbox_below(scene.root.path(), level) };
         if !reaches(&sandbox, level).await {
             return None;
         }

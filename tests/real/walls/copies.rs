@@ -1,0 +1,135 @@
+//! The copy that stands in for an overlay: told while it is made, given up when nobody waits for it, and made once.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use countersign::{
+    path::WsPath,
+    sandbox::LinuxSession,
+    seams::{Command, Copying, Level, Outcome, OutputSink, SandboxSession, Shadow, Stopped},
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::bench::*;
+
+/// Takes seconds to be copied, and no room where it stands.
+const LARGE: &str = "z-large";
+
+/// Stops the command when it hears how far the copy is.
+#[derive(Default)]
+struct Stopper {
+    cancel: CancellationToken,
+    at: Option<Instant>,
+    told: Vec<Copying>,
+}
+
+impl OutputSink for Stopper {
+    fn output(&mut self, _: &[u8]) {}
+
+    fn copying(&mut self, copying: Copying) {
+        self.told.push(copying);
+        self.at.get_or_insert_with(Instant::now);
+        self.cancel.cancel();
+    }
+}
+
+/// A workspace with a large file, and a session whose copy lies on another file system: no blocks can be shared.
+struct Slow {
+    workspace: TempDir,
+    root: TempDir,
+    session: LinuxSession,
+}
+
+impl Slow {
+    fn new() -> Slow {
+        let (root, workspace) = (folders(), tempfile::tempdir_in("/dev/shm").unwrap());
+        put(workspace.path(), "a.txt", "alpha\n");
+        File::create(workspace.path().join(LARGE)).unwrap().set_len(8 << 30).unwrap();
+        let session = sandbox(root.path()).open_at(&spec(workspace.path()), Level::L1).unwrap();
+        Slow { workspace, root, session }
+    }
+
+    async fn run(&self, text: &str, sink: &mut dyn OutputSink, cancel: &CancellationToken) -> Outcome {
+        let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(60), network: Vec::new() };
+        self.session.run(command, &Shadow::default(), sink, cancel).await.unwrap()
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.root.path().join("cache")
+    }
+
+    /// Where the copy of a file lies.
+    fn copy_of(&self, name: &str) -> PathBuf {
+        let shadows = fs::read_dir(self.cache()).unwrap().map(|entry| entry.unwrap().path());
+        let shadow = shadows.into_iter().find(|path| path.is_dir()).unwrap();
+        shadow.join("workspace").join(self.workspace.path().file_name().unwrap()).join(name)
+    }
+}
+
+#[tokio::test]
+async fn a_long_copy_is_told_and_stops_within_a_second() {
+    let slow = Slow::new();
+    let mut stopper = Stopper::default();
+    let cancel = stopper.cancel.clone();
+    let begun = Instant::now();
+    let stopped = slow.run("echo ran > ran", &mut stopper, &cancel).await;
+    assert_eq!((stopped.stopped, stopped.exit), (Some(Stopped::Cancelled), None), "{stopped:?}");
+    assert!(stopper.at.is_some_and(|at| at.elapsed() < Duration::from_secs(1)), "{:?}", begun.elapsed());
+    assert!(stopper.told.iter().all(|told| *told == Copying { done: 1, all: 2 }), "{:?}", stopper.told);
+    assert_eq!(stopper.told[0].to_string(), "copying the workspace: 1 of 2 files");
+
+    // The next command goes on with what is there already.
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let copied = inode(&slow.copy_of("a.txt"));
+    fs::remove_file(slow.workspace.path().join(LARGE)).unwrap();
+    let mut ran = Collect::default();
+    let outcome = slow.run("cat a.txt; ls", &mut ran, &CancellationToken::new()).await;
+    assert_eq!((outcome.exit, ran.text()), (Some(0), "alpha\na.txt\n".into()));
+    assert_eq!(outcome.changed, Vec::<String>::new());
+    assert_eq!(inode(&slow.copy_of("a.txt")), copied);
+    let Slow { root, session, .. } = slow;
+    drop(session);
+    assert!(gets_empty(&root.path().join("cache")), "folders are left");
+}
+
+#[tokio::test]
+async fn a_copy_ends_with_a_run_that_is_dropped_and_leaves_nothing() {
+    let slow = Slow::new();
+    let (mut sink, never) = (Stopper::default(), CancellationToken::new());
+    tokio::select! {
+        _ = slow.run("true", &mut sink, &never) => panic!("it was copied too fast"),
+        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+    }
+    let large = slow.copy_of(LARGE);
+    assert!(fs::metadata(&large).is_ok_and(|about| about.len() > 0), "the copy had begun");
+    let (cache, Slow { session, root: _root, .. }) = (slow.cache(), slow);
+    drop(session);
+    let begun = Instant::now();
+    // Off this thread: the copy's own needs nothing of the runtime.
+    assert!(tokio::task::spawn_blocking(move || gets_empty(&cache)).await.unwrap(), "folders are left");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn later_commands_cost_only_what_changed() {
+    let bench = Bench::forced(Level::L1).await;
+    for number in 0..300 {
+        put(&bench.path("w"), &format!("many/{}/{number}", number % 7), &format!("{number}\n"));
+    }
+    let look = "find . -type f -printf '%P %i\\n' | sort";
+    let first = bench.must(look).await;
+    assert_eq!(first.lines().count(), 302);
+    assert_eq!(bench.must(look).await, first);
+    put(&bench.path("w"), "many/3/3", "another\n");
+    put(&bench.path("w"), "many/new", "new\n");
+    fs::remove_file(bench.path("w/many/4/4")).unwrap();
+    let later = bench.must(look).await;
+    let differ = later.lines().filter(|line| !first.lines().any(|before| before == *line));
+    let differ: Vec<&str> = differ.map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(differ, ["many/3/3", "many/new"]);
+    assert_eq!(later.lines().count(), 302);
+}
