@@ -11,8 +11,8 @@ use serde_json::json;
 
 #[path = "../tests/support/anthropic_rules.rs"]
 mod anthropic_rules;
-#[allow(dead_code)]
-#[path = "../tests/core/fakes.rs"]
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/core/fakes/mod.rs"]
 mod fakes;
 
 use fakes::{Step, World, call, text};

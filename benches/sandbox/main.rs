@@ -12,23 +12,19 @@ mod crowd;
 #[allow(dead_code)]
 mod figures;
 mod first;
+#[path = "../parts.rs"]
+mod parts;
 mod start;
 mod walls;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let parts: [(&str, fn()); 6] = [
+    figures::heading();
+    parts::run(&[
         ("start", start::measure),
         ("first", first::measure),
         ("tree", first::measure_tree),
         ("copy", copy::measure),
         ("changes", changes::measure),
         ("crowd", crowd::measure),
-    ];
-    figures::heading();
-    for (name, measure) in parts {
-        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
-            measure();
-        }
-    }
+    ]);
 }

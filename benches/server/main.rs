@@ -8,6 +8,8 @@
 mod figures;
 mod memory;
 mod model;
+#[path = "../parts.rs"]
+mod parts;
 mod place;
 #[path = "../sample.rs"]
 mod sample;
@@ -18,20 +20,14 @@ mod turns;
 mod typing;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let parts: [(&str, fn()); 5] = [
+    figures::heading();
+    parts::run(&[
         ("start", start::measure),
         ("typing", typing::measure),
         ("session", session::measure),
         ("turns", turns::measure),
         ("memory", memory::measure),
-    ];
-    figures::heading();
-    for (name, measure) in parts {
-        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
-            measure();
-        }
-    }
+    ]);
 }
 
 /// Runs a part's client on one thread, so that it does not compete with the server for both cores.

@@ -46,7 +46,18 @@ impl Server {
 
     /// `initialize`, then `initialized`; returns the time between request and answer.
     pub async fn initialize(&self) {
-        bounded(self.peer.request("initialize", self.hello())).await.unwrap();
+        self.greet(self.hello()).await;
+    }
+
+    /// The same as one of the project's own extensions.
+    pub async fn initialize_rich(&self) {
+        let mut hello = self.hello();
+        hello["initializationOptions"] = json!({"countersign": {"rich": true, "protocol": 1}});
+        self.greet(hello).await;
+    }
+
+    async fn greet(&self, hello: Value) {
+        bounded(self.peer.request("initialize", hello)).await.unwrap();
         self.peer.notify("initialized", json!({}));
     }
 

@@ -25,6 +25,7 @@ pub fn measure() {
     let model = Model::start();
     let variables = [KEY, ("ANTHROPIC_BASE_URL", model.url.as_str())];
     sessions(&place, &model, &variables);
+    rich_request(&place, &model, &variables);
     cold_server(&place, &model, &variables);
     cold_terminal(&place, &model, &variables);
 }
@@ -67,9 +68,23 @@ fn sessions(place: &Place, model: &Model, variables: &[(&str, &str)]) {
     for (name, samples) in &tools {
         times(&format!("  {name}"), samples, (*name == "run").then_some(6.0));
     }
-    number("bytes of the first request", sizes.0 as f64, "B", Some(16_000.0));
+    number("bytes of the first request, plain client", sizes.0 as f64, "B", Some(16_000.0));
     number("growth of the request a turn", sizes.1 as f64, "B", None);
     times("command to a warm server -> first model request", &warm, Some(5.0));
+}
+
+/// The first request for a client that can be asked what its language servers know: every tool is declared.
+fn rich_request(place: &Place, model: &Model, variables: &[(&str, &str)]) {
+    model.script(vec![answer(0, &None)]);
+    let bytes = on_one_thread(async {
+        let mut server = Server::spawn(place, &["--model", SPEC], variables);
+        server.initialize_rich().await;
+        server.ask("Do it all.").await;
+        server.until(|method, params| method == "countersign/update" && params["state"] == "ended").await;
+        server.leave().await;
+        model.exchanges(1)[0].bytes
+    });
+    number("bytes of the first request, rich client", bytes as f64, "B", Some(16_000.0));
 }
 
 /// An editor starts the server and asks at once.

@@ -50,7 +50,7 @@ pub(super) struct Diagnostics {
     )]
     #[schemars(with = "Option<String>")]
     path: Option<WsPath>,
-    /// The least severe to show.
+    /// Least severe to show.
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("enum" = ["error", "warning", "information", "hint"]))]
     severity: Least,

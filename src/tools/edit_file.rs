@@ -32,12 +32,12 @@ struct EditArgs {
     old: String,
     #[serde(alias = "new_string", alias = "new_str", alias = "new_text", alias = "newText", alias = "replace")]
     new: String,
-    /// Replace every exact occurrence.
+    /// Every exact occurrence.
     #[serde(default, alias = "replace_all", deserialize_with = "lenient::flag")]
     all: bool,
 }
 
-/// Proposes replacements in a file. All edits match the file as it was before the call, and apply together or not at all.
+/// Proposes replacements in a file. All match the file as it was before the call; all apply or none.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct EditFile {

@@ -33,7 +33,6 @@ pub(super) struct FileOp {
     #[serde(default, alias = "destination", alias = "new_path", deserialize_with = "lenient::maybe_path")]
     #[schemars(with = "Option<String>")]
     to: Option<WsPath>,
-    /// For chmod.
     #[serde(default, deserialize_with = "lenient::maybe_flag")]
     executable: Option<bool>,
 }

@@ -13,7 +13,7 @@ pub(super) struct Finish {
     /// For the user: what changed and why.
     #[serde(alias = "result", alias = "message")]
     summary: String,
-    /// Commands that checked it, with their results.
+    /// Commands and their results.
     #[serde(default, deserialize_with = "lenient::sentences")]
     checks: Vec<String>,
     /// What is not done or not certain.

@@ -52,7 +52,7 @@ pub(super) struct Git {
     #[serde(default, alias = "path", deserialize_with = "lenient::paths")]
     #[schemars(with = "Vec<String>")]
     paths: Vec<WsPath>,
-    /// Commit or range to look at.
+    /// Commit or range.
     #[serde(default, alias = "revision", alias = "ref")]
     rev: Option<String>,
     #[serde(default)]

@@ -72,7 +72,7 @@ pub(super) struct Output {
     start_line: Option<u64>,
     #[serde(default, alias = "end", deserialize_with = "lenient::number")]
     end_line: Option<u64>,
-    /// Only lines that contain this text.
+    /// Only lines with this text.
     #[serde(default)]
     pattern: Option<String>,
 }

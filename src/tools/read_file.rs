@@ -22,11 +22,10 @@ const LINE_CHARS: usize = 2000;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadFile {
-    /// Path relative to the workspace folder.
+    /// Relative to the workspace folder.
     #[serde(alias = "file_path", alias = "filename", alias = "file", deserialize_with = "lenient::path")]
     #[schemars(with = "String")]
     path: WsPath,
-    /// First line, from 1.
     #[serde(default, alias = "start", alias = "offset", alias = "line", deserialize_with = "lenient::number")]
     start_line: Option<u64>,
     #[serde(default, alias = "end", deserialize_with = "lenient::number")]

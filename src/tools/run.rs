@@ -29,7 +29,7 @@ const NAMES: usize = 20;
 /// Most hosts of one command: so many that a person reads them.
 const HOSTS: usize = 16;
 
-/// Runs a bash command on a shadow of the workspace, with your pending edits. No network but to the hosts in `network`.
+/// Runs a bash command on the sealed shadow. No network but to the hosts in `network`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {

@@ -54,7 +54,6 @@ pub(super) struct Search {
     #[serde(default, alias = "output_mode")]
     #[schemars(with = "Option<String>", extend("enum" = ["lines", "files", "count"]))]
     mode: Mode,
-    /// Hits to skip.
     #[serde(default, deserialize_with = "lenient::number")]
     offset: Option<u64>,
 }

@@ -51,7 +51,7 @@ pub(super) fn credentials(home: &Path) -> HashSet<Identity> {
     about.filter(|about| about.is_file() && about.nlink() > 1).map(|about| (about.dev(), about.ino())).collect()
 }
 
-fn is_public(path: &PathBuf) -> bool {
+fn is_public(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     path.extension().is_some_and(|extension| extension == "pub") || PUBLIC.contains(&name)
 }

@@ -14,6 +14,8 @@ mod cases;
 mod copies;
 #[path = "walls/denials.rs"]
 mod denials;
+#[path = "walls/doors.rs"]
+mod doors;
 #[path = "walls/ends.rs"]
 mod ends;
 #[path = "walls/faults.rs"]

@@ -1,6 +1,7 @@
 //! Changes made by a seeded program: what agents and people do to a file, and what makes texts hard.
 
 use super::Pair;
+use crate::support::dice::Dice;
 
 /// The same on every machine and in every run.
 const SEED: u64 = 0x5EED_0F4D_1FF5_0001;
@@ -11,10 +12,10 @@ pub fn pairs(texts: &[String], count: usize) -> Vec<Pair> {
     let mut dice = Dice(SEED);
     (0..count)
         .map(|at| {
-            let source = &texts[dice.below(texts.len())];
+            let source = &texts[dice.roll(texts.len())];
             let old = dressed(source, &mut dice);
             let mut new = old.clone();
-            for _ in 0..1 + dice.below(6) {
+            for _ in 0..1 + dice.roll(6) {
                 new = changed(&new, &mut dice);
             }
             Pair { name: format!("change {at}"), old, new }
@@ -22,32 +23,10 @@ pub fn pairs(texts: &[String], count: usize) -> Vec<Pair> {
         .collect()
 }
 
-/// A generator of numbers (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        (self.roll() % most.max(1) as u64) as usize
-    }
-
-    /// True once in `n`.
-    fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
-
 /// The text with the things that are rare in it.
 fn dressed(text: &str, dice: &mut Dice) -> String {
     let mut text = text.to_owned();
-    match dice.below(12) {
+    match dice.roll(12) {
         0 | 1 => text = text.replace("\r\n", "\n").replace('\n', "\r\n"),
         2 => text = text.replacen('\n', "\r\n", 5),
         3 => text = text.replacen('\n', "\r", 3),
@@ -56,8 +35,8 @@ fn dressed(text: &str, dice: &mut Dice) -> String {
         6 => text = text.replace("    ", "\t"),
         7 => text = text.replace('e', "é").replace("in", "𝒾𝓃"),
         8 => text = text.replace("a", "a\u{0301}").replace('(', "👩‍💻("),
-        9 if dice.once_in(8) => text.clear(),
-        10 if dice.once_in(2) => text.push_str("\n\n\n"),
+        9 if dice.one_in(8) => text.clear(),
+        10 if dice.one_in(2) => text.push_str("\n\n\n"),
         _ => {}
     }
     text
@@ -67,11 +46,11 @@ fn dressed(text: &str, dice: &mut Dice) -> String {
 fn changed(text: &str, dice: &mut Dice) -> String {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let span = |lines: &[String], dice: &mut Dice| {
-        let start = dice.below(lines.len() + 1);
-        start..(start + 1 + dice.below(12)).min(lines.len())
+        let start = dice.roll(lines.len() + 1);
+        start..(start + 1 + dice.roll(12)).min(lines.len())
     };
     let (here, there) = (span(&lines, dice), span(&lines, dice));
-    match dice.below(14) {
+    match dice.roll(14) {
         // A copy of other lines.
         0 => {
             let copy = lines[there].to_vec();
@@ -81,7 +60,7 @@ fn changed(text: &str, dice: &mut Dice) -> String {
         // Moved lines.
         2 => {
             let moved: Vec<String> = lines.drain(here).collect();
-            let at = dice.below(lines.len() + 1);
+            let at = dice.roll(lines.len() + 1);
             lines.splice(at..at, moved);
         }
         // Deeper, with something around.
@@ -95,23 +74,23 @@ fn changed(text: &str, dice: &mut Dice) -> String {
         // A name, everywhere.
         5 => {
             let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).collect();
-            if let Some(word) = words.get(dice.below(words.len())) {
+            if let Some(word) = words.get(dice.roll(words.len())) {
                 return text.replace(word, &format!("{word}_𝓃ew"));
             }
         }
         6 => lines[here].iter_mut().for_each(|line| *line = line.replacen(' ', "  ", 1)),
         7 => lines[here].iter_mut().for_each(|line| *line = line.replacen('(', "(𝒳, ", 1)),
         8 => _ = lines.splice(here.start..here.start, ["\n".to_owned(), "fn añadida() {\n".to_owned(), "}\n".to_owned()]).count(),
-        9 => lines.retain(|line| !line.trim().is_empty() || dice.once_in(2)),
+        9 => lines.retain(|line| !line.trim().is_empty() || dice.one_in(2)),
         10 => lines[here].reverse(),
         // The end.
-        11 => match dice.below(4) {
+        11 => match dice.roll(4) {
             0 => return text.trim_end().to_owned(),
             1 => return format!("{text}\n"),
             2 => return format!("{text}// the end"),
             _ => return format!("{text}{}", lines.get(here.start).map_or("x\n", String::as_str)),
         },
-        12 if dice.once_in(6) => match dice.below(4) {
+        12 if dice.one_in(6) => match dice.roll(4) {
             0 => return text.replace("\r\n", "\n"),
             1 => return text.replace("\r\n", "\n").replace('\n', "\r\n"),
             2 => return text.strip_prefix('\u{FEFF}').map_or_else(|| format!("\u{FEFF}{text}"), str::to_owned),
@@ -119,8 +98,8 @@ fn changed(text: &str, dice: &mut Dice) -> String {
         },
         _ => {
             for line in &mut lines[here] {
-                let at = line.char_indices().map(|(at, _)| at).nth(dice.below(line.chars().count())).unwrap_or(0);
-                line.insert_str(at, ["é", "𝒳", "x", "\t", "👩‍💻"][dice.below(5)]);
+                let at = line.char_indices().map(|(at, _)| at).nth(dice.roll(line.chars().count())).unwrap_or(0);
+                line.insert_str(at, ["é", "𝒳", "x", "\t", "👩‍💻"][dice.roll(5)]);
             }
         }
     }

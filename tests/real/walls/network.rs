@@ -1,54 +1,25 @@
 //! No way out, a loopback of one's own.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    net::{TcpListener, UdpSocket},
-    os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener},
-    },
+use std::fs;
+
+use super::{
+    bench::*,
+    doors::{Doors, PYTHON},
 };
-
-use super::bench::*;
-
-/// Python, started without the user's site packages.
-const PYTHON: &str = "/usr/bin/python3 -I -c ";
 
 #[tokio::test]
 async fn programs_of_this_machine_cannot_be_reached() {
     let bench = Bench::new().await;
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let path = bench.out.path().join("s");
-    let named = UnixListener::bind(&path).unwrap();
-    let name = format!("walls-{}", std::process::id());
-    let abstract_name = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-    tcp.set_nonblocking(true).unwrap();
-    udp.set_nonblocking(true).unwrap();
-    named.set_nonblocking(true).unwrap();
-    abstract_name.set_nonblocking(true).unwrap();
-    let reached = || {
-        let mut bytes = [0u8; 16];
-        [tcp.accept().map(drop), udp.recv(&mut bytes).map(drop), named.accept().map(drop), abstract_name.accept().map(drop)]
-            .map(|seen| !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
-    };
-    let (tcp_port, udp_port) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
-    let acts = [
-        format!("import socket; socket.create_connection(('127.0.0.1', {tcp_port}), 2)"),
-        // UDP has no handshake: the packet is sent, on the private loopback.
-        format!("import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {udp_port}))"),
-        "import socket; socket.socket(socket.AF_UNIX).connect('$OUT/s')".into(),
-        format!("import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}')"),
-    ];
-    for (number, act) in acts.iter().enumerate() {
+    let doors = Doors::open(&bench);
+    for (number, act) in doors.acts().iter().enumerate() {
         let text = format!("{PYTHON}\"{act}\"");
         let walled = bench.sh(&text).await;
+        // UDP has no handshake: the packet is sent, on the private loopback.
         assert!(!walled.ok() || number == 1, "{act}: {walled:?}");
-        assert_eq!(reached(), [false; 4], "{act}");
+        assert_eq!(doors.reached(), [false; 4], "{act}");
         let free = unwalled(&bench.filled(&text), &bench.path("w"));
         assert!(free.status.success(), "{act} does not work without walls either: {free:?}");
-        assert_eq!(reached(), std::array::from_fn(|i| i == number), "{act}");
+        assert_eq!(doors.reached(), std::array::from_fn(|i| i == number), "{act}");
     }
 }
 

@@ -17,10 +17,7 @@ use countersign::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::bench::*;
-
-/// Python, started without the user's site packages.
-const PYTHON: &str = "/usr/bin/python3 -I -c ";
+use super::{bench::*, doors::PYTHON};
 
 /// A resolver that knows a few names, and counts how often it is asked.
 #[derive(Default)]
