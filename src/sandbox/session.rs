@@ -184,6 +184,10 @@ impl LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<Option<Synced>, SandboxError> {
+        // What was stopped before it began does not begin.
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
         if self.parts.level >= Level::L2 {
             return Ok(Some(Synced::default()));
         }

@@ -130,7 +130,8 @@ async fn refusing(call: &Call, refused: usize, level: Level) -> (Result<Option<i
     assert!(begun.elapsed() < Duration::from_secs(60), "{place}: {:?}", begun.elapsed());
     if let Err(error) = &ran {
         assert!(!error.step.is_empty() && !error.why.is_empty() && !error.hint.is_empty(), "{place}: {error:?}");
-        assert_eq!(output, "", "{place}: something ran");
+        // The loader of a wall process may have had words of its own.
+        assert!(!output.lines().any(|line| line == "ran"), "{place}: {output}");
     }
     let uses = fs::read_to_string(root.path().join("wrapper/uses")).map_or(0, |uses| uses.parse().unwrap());
     (ran.map_err(|error| error.to_string()), uses)
@@ -159,7 +160,7 @@ async fn each_use(level: Level, of_walls: &[&[Call]]) {
         at.dedup();
         for at in at {
             let (ran, _) = refusing(call, at, level).await;
-// The last act of the command is refused, by walls or with them.
+            // The last act of the command is refused, by walls or with them.
             assert_ne!(ran, Ok(Some(0)), "{level} {} at use {at} of {uses}", call.0);
         }
     }
