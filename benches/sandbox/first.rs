@@ -13,7 +13,7 @@ use super::{
 
 const ROUNDS: usize = 40;
 /// A large repository.
-const FILES: usize = 78_000;
+pub const FILES: usize = 78_000;
 const IN_A_FOLDER: usize = 50;
 
 pub fn measure() {
@@ -59,7 +59,7 @@ fn session(folders: &Path, opened: impl FnOnce(std::time::Duration)) -> (tokio::
     (runtime, session)
 }
 
-fn grow(folder: &Path) {
+pub fn grow(folder: &Path) {
     for number in 0..FILES {
         let (inner, file) = (number / IN_A_FOLDER, number % IN_A_FOLDER);
         let within = folder.join(format!("d{}/e{inner}", inner / IN_A_FOLDER));

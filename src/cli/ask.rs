@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<Code, CliErro
     let texts = Texts::of(folder);
     let ask = request(arguments, &here, &texts)?;
     let mut setup = setup(context)?;
-    if let Some(error) = setup.broken_config.take() {
+    if let Some(error) = setup.config.broken() {
         // It may name another model, another address, or a command for the key.
         return Err(CliError::usage(error).hint("countersign doctor"));
     }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{CliError, Code, Context, walls};
 use crate::{
-    config::{Config, Policies},
+    config::{Live, Policies},
     server::{self, Ending, Setup, SystemClock},
 };
 
@@ -50,15 +50,10 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Code, CliError> {
 /// What a server needs, from the user's files and environment. A broken `config.toml` makes it read-only.
 pub fn setup(context: &Context) -> Result<Setup, CliError> {
     let folders = context.folders()?;
-    let (config, broken_config) = match Config::load(&folders) {
-        Ok(config) => (config, None),
-        Err(error) => (Config::default(), Some(error)),
-    };
     Ok(Setup {
         environment: context.environment.clone(),
+        config: Live::of(&folders),
         folders,
-        config,
-        broken_config,
         model: None,
         policy: None,
         record: None,

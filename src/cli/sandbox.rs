@@ -136,15 +136,15 @@ fn check(json: bool, context: &mut Context) -> Result<Code, CliError> {
 
 /// What follows from the rows, if anything is to be done.
 fn next_step(level: Level, results: &[CheckResult]) -> Option<&'static str> {
-    if results.iter().any(|row| !row.denied) {
+    if results.iter().any(|row| !row.denied && row.allowed) {
         return Some(
             "set run = \"deny\" under [default] in policy.toml: a wall lets through what it must stop. Please report it with this \
              output",
         );
     }
-    if results.iter().any(|row| !row.allowed) {
+    if !results.iter().all(CheckResult::holds) {
         return Some(
-            "see what the row says: its denial proves nothing while the act beside it fails too. A tool that it needs may be \
+            "see what the row says: it proves nothing while the act beside it fails too. A tool that it needs may be \
              missing from PATH, or the walls stop too much; countersign doctor tells more",
         );
     }

@@ -1,7 +1,7 @@
 //! `config.toml`: what the user may set, with its defaults and ranges. An unknown key or a value out of range fails the whole
 //! file, with its line.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -167,11 +167,17 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the line. Nothing of a broken file is used.
     pub fn load(folders: &Folders) -> Result<Config, ConfigError> {
-        let path = folders.config.join("config.toml");
-        match folders::read(&path)? {
-            Some(text) => toml::from_str(&text).map_err(|error| ConfigError::toml(&path, &text, &error)),
-            None => Ok(Config::default()),
-        }
+        Self::parse(folders, folders::read(&Self::path(folders))?.as_deref())
+    }
+
+    pub(super) fn path(folders: &Folders) -> PathBuf {
+        folders.config.join("config.toml")
+    }
+
+    /// The same of a text that was read there.
+    pub(super) fn parse(folders: &Folders, text: Option<&str>) -> Result<Config, ConfigError> {
+        let Some(text) = text else { return Ok(Config::default()) };
+        toml::from_str(text).map_err(|error| ConfigError::toml(&Self::path(folders), text, &error))
     }
 }
 

@@ -8,6 +8,7 @@ mod file;
 pub mod folders;
 pub mod grants;
 pub mod keys;
+mod live;
 pub mod model;
 pub mod policy;
 mod store;
@@ -22,5 +23,6 @@ pub use file::{
 };
 pub use folders::Folders;
 pub use grants::{Grant, GrantStore};
+pub use live::Live;
 pub use policy::{LayerFile, Policies, policy_layers};
 pub use trust::{TrustStore, Trusted};

@@ -1,12 +1,12 @@
 //! The pending edits of one file, and how they follow the text beneath them.
 
-use std::mem;
+use std::{mem, ops::Range};
 
 use super::{Beneath, Beside, Blob, Bytes, Hunk, HunkKind, HunkState, Step, Why};
 use crate::{
     event::HunkId,
     path::WsPath,
-    text::{Edit, Encoding, Point, Text, carry, grow, seams_hold},
+    text::{Edit, Encoding, Point, Text, by_lines, carry, grow, seams_hold},
 };
 
 /// What happens to the file itself when everything is accepted.
@@ -148,25 +148,26 @@ impl FileProposal {
     /// Moves the base on by one step; hunks shift, land, turn stale or come back.
     pub fn step(&mut self, step: &Step, out: &mut Vec<Happened>) {
         let before = mem::replace(&mut self.base, step.after.clone());
+        // What an editor reports of an acceptance is taken at its word.
+        let awaited = self.hunks.iter().any(Hunk::is_on_its_way);
+        let edit = if awaited { step.edit.clone() } else { by_lines(&before, &step.edit, &step.after) };
         let landing = |hunk: &Hunk| hunk.is_live() && Some(&hunk.id) == step.landed.as_ref();
         if let Some(at) = self.hunks.iter().position(landing) {
             let hunk = self.hunks.remove(at);
             self.land(hunk, before, out);
         }
-        let near = self.follow_stale(&step.edit);
+        let near = self.follow_stale(&edit);
         let mut at = 0;
         while at < self.hunks.len() {
-            let next = self.hunks.get(at + 1).map(|next| carry(&next.range, &step.edit));
-            let room = next.map_or(self.base.len(), |next| next.map_or(step.edit.range.start, |range| range.start));
             let hunk = &mut self.hunks[at];
             if step.landed.is_some() && hunk.is_on_its_way() {
                 // Known to be another hunk's edit: it says nothing about this one.
-                hunk.range = carry(&hunk.range, &step.edit).unwrap_or_else(|| grow(&hunk.range, &step.edit));
-                hunk.outer = carry(&hunk.outer, &step.edit).unwrap_or_else(|| grow(&hunk.outer, &step.edit));
+                hunk.range = carry(&hunk.range, &edit).unwrap_or_else(|| grow(&hunk.range, &edit));
+                hunk.outer = carry(&hunk.outer, &edit).unwrap_or_else(|| grow(&hunk.outer, &edit));
                 at += 1;
                 continue;
             }
-            match follow(hunk, &step.edit, &self.base, room) {
+            match follow(hunk, &edit, &self.base) {
                 Fate::Lives => at += 1,
                 Fate::Turns(why) => {
                     let hunk = self.hunks.remove(at);
@@ -215,9 +216,9 @@ impl FileProposal {
         }
     }
 
-    /// The pending move cannot be done any more.
+    /// The pending move cannot be done any more. Where the editor may be doing it right now, that is decided by `settle`.
     pub fn block_move(&mut self, why: Why, out: &mut Vec<Happened>) {
-        if let Some(mover) = self.mover.take_if(|mover| mover.state == HunkState::Pending) {
+        if let Some(mover) = self.mover.take_if(|mover| mover.state == HunkState::Pending && !mover.is_on_its_way()) {
             self.op = FileOp::Edit;
             self.turn_stale(mover, why, out);
         }
@@ -390,11 +391,7 @@ impl FileProposal {
                 continue;
             }
             near.push(hunk.id.clone());
-            // The break of the last line may count as what stands behind.
-            let whole = grown.start..grown.start + hunk.old.len();
-            let by_break = !grown.is_empty() && (grown.end + 1..=grown.end + 2).contains(&whole.end);
-            let ends = by_break && base.holds(&whole, &hunk.old);
-            hunk.range = hunk.place_in(base, &grown).unwrap_or(if ends { whole } else { grown });
+            hunk.range = hunk.place_about(base, &grown).unwrap_or(grown);
         }
         near
     }
@@ -443,8 +440,8 @@ enum Fate {
     Lands,
 }
 
-/// Carries one live hunk over an edit that made the text `after`; the next live hunk begins at `room` there.
-fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text, room: usize) -> Fate {
+/// Carries one live hunk over an edit that made the text `after`.
+fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
     let applying = hunk.is_on_its_way();
     match hunk.kind {
         HunkKind::Create if !applying => return Fate::Turns(Why::Exists),
@@ -460,27 +457,19 @@ fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text, room: usize) -> Fate {
         hunk.outer = if applying { grow(&hunk.outer, edit) } else { hunk.range.clone() };
         return Fate::Lives;
     }
-    if applying { follow_applying(hunk, edit, after) } else { follow_pending(hunk, edit, after, room) }
+    if applying { follow_applying(hunk, edit, after) } else { follow_pending(hunk, edit, after) }
 }
 
-fn follow_pending(hunk: &mut Hunk, edit: &Edit, after: &Text, room: usize) -> Fate {
+fn follow_pending(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
     let Some(range) = carry(&hunk.range, edit) else {
-        // A break typed at the end of the last line is said to stand in it, and yet the line is whole; the same when it goes.
-        let stays = hunk.range.start..hunk.range.start + hunk.old.len();
-        let whole = stays.start < edit.range.start && stays.end <= room && after.holds(&stays, &hunk.old);
-        if whole && seams_hold(after, &stays, &hunk.new) {
-            hunk.range = stays;
-            return Fate::Lives;
-        }
         hunk.range = grow(&hunk.range, edit);
         return Fate::Turns(Why::Edited);
     };
     let inserted = edit.range.is_empty() && edit.range.start == range.start;
-    hunk.range = match inserted && hunk.old.is_empty() {
-        // Typed right where lines are to be inserted: they stay with the line that they were made behind.
-        true => hunk.place_in(after, &grow(&range, edit)).unwrap_or(range),
-        false => range,
-    };
+    let here = |range: &Range<usize>| hunk.place_in(after, range).is_some();
+    // Typed right where lines are to be inserted: they go behind it where they are between their neighbours there, and only there.
+    let behind = Some(grow(&range, edit).end).filter(|_| inserted && hunk.old.is_empty()).map(|end| end..end);
+    hunk.range = behind.filter(|behind| here(behind) && !here(&range)).unwrap_or(range);
     if seams_hold(after, &hunk.range, &hunk.new) { Fate::Lives } else { Fate::Turns(Why::Edited) }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mode_of;
 use crate::{
     event::{CallId, HunkId},
-    text::{Edit, Text},
+    text::{Edit, Text, whole_lines},
 };
 
 /// Where a hunk stands in its life.
@@ -120,7 +120,13 @@ impl Hunk {
         if range.len() > FAR { None } else { self.only_place_in(text, range) }
     }
 
-    /// The same however long the range is.
+    /// The same, or where else it belongs within the lines that the range touches: what repeats itself has no single place, and
+    /// so the rest of the first or the last line may have been read as standing outside.
+    pub(super) fn place_about(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
+        self.place_in(text, range).or_else(|| self.place_in(text, &whole_lines(text, range)))
+    }
+
+    /// As [`Hunk::place_in`], however long the range is.
     pub(super) fn only_place_in(&self, text: &Text, range: &Range<usize>) -> Option<Range<usize>> {
         let (before, behind) = &self.anchor;
         let between = |at: usize| {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{FileProposal, Hunk, HunkKind, HunkState, Ids, stage::anchor};
 use crate::{
     event::HunkId,
-    text::{self, Edit, Text, seams_hold},
+    text::{self, Edit, Text, seams_hold, whole_lines},
 };
 
 /// Why a hunk cannot be proposed anew. The sentence is for the user.
@@ -79,8 +79,7 @@ impl FileProposal {
     /// The whole lines of the base that stand for the hunk's old lines and, around an insertion, for the two next to it.
     fn window(&self, hunk: &Hunk) -> Range<usize> {
         let base = &self.base;
-        let line_end = |at: usize| if base.is_line_start(at) { at } else { base.line_start(base.line_of(at) + 1) };
-        let (mut start, mut end) = (base.line_start(base.line_of(hunk.range.start)), line_end(hunk.range.end));
+        let Range { mut start, mut end } = whole_lines(base, &hunk.range);
         let (before, behind) = &hunk.anchor;
         // What of the neighbours the user left as it was stands outside of what was edited.
         let above = base.line_start(base.line_of(start.saturating_sub(1)));

@@ -8,7 +8,7 @@ use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -64,8 +64,8 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
             break;
         }
         let entries = match fs::read_dir(&folder) {
-            // A command took the rights away; what it put in there before is its own affair.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // A command went deeper than a path can be long; what it put in there is its own affair.
+            Err(_) if !prefix.is_empty() => {
                 found.push(Change { path: prefix, is: Is::Written });
                 continue;
             }
@@ -87,6 +87,7 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
                 if is_opaque(&entry.path()) {
                     found.push(Change { path: path.clone(), is: Is::Opaque });
                 }
+                open_up(&entry.path(), &about);
                 folders.push_back((entry.path(), path));
             } else {
                 found.push(Change { path, is: if is_whiteout(&about) { Is::Gone } else { Is::Written } });
@@ -94,7 +95,17 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
+    // Names that are not UTF-8 may be shown alike.
+    found.dedup();
     Ok(Changes { listed: found, git: written(git) })
+}
+
+/// Gives the owner the rights to look into a folder, where a command took them away.
+pub(super) fn open_up(folder: &Path, about: &fs::Metadata) {
+    if about.mode() & 0o500 != 0o500 {
+        // Where that fails, whoever looks into it finds out.
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(about.mode() & 0o7777 | 0o700));
+    }
 }
 
 /// A number for what stands in these folders, whatever the order in which they are read; up to [`MOST`] files are looked at.

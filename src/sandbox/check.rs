@@ -53,7 +53,7 @@ impl CheckResult {
 /// # Errors
 /// [`SandboxError`] when the walls cannot be put up at all: then nothing ran.
 pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxError> {
-    let scratch = Scratch::create(&sandbox.paths.cache)?;
+    let scratch = Scratch::create(sandbox)?;
     let bare = SandboxSpec::bare(scratch.folder());
     let spec = SandboxSpec { memory: 128 * MIB, processes: 48, file_size: 8 * MIB, tmp_size: 8 * MIB, ..bare };
     let session = sandbox.open(spec).await?;
@@ -79,12 +79,12 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
     if session.level() == Level::L3 {
         results.extend(network::run(&scratch, sandbox).await?);
     }
-    results.extend(sockets::run(&scratch, sandbox, session).await?);
+    results.extend(sockets::run(&scratch, session).await?);
     results.push(endless(&scratch, session).await?);
     Ok(results)
 }
 
-/// A pair of command texts. `{outside}`, `{port}`, `{server}` and `{namespaces}` are filled in.
+/// A pair of command texts. `{outside}`, `{program}`, `{port}`, `{server}` and `{namespaces}` are filled in.
 struct Check {
     /// Where it is promised.
     levels: &'static [Level],
@@ -184,7 +184,7 @@ const CHECKS: &[Check] = &[
         levels: ALL,
         wall: "privileges",
         denial: "hold a capability or lack the filters",
-        deny: "! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
+        deny: "grep -q . /proc/self/status && ! { grep -q '^CapEff:[[:blank:]]*0*$' /proc/self/status && grep -q '^NoNewPrivs:[[:blank:]]*1' /proc/self/status && grep -q '^Seccomp:[[:blank:]]*2' /proc/self/status; }",
         control: "read the own status",
         allow: "grep -q '^CapEff:' /proc/self/status",
     },
@@ -232,10 +232,10 @@ const CHECKS: &[Check] = &[
         levels: ALL,
         wall: "number",
         denial: "start more processes than the limit",
-        // A shell that may start no more tries again when one ends: the first ones see to that soon.
-        deny: "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.$n & done; n=0; while [ $n -lt 60 ]; do sleep 3 & n=$((n + 1)); done; wait",
+        // No shell: some try again until there is room.
+        deny: "test -x program && {program} threads:60:2000 act",
         control: "start fewer",
-        allow: "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.0$n & done; wait",
+        allow: "{program} threads:8:20 act",
     },
     Check {
         levels: ALL,
@@ -290,30 +290,40 @@ fn runs(arguments: &[&str]) -> bool {
     processes.any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
-/// A workspace with a secret, and a victim outside of it. Gone when dropped.
-struct Scratch(PathBuf);
+/// A workspace with a secret and a program for acts, and a victim outside of it. Gone when dropped.
+struct Scratch {
+    root: PathBuf,
+    /// How commands call the program: a copy of the wall process, which they can run at every level.
+    program: String,
+}
 
 impl Scratch {
-    fn create(cache: &Path) -> Result<Self, SandboxError> {
-        let this = Scratch(cache.join(format!("check-{}", uuid::Uuid::now_v7())));
+    fn create(sandbox: &LinuxSandbox) -> Result<Self, SandboxError> {
+        let (image, arguments) = sandbox.wall();
+        // All but the stage.
+        let words = arguments[..arguments.len() - 1].iter().map(|word| format!(" {word}"));
+        let program = format!("./program{}", words.collect::<String>());
+        let root = sandbox.paths.cache.join(format!("check-{}", uuid::Uuid::now_v7()));
+        let this = Scratch { root, program };
         let fill = || -> io::Result<()> {
             fs::create_dir(this.folder())?;
             fs::create_dir(this.outside())?;
             fs::write(this.folder().join("file"), "text\n")?;
+            fs::copy(image, this.folder().join("program"))?;
             fs::write(this.folder().join(".env"), "TOKEN=x\n")?;
             fs::write(this.outside().join("victim"), "untouched\n")
         };
-        make_private(&this.0)?;
-        fill().map_err(|e| refusal("shadow folders", &format!("{}: {e}", this.0.display())))?;
+        make_private(&this.root)?;
+        fill().map_err(|e| refusal("shadow folders", &format!("{}: {e}", this.root.display())))?;
         Ok(this)
     }
 
     fn folder(&self) -> PathBuf {
-        self.0.join("workspace")
+        self.root.join("workspace")
     }
 
     fn outside(&self) -> PathBuf {
-        self.0.join("outside")
+        self.root.join("outside")
     }
 
     fn shadow(&self) -> Shadow {
@@ -323,6 +333,7 @@ impl Scratch {
     async fn sh(&self, session: &dyn SandboxSession, text: &str, port: u16) -> Result<(Outcome, String), SandboxError> {
         let text = text
             .replace("{outside}", &self.outside().to_string_lossy())
+            .replace("{program}", &self.program)
             .replace("{port}", &port.to_string())
             .replace("{server}", &std::process::id().to_string())
             .replace("{namespaces}", &namespaces());
@@ -351,7 +362,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.root);
     }
 }
 

@@ -43,6 +43,13 @@ const X32: u32 = 0x4000_0000;
 const NAMESPACES: u32 = 0x7e02_0000;
 const TIME_NAMESPACE: u32 = 0x80;
 
+/// Number of the limit on core dumps.
+const CORE: u32 = 4;
+
+/// Numbers of the two threads of process 1, which makes the first processes of its namespace: the one that reaps and the one
+/// that counts what is used.
+const OURS: [u32; 2] = [1, 2];
+
 const SOCKET_TYPE: u32 = 0xf;
 const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
@@ -140,16 +147,23 @@ const ATTRIBUTES: &[libc::c_long] = &[
     libc::SYS_fremovexattr,
     463, // setxattrat
     466, // removexattrat
+    469, // file_setattr
 ];
 
-/// Steer a process whose number is the first argument; 0 is the caller.
-const STEERING: &[libc::c_long] = &[
-    libc::SYS_prlimit64,
-    libc::SYS_sched_setaffinity,
-    libc::SYS_sched_setparam,
-    libc::SYS_sched_setscheduler,
-    libc::SYS_sched_setattr,
+/// `ioctl` requests that set them on a file that was opened for reading.
+const ATTRIBUTE_REQUESTS: [u32; 4] = [
+    0x4008_6602, // FS_IOC_SETFLAGS
+    0x4004_6602, // the same with 32 bits
+    0x4008_7602, // FS_IOC_SETVERSION
+    0x401c_5820, // FS_IOC_FSSETXATTR
 ];
+
+/// `fcntl` command for a lease: whoever opens the file, outside as well, would have to wait for the command.
+const LEASE: u32 = 1024;
+
+/// Steer a process whose number is the first argument; 0 is the caller.
+const STEERING: &[libc::c_long] =
+    &[libc::SYS_sched_setaffinity, libc::SYS_sched_setparam, libc::SYS_sched_setscheduler, libc::SYS_sched_setattr];
 
 /// The whole filter.
 pub(super) fn program(level: Level) -> Vec<Instruction> {
@@ -163,7 +177,15 @@ pub(super) fn program(level: Level) -> Vec<Instruction> {
     on(&mut program, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
     on(&mut program, libc::SYS_clone, &flags(NAMESPACES));
     on(&mut program, libc::SYS_unshare, &flags(NAMESPACES | TIME_NAMESPACE));
-    on(&mut program, libc::SYS_ioctl, &terminal_requests());
+    on(&mut program, libc::SYS_fcntl, &[argument(1), (JUMP_EQUAL, 0, 1, LEASE), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]);
+    let more: &[u32] = if level >= Level::L2 { &[] } else { &ATTRIBUTE_REQUESTS };
+    on(&mut program, libc::SYS_ioctl, &requests(&[&TERMINAL_REQUESTS, more].concat()));
+    on(&mut program, libc::SYS_setrlimit, &core_limit(0, 1));
+    let whose = if level >= Level::L2 { not_ours(0) } else { no_other(0) };
+    on(&mut program, libc::SYS_prlimit64, &[whose, core_limit(1, 2)].concat());
+    if level >= Level::L2 {
+        away_from_process_1(&mut program);
+    }
     match level {
         Level::L3 => on(&mut program, libc::SYS_socket, &sockets()),
         Level::L2 => on(&mut program, libc::SYS_socket, &only(0, libc::AF_UNIX)),
@@ -202,6 +224,48 @@ fn only(index: u32, value: i32) -> Vec<Instruction> {
     vec![argument(index), (JUMP_EQUAL, 1, 0, value.unsigned_abs()), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]
 }
 
+/// Refuses where an argument, a process, is not the caller; else goes on.
+fn no_other(index: u32) -> Vec<Instruction> {
+    vec![argument(index), (JUMP_EQUAL, 1, 0, 0), refuse(libc::EPERM)]
+}
+
+/// Refuses where an argument, a process, is one that watches the command; else goes on.
+fn not_ours(index: u32) -> Vec<Instruction> {
+    let [first, second] = OURS;
+    vec![argument(index), (JUMP_EQUAL, 1, 0, first), (JUMP_EQUAL, 0, 1, second), refuse(libc::EPERM)]
+}
+
+/// The limit on core dumps stays what it is, whatever is asked for: any other than ours hands a crash to the machine's own
+/// crash handler, outside and with root's rights. Programs that switch dumps off are told that this was done. `limit` and
+/// `value` are the arguments that say which limit and, by an address, what to; without an address it is only read.
+fn core_limit(limit: u32, value: u32) -> Vec<Instruction> {
+    let (allow, done) = ((RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ERRNO));
+    let high = load(ARGUMENTS + 8 * value + 4);
+    vec![
+        argument(limit),
+        (JUMP_EQUAL, 0, 4, CORE),
+        argument(value),
+        (JUMP_EQUAL, 0, 3, 0),
+        high,
+        (JUMP_EQUAL, 0, 1, 0),
+        allow,
+        done,
+    ]
+}
+
+/// Process 1 is of the same user: without this a command could take away what it needs in order to watch it.
+fn away_from_process_1(program: &mut Vec<Instruction>) {
+    let allow = (RETURN, 0, 0, ALLOW);
+    for &number in STEERING {
+        on(program, number, &[not_ours(0), vec![allow]].concat());
+    }
+    // Of a process (here 0, there 1) or of all of a user's (2, 3); the ways between mean groups of processes.
+    for (number, process, user) in [(libc::SYS_setpriority, 0, 2), (libc::SYS_ioprio_set, 1, 3)] {
+        let which = [argument(0), (JUMP_EQUAL, 0, 1, user), refuse(libc::EPERM), (JUMP_EQUAL, 1, 0, process), allow];
+        on(program, number, &[which.to_vec(), not_ours(1), vec![allow]].concat());
+    }
+}
+
 /// No sockets but pairs, nothing that is shared by name, nothing that reaches other processes by their number.
 fn without_namespaces(program: &mut Vec<Instruction>) {
     on(program, libc::SYS_socket, &[refuse(libc::EPERM)]);
@@ -223,9 +287,10 @@ fn without_namespaces(program: &mut Vec<Instruction>) {
     }
 }
 
-fn terminal_requests() -> Vec<Instruction> {
+/// Refuses these `ioctl` requests.
+fn requests(refused: &[u32]) -> Vec<Instruction> {
     let mut block = vec![argument(1)];
-    for request in TERMINAL_REQUESTS {
+    for &request in refused {
         block.extend([(JUMP_EQUAL, 0, 1, request), refuse(libc::EPERM)]);
     }
     block.push((RETURN, 0, 0, ALLOW));

@@ -32,6 +32,7 @@ mod removals;
 mod running;
 mod session;
 mod shadow;
+mod sockets;
 mod spills;
 mod taken;
 mod unseen;
@@ -194,6 +195,10 @@ impl LinuxSandbox {
         let variables = self.variables.clone();
         let parts = parts::Parts { level, wall, cache, home, spec, view, shell, shell_args, env, variables, network, trust };
         let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", self.paths.cache.display()));
+        if self.paths.cache.canonicalize().is_ok_and(|cache| cache.starts_with(&parts.spec.folder)) {
+            let why = format!("{} lies in the workspace, which cannot hold its own shadow", self.paths.cache.display());
+            return Err(refusal("shadow folders", &why));
+        }
         if level >= Level::L2 {
             let shadow = ShadowFolders::create(&self.paths.cache, self.removals.clone()).map_err(unmade)?;
             shadow.probe().map_err(|why| refusal("shadow folders", &why))?;
@@ -201,10 +206,6 @@ impl LinuxSandbox {
         }
         // Commands see where it lies: by the one name that it has.
         let cache = self.paths.cache.canonicalize().map_err(unmade)?;
-        if cache.starts_with(&parts.spec.folder) {
-            let why = format!("{} lies in the workspace, which would be copied into itself", cache.display());
-            return Err(refusal("shadow folders", &why));
-        }
         let shadow = CopiedShadow::create(&cache, &parts.spec.folder, self.removals.clone()).map_err(unmade)?;
         LinuxSession::copied(parts, shadow, environment::cargo_home(&self.variables, &self.home))
     }

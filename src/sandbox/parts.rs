@@ -101,7 +101,7 @@ impl Parts {
             proof: (!proved).then(|| PROOF.to_owned()),
             folder: (about.dev(), about.ino()),
             replaced: view.replaced.clone(),
-            masked,
+            masked: masked.into_iter().map(PathBuf::into_os_string).collect(),
             packages,
             ..self.plan(command, &spec.folder)
         };

@@ -5,6 +5,7 @@
 //! one command's; process 1 waits for it.
 
 use std::{
+    ffi::OsString,
     io::{self, Read},
     path::PathBuf,
 };
@@ -57,8 +58,8 @@ pub(super) struct Plan {
     pub folder: (u64, u64),
     /// Files outside the workspace that are replaced by a read-only text.
     pub replaced: Vec<(PathBuf, String)>,
-    /// Files outside the workspace that become empty and unreadable: system secrets and sockets.
-    pub masked: Vec<PathBuf>,
+    /// Files outside the workspace that become empty and unreadable: system secrets and sockets, whose names may hold any bytes.
+    pub masked: Vec<OsString>,
     /// Without namespaces: what may be read, with all below it; folders that may be written; and the bytes that the shadow takes
     /// as it is.
     pub readable: Vec<PathBuf>,

@@ -21,6 +21,10 @@ use super::{entry::remove, group};
 /// Extension of the lock file beside a shadow.
 const LOCK: &str = "lock";
 
+/// Extension of a lock that is not held yet, and the age at which nobody will hold it any more.
+const UNHELD: &str = "new";
+const OLD: Duration = Duration::from_secs(60);
+
 /// How long the end of the sandbox waits for removals under way: enough for a small shadow, not felt by anyone.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -34,7 +38,7 @@ pub(super) fn lock_of(root: &Path) -> PathBuf {
 
 /// Makes the lock of a new shadow, held. It gets its name only then: a lock that a sweep can see is never one to be taken yet.
 pub(super) fn lock(root: &Path) -> io::Result<File> {
-    let unnamed = root.with_extension("new");
+    let unnamed = root.with_extension(UNHELD);
     let lock = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unnamed)?;
     lock.lock()?;
     fs::rename(&unnamed, lock_of(root))?;
@@ -88,6 +92,10 @@ impl Removals {
         self.run(move || {
             for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
                 let path = entry.path();
+                let age = entry.metadata().ok().and_then(|about| about.modified().ok()?.elapsed().ok());
+                if path.extension().is_some_and(|extension| extension == UNHELD) && age.is_some_and(|age| age > OLD) {
+                    let _ = fs::remove_file(&path);
+                }
                 let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
                 // Held until all of it is gone.
                 let Some(_held) = File::open(&path).ok().filter(|lock| is_lock && lock.try_lock().is_ok()) else { continue };

@@ -135,6 +135,8 @@ impl ShadowFolders {
     /// What commands changed, without what is equal to the user's own text; a folder where it took the place of something.
     /// And the number for what they wrote to git's own folders.
     pub(super) fn changed(&self) -> io::Result<(Vec<String>, u64)> {
+        // A command may have taken the rights of the folder away.
+        self.mirror_root(&self.folder)?;
         let mut paths = Vec::new();
         let Changes { listed, git } = changes::of(&self.upper())?;
         for change in listed {

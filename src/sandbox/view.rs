@@ -9,13 +9,12 @@
 
 use std::{
     fs,
-    io::Read,
     path::{Component, Path, PathBuf},
 };
 
 use super::{
     environment::{self, Variables},
-    git, managers, packages,
+    git, managers, packages, sockets,
 };
 use crate::seams::{Facts, Reach, SandboxError, SandboxSpec};
 
@@ -45,8 +44,9 @@ const TOOLS: &[&str] = &[
     ".local/share/uv/python",
 ];
 
-/// Always private, whoever the user is. `/dev` and `/proc` are made anew besides.
-const PRIVATE: [&str; 5] = ["/tmp", "/var/tmp", "/run", "/root", "/home"];
+/// Always private, whoever the user is: other homes, other disks (which hold homes and copies of homes). `/dev` and `/proc` are
+/// made anew besides.
+const PRIVATE: [&str; 8] = ["/tmp", "/var/tmp", "/run", "/root", "/home", "/mnt", "/media", "/var/mail"];
 
 /// Readable by a server that root runs, and nobody's business.
 const SYSTEM_SECRETS: [&str; 9] = [
@@ -123,7 +123,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
             .map(PathBuf::from),
     );
     shown.extend(programs.split(':').map(PathBuf::from));
-    shown.extend(spec.home_read.iter().filter_map(|path| below(home, path)));
+    shown.extend(spec.home_read.iter().filter_map(|path| readable(home, path)));
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
     shown.retain(|path| path.exists() && !too_wide(path));
@@ -153,12 +153,8 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
 /// Sockets with a name that other programs of this machine listen on: a read-only mount does not stop a connection to them.
 /// Those below covered folders are gone anyway, and those in the workspace are not reachable through an overlay.
 pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
-    // Of no known size; to read it in small pieces costs more than what is read.
-    let mut table = String::with_capacity(64 << 10);
-    let _ = fs::File::open("/proc/self/net/unix").and_then(|mut file| file.read_to_string(&mut table));
-    let mut found: Vec<PathBuf> = table
-        .lines()
-        .filter_map(|line| line.split_once(" /").map(|(_, path)| PathBuf::from(format!("/{path}"))))
+    let mut found: Vec<PathBuf> = sockets::named()
+        .into_iter()
         .filter(|path| !path.starts_with(folder))
         .filter(|path| {
             !view.covered.iter().any(|cover| path.starts_with(cover)) || view.shown.iter().any(|shown| path.starts_with(shown))
@@ -169,11 +165,12 @@ pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A path of the policy below the home: `~/x` or `x`.
-fn below(home: &Path, written: &str) -> Option<PathBuf> {
+/// A path of the policy: `~/x` or `x` below the home, or an absolute one.
+fn readable(home: &Path, written: &str) -> Option<PathBuf> {
     let relative = Path::new(written.strip_prefix("~/").unwrap_or(written));
-    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    (plain && !written.is_empty()).then(|| home.join(relative))
+    let plain = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    let absolute = relative.strip_prefix("/").is_ok_and(|rest| plain(rest) && !rest.as_os_str().is_empty());
+    (absolute || plain(relative) && !written.is_empty()).then(|| home.join(relative))
 }
 
 /// Without those that lie below another, without links, parents first.

@@ -4,14 +4,14 @@
 //! work stand in files of their own: `text_sync`, `asking`, `running`, `review`, `display`, `offers`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Instant,
 };
 
 use tokio::sync::{mpsc, oneshot};
-use tower_lsp::lsp_types::WorkspaceFolder;
+use tower_lsp::lsp_types::{Url, WorkspaceFolder};
 
 use super::{
     Setup,
@@ -64,6 +64,8 @@ pub struct Actor {
     /// Documents without a file that the client has read.
     pub contents: Contents,
     pub prompts: HashMap<u64, OpenPrompt>,
+    /// Prompt documents that were sent.
+    pub sent: HashSet<Url>,
     /// Documents with boxes that are open.
     pub ballots: HashMap<u64, Ballot>,
     pub review: Review,
@@ -113,6 +115,7 @@ impl Actor {
             tasks: BTreeMap::new(),
             questions: Questions::default(),
             prompts: HashMap::new(),
+            sent: HashSet::new(),
             ballots: HashMap::new(),
             review: Review::default(),
             display: Display::default(),

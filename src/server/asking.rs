@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(500);
 impl Actor {
     /// Opens a question and records it.
     pub fn on_ask(&mut self, scope: Scope, mut question: Question, reply: oneshot::Sender<Answer>) {
-        question.timeout = question.timeout.min(Duration::from_secs(self.setup.config.approval.timeout_s));
+        question.timeout = question.timeout.min(Duration::from_secs(self.setup.config.now().approval.timeout_s));
         let (kind, text, digest, timeout) =
             (format!("{:?}", question.kind), question.text.clone(), question.digest.clone(), question.timeout);
         let trust = question.kind == QuestionKind::Trust;
@@ -109,14 +109,18 @@ impl Actor {
     /// The user trusted the folder on the command line while the question was open.
     pub fn on_trusted(&mut self, approval: &ApprovalId) {
         let open = self.questions.get(approval).map(Asked::of);
+        let alone = self.questions.get(approval).is_some_and(|open| open.scope.task.is_none());
         if let Some(next) = self.questions.overtaken(approval, "countersign trust add") {
             self.follow((next, open));
+            if alone {
+                self.out.message(MessageType::INFO, "The folder is trusted now: ask the agent from the menu.");
+            }
         }
     }
 
     /// The time below which an approval is not believed, as the configuration says; a question may ask for more.
     fn reading(&self) -> Duration {
-        Duration::from_secs_f64(self.setup.config.approval.min_seconds)
+        Duration::from_secs_f64(self.setup.config.now().approval.min_seconds)
     }
 
     /// The question's time is up.

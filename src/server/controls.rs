@@ -21,6 +21,8 @@ use crate::{
     agent::{plain, progress_line},
     config::{TrustStore, Trusted},
     event::{StopReason, TaskId},
+    path::WsPath,
+    proposal::{FileProposal, HunkState, Proposal},
     vcs::may_have_remote,
 };
 
@@ -31,6 +33,8 @@ const OPEN: Duration = Duration::from_secs(2 * 60 * 60);
 /// Tasks in the document, the newest first, and characters of their titles.
 const TASKS: usize = 10;
 const TITLE: usize = 40;
+/// Changes of one task that are accepted by themselves only, in the document.
+const APART: usize = 20;
 
 /// One thing that can be done now.
 #[derive(Clone, Debug)]
@@ -113,6 +117,7 @@ impl Actor {
         all.retain(|control| control.argument["task"].is_null());
         for task in self.newest_first().into_iter().take(TASKS) {
             let argument = || json!({"task": task.id});
+            all.extend(self.decisions(task));
             if task.state.is_over() {
                 if can_go_on(task) {
                     all.push(usual("Continue", "continue", go_on(task)).of(task));
@@ -133,6 +138,40 @@ impl Actor {
             all.insert(0, urgent("Show question", "approvals", json!({})));
         }
         all
+    }
+
+    /// What can be decided about a task's pending changes without having their files open, which need not be there at all.
+    fn decisions(&self, task: &Task) -> Vec<Control> {
+        let mut all = Vec::new();
+        let proposals = self.folders.iter().filter_map(|(_, folder)| folder.desk.proposal_of(&task.id));
+        let proposals: Vec<&Proposal> = proposals.filter(|proposal| files_of(proposal).next().is_some()).collect();
+        if let Some(first) = proposals.first() {
+            let argument = || json!({"proposal": first.id});
+            all.push(usual("Show diff", "showDiff", argument()).of(task));
+            all.push(usual("Accept all", "accept", argument()).of(task));
+            all.push(usual("Reject all", "reject", argument()).of(task));
+        }
+        // Left out by every accept-many.
+        let apart = proposals.iter().flat_map(|proposal| {
+            let hunks = proposal.files.iter().flat_map(|(path, file)| file.live().map(move |hunk| (path, hunk)));
+            let apart = hunks.filter(|(_, hunk)| hunk.apart && hunk.state == HunkState::Pending);
+            apart.map(|(path, hunk)| (path, &hunk.id, json!({"proposal": proposal.id, "hunks": [hunk.id]})))
+        });
+        all.extend(apart.take(APART).map(|(path, hunk, argument)| {
+            usual(&format!("Accept {hunk} of {}", plain(path.as_str())), "accept", argument).of(task)
+        }));
+        all
+    }
+
+    /// The files with pending changes of a task, each with their number.
+    pub fn to_review(&self, task: &TaskId) -> Vec<(String, usize)> {
+        let several = self.folders.iter().filter(|(_, folder)| folder.is_open()).count() > 1;
+        let found = self.folders.iter().filter_map(|(_, folder)| Some((folder, folder.desk.proposal_of(task)?)));
+        let named = found.flat_map(|(folder, proposal)| {
+            let name = move |path: &WsPath| if several { format!("{}/{path}", folder.name) } else { path.to_string() };
+            files_of(proposal).map(move |(path, count)| (plain(&name(path)), count))
+        });
+        named.collect()
     }
 
     /// `more`: how things stand, and everything that can be done, as a document with boxes.
@@ -157,6 +196,9 @@ impl Actor {
             let (title, state) = (clip(&plain(&task.title), TITLE), task.state.word());
             let line = if line.is_empty() { line } else { format!(", {}", plain(&line)) };
             text.push_str(&format!("- {} {title}: {state}{line}\n", task.id));
+            for (file, count) in self.to_review(&task.id) {
+                text.push_str(&format!("  - {file}: {count} to review\n"));
+            }
         }
         for open in self.questions.all() {
             text.push_str(&format!("- open question {}: {}\n", open.approval, plain(&open.question.text)));
@@ -202,6 +244,12 @@ impl Actor {
         all.sort_by_key(|task| std::cmp::Reverse(task.started));
         all
     }
+}
+
+/// The files of a proposal with hunks that wait for the user, each with their number.
+fn files_of(proposal: &Proposal) -> impl Iterator<Item = (&WsPath, usize)> {
+    let count = |file: &FileProposal| file.live().filter(|hunk| hunk.state == HunkState::Pending).count();
+    proposal.files.iter().map(move |(path, file)| (path, count(file))).filter(|(_, count)| *count > 0)
 }
 
 /// Whether it was ended by something other than its own end.

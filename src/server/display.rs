@@ -72,7 +72,7 @@ impl Actor {
         if self.client.rich {
             self.send_proposals(&revisions);
         }
-        let show = match self.setup.config.review.diagnostics {
+        let show = match self.setup.config.now().review.diagnostics {
             config::Diagnostics::Auto => !self.client.rich,
             config::Diagnostics::Always => true,
             config::Diagnostics::Never => false,

@@ -8,7 +8,7 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tower_lsp::lsp_types::Url;
@@ -33,7 +33,12 @@ pub struct Sent {
     pub text: String,
     /// The ticked `[x] NAME` line, if any.
     pub task: Option<String>,
+    /// Of the file as it was read.
+    pub stamp: Stamp,
 }
+
+/// When a file was changed, its length, and its number, since clocks of files are coarse: what tells one saving from the next.
+pub type Stamp = (Option<SystemTime>, u64, u64);
 
 impl Documents {
     /// Documents below the server's state folder.
@@ -44,6 +49,11 @@ impl Documents {
     /// Where a document of this name would stand.
     pub fn uri(&self, name: &str) -> Option<Url> {
         Url::from_file_path(self.0.join(name)).ok()
+    }
+
+    /// Whether this is a document of ours, of which nothing is asked.
+    pub fn own(&self, uri: &Url) -> bool {
+        uri.to_file_path().is_ok_and(|path| path.starts_with(&self.0))
     }
 
     /// Writes a document and returns where the editor finds it.
@@ -76,7 +86,7 @@ impl Documents {
 /// The text of a new prompt document. `about` says what it refers to, `tasks` are offered as boxes.
 pub fn prompt_document(about: &str, tasks: &[(String, String)]) -> String {
     let mut text = format!(
-        "<!-- {about}\n     Write what the agent should do above the boxes. To send it, change the last line to \"[x] send\" and save. -->\n\n\n\n"
+        "<!-- {about}\n     Write what the agent should do above the boxes. To send it, change\n     the last line to \"[x] send\" and save. -->\n\n\n\n"
     );
     for (name, title) in tasks {
         text.push_str(&format!("[ ] {name}  <!-- {title} -->\n"));
@@ -90,7 +100,7 @@ pub fn answer_document(question: &str) -> String {
     // The question may hold anything; it must not end the comment.
     let question = question.replace("-->", "-- >");
     format!(
-        "<!-- The agent asks:\n\n{question}\n\n     Write your answer below. To send it, change the last line to \"[x] send\" and save. -->\n\n\n\n[ ] send\n"
+        "<!-- The agent asks:\n\n{question}\n\n     Write your answer below. To send it, change the last line to\n     \"[x] send\" and save. -->\n\n\n\n[ ] send\n"
     )
 }
 
@@ -101,9 +111,9 @@ pub fn reason_document(hunks: &str) -> String {
     )
 }
 
-/// Waits until the document is sent with a text or a ticked task; `None` when it is gone, too long or not the user's own.
-pub async fn sent(path: PathBuf) -> Option<Sent> {
-    let (mut last, mut seen) = (None, Instant::now());
+/// Waits until the document is sent, in a saving after `last`; `None` when it is gone, too long or not the user's own.
+pub async fn sent(path: PathBuf, mut last: Option<Stamp>) -> Option<Sent> {
+    let mut seen = Instant::now();
     let mut ticks = tokio::time::interval(WATCH);
     loop {
         ticks.tick().await;
@@ -126,7 +136,7 @@ pub async fn sent(path: PathBuf) -> Option<Sent> {
         }
         match read_own(&path) {
             Ok(text) => {
-                if let Some(sent) = parse(&text) {
+                if let Some(sent) = parse(&text, stamp) {
                     return Some(sent);
                 }
             }
@@ -136,8 +146,15 @@ pub async fn sent(path: PathBuf) -> Option<Sent> {
     }
 }
 
-/// Reads a prompt document: sent when its last line is `[x] send` and there is a text or a ticked task.
-pub fn parse(text: &str) -> Option<Sent> {
+/// Whether a prompt document with a text says that it is to be sent.
+pub fn is_ready(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let prompt = ["ask-", "tell-", "retry-", "reason-", "answer-"].iter().any(|stem| name.starts_with(stem));
+    prompt && read_own(path).is_ok_and(|text| parse(&text, (None, 0, 0)).is_some_and(|sent| !sent.text.is_empty()))
+}
+
+/// Reads a prompt document: sent when its last line is `[x] send`.
+fn parse(text: &str, stamp: Stamp) -> Option<Sent> {
     let text = without_comments(text);
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     while lines.last().is_some_and(|line| line.trim().is_empty()) {
@@ -155,7 +172,7 @@ pub fn parse(text: &str) -> Option<Sent> {
         lines.pop();
     }
     let text = lines.join("\n").trim().to_owned();
-    (!text.is_empty() || task.is_some()).then_some(Sent { text, task })
+    Some(Sent { text, task, stamp })
 }
 
 fn without_comments(text: &str) -> String {

@@ -20,8 +20,8 @@ pub struct Effective {
 /// The policy of a folder, and what is wrong with it if it is the read-only one.
 pub fn effective_policy(setup: &Setup, folder: &std::path::Path, trusted: bool) -> Effective {
     let mut names = Vec::new();
-    let loaded = match &setup.broken_config {
-        Some(error) => Err(error.clone()),
+    let loaded = match setup.config.broken() {
+        Some(error) => Err(error),
         None => config::policy_layers(&setup.folders, Some(folder), trusted, setup.policy.as_deref()).and_then(|layers| {
             names = layers.iter().map(|layer| layer.name.clone()).collect();
             setup.policies.effective(&layers)

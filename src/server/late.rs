@@ -18,7 +18,7 @@ use super::{
 use crate::{
     event::{Actor as By, Event, HunkId, ProposalId},
     path::WsPath,
-    proposal::{FileOp, HunkState},
+    proposal::{FileOp, HunkState, PlannedFile},
     workspace::desk::{Plan, Undo},
 };
 
@@ -37,7 +37,8 @@ pub(super) struct Errand {
     /// Kind and digest of the effect in the journal.
     effect: (&'static str, String),
     hunks: Vec<HunkId>,
-    /// The files that it changes, and whether it names a version of each, by which a client knows it for an old one.
+    /// The files that it changes, and whether it may be made again: it names a version of the text, by which a client knows it
+    /// for an old one, or has none.
     files: Vec<(WsPath, bool)>,
     /// Those that it deletes.
     deletes: Vec<WsPath>,
@@ -69,9 +70,8 @@ impl Errand {
     pub fn of(number: u64, job: &Job, plan: &Plan, versions: bool, closed: Vec<WsPath>) -> Errand {
         let (kind, digest, _) = job.effect();
         // Neovim never looks at version 0.
-        let named = |version: Option<i32>| versions && version.is_some_and(|version| version > 0);
-        let files =
-            plan.files.iter().flat_map(|file| observing::places(file).map(move |path| (path.clone(), named(file.version))));
+        let named = |file: &PlannedFile| file.edits.is_empty() || (versions && file.version.is_some_and(|version| version > 0));
+        let files = plan.files.iter().flat_map(|file| observing::places(file).map(move |path| (path.clone(), named(file))));
         let created = plan.files.iter().filter(|file| file.op == FileOp::Create);
         Errand {
             edit: number,
@@ -140,8 +140,8 @@ impl Review {
         let unnamed = |errand: &Errand| errand.files.iter().any(|(known, named)| known == path && !named);
         let errand = errands.find(|errand| unnamed(errand))?;
         // The editor takes one edit after the other: of a document that it opened since, the first is older.
-        let was_closed = errand.closed.contains(path);
-        let next = match (was_closed, open) {
+        let may_open = errand.closed.contains(path) && !errand.created.contains(path);
+        let next = match (may_open, open) {
             (true, true) => return None,
             (true, false) => "open the file and accept again",
             (false, _) => "start the server again, which loses no change",

@@ -170,7 +170,7 @@ impl Job {
             };
             self.record(start);
         }
-        let timeout = Duration::from_secs(self.setup.config.approval.timeout_s);
+        let timeout = Duration::from_secs(self.setup.config.now().approval.timeout_s);
         let editor: Arc<dyn Editor> = Arc::new(
             TaskEditor::new(self.mailbox.clone(), self.task.clone(), self.steering.clone(), timeout).with_insight(insight),
         );
@@ -182,9 +182,9 @@ impl Job {
             title: self.title.clone(),
             prompt,
             iterations: self.asked.iterations,
-            reply_tokens: self.setup.config.model.max_tokens.unwrap_or(0),
-            prices: prices(&self.setup.config, model.name()),
-            checks: self.setup.config.checks.commands.clone(),
+            reply_tokens: self.setup.config.now().model.max_tokens.unwrap_or(0),
+            prices: prices(&self.setup.config.now(), model.name()),
+            checks: self.setup.config.now().checks.commands.clone(),
             history: std::mem::take(&mut self.history),
         };
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
@@ -274,11 +274,12 @@ impl Job {
 
     async fn model(&self) -> Result<Arc<dyn Model>, Finished> {
         let setup = &self.setup;
-        let (environment, config) = (&setup.environment, &setup.config);
+        let (now, broken) = setup.config.look();
+        let (environment, config) = (&setup.environment, now.as_ref());
         let chosen = setup.model.as_deref().or(self.client.model.as_deref());
         let usage = |error: ConfigError| Finished::with_code(error.to_string(), 2);
         let local = chosen.is_some_and(|spec| config::model::Provider::of_spec(spec).is_none());
-        if let Some(broken) = setup.broken_config.as_ref().filter(|_| !local) {
+        if let Some(broken) = broken.filter(|_| !local) {
             // The file may name another address: neither key nor code goes to the vendor for want of it.
             return Err(Finished::with_code(format!("{broken}; no model is called until this is mended"), 2));
         }
@@ -441,7 +442,7 @@ impl Job {
     }
 
     fn timeout(&self) -> Duration {
-        Duration::from_secs(self.setup.config.approval.timeout_s)
+        Duration::from_secs(self.setup.config.now().approval.timeout_s)
     }
 }
 

@@ -80,7 +80,7 @@ pub use commands::NAMES as COMMANDS;
 pub use transport::Ending;
 
 use crate::{
-    config::{Config, ConfigError, Environment, Policies},
+    config::{Environment, Live, Policies},
     event::{Actor as By, Event, Scope},
     journal::FileJournal,
     seams::{Clock, Journal, Sandbox},
@@ -94,9 +94,8 @@ const LEAVING: Duration = Duration::from_millis(1500);
 pub struct Setup {
     pub environment: Environment,
     pub folders: crate::config::Folders,
-    pub config: Config,
-    /// Why `config` holds only defaults: the server is read-only then.
-    pub broken_config: Option<ConfigError>,
+    /// While its file is broken the server is read-only.
+    pub config: Live,
     /// Model SPEC from the command line.
     pub model: Option<String>,
     /// A policy file in place of the user's.

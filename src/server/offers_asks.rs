@@ -47,8 +47,10 @@ impl Actor {
             .cloned()
             .collect();
         let selected = is_selection(params.range);
-        let mut target = json!({"uri": uri});
-        if selected {
+        // What is chosen in a document of ours is not about that document.
+        let own = self.documents.own(uri);
+        let mut target = if own { json!({}) } else { json!({"uri": uri}) };
+        if selected && !own {
             target["range"] = json!(params.range);
         }
         let comment = self.agent_comment(uri, params.range).map(|comment| {
@@ -59,7 +61,7 @@ impl Actor {
         let tasks = self.task_prompts(self.folders.for_ask(Some(uri)));
         let fits = |task: &&TaskPrompt| match task.when {
             When::Diagnostic => !foreign.is_empty(),
-            When::Selection => selected,
+            When::Selection => selected && !own,
             When::Always => true,
         };
         // The most specific first: a diagnostic, then a selection, then anything.

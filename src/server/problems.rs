@@ -41,7 +41,7 @@ impl Actor {
                 let trusted = store.is_trusted(&root).unwrap_or(false);
                 // The built-in policy is sound, and is made when the first task needs it.
                 let layers = policy_layers(&setup.folders, Some(&root), trusted, setup.policy.as_deref());
-                if setup.broken_config.is_none() && layers.is_ok_and(|layers| layers.is_empty()) {
+                if setup.config.broken().is_none() && layers.is_ok_and(|layers| layers.is_empty()) {
                     continue;
                 }
                 if let Some(problem) = effective_policy(&setup, &root, trusted).problem {
@@ -102,7 +102,7 @@ impl Actor {
             .map(|(_, folder)| folder.canonical.clone())
             .find(|root| !store.is_trusted(root).unwrap_or(false))
             .ok_or_else(|| failed("every open folder is trusted already"))?;
-        let timeout = std::time::Duration::from_secs(setup.config.approval.timeout_s);
+        let timeout = std::time::Duration::from_secs(setup.config.now().approval.timeout_s);
         let (reply, answer) = oneshot::channel();
         let scope = Scope { workspace: Some(wanted.display().to_string()), ..Scope::default() };
         self.on_ask(scope.clone(), trust_question(&wanted, timeout), reply);

@@ -87,8 +87,8 @@ impl Actor {
             return Err(failed(format!("task {id} has ended; use countersign.retryWithNote, or ask anew")));
         }
         let text = format!(
-            "<!-- Tell the agent something while it works on \"{}\".\n     Write above the boxes, change the last line to \"[x] send\" and save. It reads \
-             this at its next step; with \"[x] {LATER}\"\n     it is a further ask, after this task. -->\n\n\n\n[ ] {LATER}\n[ ] send\n",
+            "<!-- Tell the agent something while it works on \"{}\".\n     Write above the boxes, change the last line to \"[x] send\" and save.\n     It \
+             reads this at its next step; with \"[x] {LATER}\" it is a further\n     ask, after this task. -->\n\n\n\n[ ] {LATER}\n[ ] send\n",
             task.title.replace("-->", "-- >")
         );
         self.answer_with_prompt("tell", &text, Purpose::Tell(id.clone()))
@@ -98,7 +98,7 @@ impl Actor {
     pub fn on_retry_with_note(&mut self, id: &TaskId) -> jsonrpc::Result<Value> {
         let task = self.ended(id)?;
         let text = format!(
-            "<!-- Try \"{}\" again, in the same conversation. Write above the box what should be different.\n     Change the last line to \"[x] \
+            "<!-- Try \"{}\" again, in the same conversation.\n     Write above the box what should be different, or nothing. Change the\n     last line to \"[x] \
              send\" and save. -->\n\n\n\n[ ] send\n",
             task.title.replace("-->", "-- >")
         );
@@ -121,17 +121,18 @@ impl Actor {
         // Sent documents stay as history, so each has a name of its own.
         let name = format!("{stem}-{}.md", uuid::Uuid::now_v7().simple());
         let (path, uri) = self.documents.write(&name, text)?;
-        self.watch_prompt(OpenPrompt { purpose, path, uri: uri.clone(), words: opened.words.to_owned() });
+        self.watch_prompt(OpenPrompt { purpose, path, uri: uri.clone(), words: opened.words.to_owned() }, None);
         self.show_written(uri.clone(), opened);
         Ok(uri)
     }
 
-    fn watch_prompt(&mut self, prompt: OpenPrompt) {
+    /// `after`: a saving that came to nothing.
+    fn watch_prompt(&mut self, prompt: OpenPrompt, after: Option<documents::Stamp>) {
         self.counter += 1;
         let (id, path, mailbox) = (self.counter, prompt.path.clone(), self.mailbox.clone());
         self.prompts.insert(id, prompt);
         tokio::spawn(async move {
-            let sent = documents::sent(path).await;
+            let sent = documents::sent(path, after).await;
             let _ = mailbox.send(Input::PromptSent { id, sent });
         });
     }
@@ -196,6 +197,16 @@ impl Actor {
         }
     }
 
+    /// A document of ours was saved in the editor. One that a server opened that is gone would be sent by nobody.
+    pub fn on_own_saved(&mut self, uri: &Url) {
+        let known = self.prompts.values().any(|prompt| prompt.uri == *uri) || self.sent.contains(uri);
+        if !known && uri.to_file_path().is_ok_and(|path| documents::is_ready(&path)) {
+            let words = "Nothing was sent: this document was opened by a countersign that is gone. Choose `Ask agent...` from the menu, \
+                and write it there.";
+            self.out.message(MessageType::WARNING, words);
+        }
+    }
+
     /// A prompt document was sent.
     pub fn on_prompt(&mut self, id: u64, sent: Option<documents::Sent>) {
         let Some(OpenPrompt { purpose, path, uri, words }) = self.prompts.remove(&id) else { return };
@@ -205,10 +216,17 @@ impl Actor {
             }
             return;
         };
-        if sent.text.is_empty() && !matches!(purpose, Purpose::Ask(_)) {
+        // A box says enough of an ask, and so does trying again.
+        let enough = match purpose {
+            Purpose::Ask(_) => sent.task.is_some(),
+            Purpose::Retry(_) => true,
+            _ => false,
+        };
+        if sent.text.is_empty() && !enough {
             self.out.message(MessageType::WARNING, "Nothing was sent: there is no text above the boxes.");
-            return self.watch_prompt(OpenPrompt { purpose, path, uri, words });
+            return self.watch_prompt(OpenPrompt { purpose, path, uri, words }, Some(sent.stamp));
         }
+        self.sent.insert(uri);
         let done = match purpose {
             Purpose::Answer(answer) => {
                 let _ = answer.send(Some(sent.text));
@@ -223,7 +241,10 @@ impl Actor {
                 // What comes too late for the task is not lost.
                 if over || sent.task.as_deref() == Some(LATER) { self.on_queue(say) } else { self.on_steer(say) }
             }
-            Purpose::Retry(task) => self.on_retry(Retry { task, note: Some(sent.text) }),
+            Purpose::Retry(task) => {
+                let note = Some(sent.text).filter(|note| !note.is_empty());
+                self.on_retry(Retry { task, note })
+            }
             Purpose::Ask(mut ask) => {
                 let mode = ask.mode;
                 ask.prompt = Some(sent.text);

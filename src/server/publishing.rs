@@ -131,7 +131,7 @@ impl Job {
         let disk = workspace::Folder::open(&self.root).map_err(|error| error.to_string())?;
         let world = Arc::new(World::new(disk, setup.environment.home(), setup.environment.folder("XDG_CONFIG_HOME")));
         let task = TaskId::from("user");
-        let timeout = Duration::from_secs(setup.config.approval.timeout_s);
+        let timeout = Duration::from_secs(setup.config.now().approval.timeout_s);
         let editor = Arc::new(TaskEditor::new(self.mailbox.clone(), task, Default::default(), timeout));
         let mut gate = Gate::new(policy.clone(), world, editor, self.journal.clone(), setup.clock.clone());
         let mut budget = Budget::new(policy.budget().clone(), None, setup.clock.now());

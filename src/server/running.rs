@@ -172,6 +172,8 @@ impl Actor {
         // Whoever is told of the end knows the proposal and its receipts as they are then.
         self.refresh();
         let pending = self.pending_of(id);
+        // Others show where they are.
+        let files = if self.client.rich { Vec::new() } else { self.to_review(id) };
         let Some(task) = self.tasks.get_mut(id) else { return };
         if let Some(folder) = self.folders.get(task.folder).filter(|folder| !folder.is_open())
             && finished.state == State::Ended(StopReason::Cancelled)
@@ -195,7 +197,7 @@ impl Actor {
         }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
         let checks = self.folders.get(task.folder).map(|folder| receipts::words(&folder.desk, &task.proposal));
-        let closing = task.closing(&finished.summary, pending, &checks.unwrap_or_default());
+        let closing = task.closing(&finished.summary, pending, &files, &checks.unwrap_or_default());
         let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
         let (progress, folder) = (task.progress, task.folder);
         let mut data = json!({

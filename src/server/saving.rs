@@ -43,7 +43,7 @@ impl Actor {
             }
             return;
         }
-        let wanted = unsaved.into_iter().filter(|path| match self.setup.config.review.save {
+        let wanted = unsaved.into_iter().filter(|path| match self.setup.config.now().review.save {
             Save::Never => false,
             Save::Clean => outcome.clean.contains(path),
             Save::All => true,

@@ -171,7 +171,7 @@ impl Task {
     }
 
     /// The one message at the end.
-    pub fn closing(&self, summary: &str, pending: usize, checks: &[String]) -> String {
+    pub fn closing(&self, summary: &str, pending: usize, files: &[(String, usize)], checks: &[String]) -> String {
         let first = summary.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
         let first: String =
             if first.chars().count() > 140 { first.chars().take(139).chain(['…']).collect() } else { first.into() };
@@ -188,10 +188,20 @@ impl Task {
         };
         let review = match pending {
             0 => String::new(),
-            1 => " 1 change to review.".to_owned(),
-            n => format!(" {n} changes to review."),
+            1 => format!(" 1 change to review{}.", places(files)),
+            n => format!(" {n} changes to review{}.", places(files)),
         };
         let checks = if checks.is_empty() { String::new() } else { format!(" {}.", checks.join("; ")) };
         format!("countersign {what}.{review}{checks} {first}").trim_end().to_owned()
+    }
+}
+
+/// ` in a.txt and b.txt`, to go on a sentence.
+fn places(files: &[(String, usize)]) -> String {
+    match files {
+        [] => String::new(),
+        [(one, _)] => format!(" in {one}"),
+        [(one, _), (two, _)] => format!(" in {one} and {two}"),
+        [(one, _), (two, _), more @ ..] => format!(" in {one}, {two} and {} more", more.len()),
     }
 }

@@ -132,12 +132,7 @@ impl Actor {
 
     pub fn report_progress(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get_mut(id).filter(|task| task.progress && !task.state.is_over()) else { return };
-        let doing = match (task.line.as_str(), task.iteration) {
-            ("", 0) => "starting",
-            ("", _) => "thinking",
-            (line, _) => line,
-        };
-        let message = plain(&progress_line(task.iteration, task.iterations, doing, task.usage, task.cost_usd));
+        let message = plain(&progress_line(task.iteration, task.iterations, task.step(), task.usage, task.cost_usd));
         if message == task.reported {
             return;
         }

@@ -75,6 +75,9 @@ impl Actor {
 
     /// `didSave`
     pub fn on_saved(&mut self, params: DidSaveTextDocumentParams) {
+        if self.documents.own(&params.text_document.uri) {
+            self.on_own_saved(&params.text_document.uri);
+        }
         for (index, path) in self.folders.find_all(&params.text_document.uri) {
             if let Some(folder) = self.folders.get_mut(index) {
                 folder.desk.saved(&path);

@@ -153,9 +153,9 @@ pub fn git(
         return None;
     }
     let settings = GitSettings {
-        allow_file_remotes: setup.config.git.allow_file_remotes,
+        allow_file_remotes: setup.config.now().git.allow_file_remotes,
         protected: policy.branches().protected.clone(),
-        always_agent: setup.config.git.branch == GitBranch::Agent,
+        always_agent: setup.config.now().git.branch == GitBranch::Agent,
         hidden: policy.secret_patterns(),
         env: setup.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         scratch,

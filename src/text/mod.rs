@@ -14,7 +14,7 @@ mod words;
 
 pub use diff::{changes, hunks, line_changes, refine};
 pub use merge::merged;
-pub use rebase::{carry, for_editors, grow, seams_hold, slack};
+pub use rebase::{by_lines, carry, for_editors, grow, seams_hold, slack, whole_lines};
 pub use snapshot::{Edit, Encoding, Point, Text, sha256};
 pub use unified::{Side, removed_bytes, unified};
 pub use words::words;

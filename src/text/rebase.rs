@@ -27,6 +27,12 @@ pub fn grow(range: &Range<usize>, edit: &Edit) -> Range<usize> {
     }
 }
 
+/// `range` grown to the whole lines that it touches.
+pub fn whole_lines(text: &Text, range: &Range<usize>) -> Range<usize> {
+    let end = if text.is_line_start(range.end) { range.end } else { text.line_start(text.line_of(range.end) + 1) };
+    text.line_start(text.line_of(range.start))..end
+}
+
 /// Whether whole lines `new` can stand in place of `range` of `text` without gluing lines together at either end.
 pub fn seams_hold(text: &Text, range: &Range<usize>, new: &str) -> bool {
     let at_end = range.end >= text.len();
@@ -64,6 +70,30 @@ pub fn slack(text: &Text, edit: &Edit, limit: usize) -> Range<usize> {
     let forth = (0..limit).take_while(|step| text.byte(end + step) == Some(run[step % run.len()]));
     end += forth.count();
     start..end
+}
+
+/// The same edit, read as whole lines that come or go where it can be: a line that begins or ends like the next one may be
+/// reported from the middle of both. The nearest such place, the upper one of two, and so the same for an edit and its undo.
+pub fn by_lines(before: &Text, edit: &Edit, after: &Text) -> Edit {
+    const FAR: usize = 512;
+    let (start, gone) = (edit.range.start, edit.new.is_empty());
+    let (text, length) = match (gone, edit.range.is_empty()) {
+        (true, _) => (before, edit.range.len()),
+        (false, true) => (after, edit.new.len()),
+        (false, false) => return edit.clone(),
+    };
+    let run = Edit { range: start..start + length, new: String::new() };
+    if !text.slice(run.range.clone()).contains(['\n', '\r']) {
+        return edit.clone();
+    }
+    let reach = slack(text, &run, FAR);
+    let lines =
+        |at: &usize| reach.start <= *at && at + length <= reach.end && text.is_line_start(*at) && text.is_line_start(at + length);
+    match (0..=FAR).flat_map(|by| [start.checked_sub(by), Some(start + by)]).flatten().find(lines) {
+        Some(at) if gone => Edit { range: at..at + length, ..edit.clone() },
+        Some(at) => Edit { range: at..at, new: text.slice(at..at + length) },
+        None => edit.clone(),
+    }
 }
 
 /// The same edits, in the places that editors have: some keep the last line break apart from the lines, and put what is inserted

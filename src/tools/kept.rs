@@ -71,12 +71,19 @@ pub(super) struct Reader<'a> {
     skip: u64,
 }
 
+/// A line without its end.
+pub(super) struct Line {
+    pub text: String,
+    /// Bytes at its end that `text` does not have, since it is very long.
+    pub more: u64,
+}
+
 impl Reader<'_> {
-    /// The next line without its end, cut where it is very long; `None` at the end of the text.
+    /// The next line; `None` at the end of the text.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(super) fn next(&mut self) -> io::Result<Option<String>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let line = self.line()?;
             match self.skip {
@@ -87,25 +94,28 @@ impl Reader<'_> {
         }
     }
 
-    fn line(&mut self) -> io::Result<Option<String>> {
-        let (mut line, mut any) = (Vec::new(), false);
+    fn line(&mut self) -> io::Result<Option<Line>> {
+        let (mut line, mut more, mut any) = (Vec::new(), 0, false);
+        let whole = |line: &[u8], more| Some(Line { text: String::from_utf8_lossy(line).into_owned(), more });
         loop {
             if self.used == self.piece.len() {
                 self.piece = self.kept.read(self.at)?;
                 self.at += self.piece.len() as u64;
                 self.used = 0;
                 if self.piece.is_empty() {
-                    return Ok(any.then(|| String::from_utf8_lossy(&line).into_owned()));
+                    return Ok(whole(&line, more).filter(|_| any));
                 }
             }
             any = true;
             let rest = &self.piece[self.used..];
             let end = rest.iter().position(|byte| *byte == b'\n');
             let part = &rest[..end.unwrap_or(rest.len())];
-            line.extend_from_slice(&part[..part.len().min(LONGEST.saturating_sub(line.len()))]);
+            let (kept, left) = part.split_at(part.len().min(LONGEST.saturating_sub(line.len())));
+            line.extend_from_slice(kept);
+            more += left.len() as u64;
             self.used += part.len() + usize::from(end.is_some());
             if end.is_some() {
-                return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+                return Ok(whole(&line, more));
             }
         }
     }

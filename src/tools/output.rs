@@ -16,6 +16,8 @@ use crate::policy::Action;
 /// Most bytes and lines of one page.
 const BYTES: usize = 24 * 1024;
 const LINES: usize = 400;
+/// Most characters of one line.
+const LINE: usize = 2000;
 /// Others get their turn after so many lines.
 const BREATH: u64 = 4096;
 /// How many outputs are kept, and how many bytes of them in files.
@@ -99,7 +101,7 @@ impl Tool for Output {
         }
         let pattern = self.pattern.as_deref().unwrap_or_default().to_lowercase();
         let mut out = format!("{}: {total} lines\n", self.id);
-        let mut shown = 0;
+        let (mut shown, mut unsearched) = (0, false);
         let mut lines = text.from(start - 1);
         for number in start..=end {
             if number % BREATH == 0 {
@@ -108,19 +110,27 @@ impl Tool for Output {
             let line =
                 lines.next().map_err(|error| ToolResult::error(format!("{} cannot be read any more: {error}", self.id)))?;
             let Some(line) = line.filter(|_| !cx.cancel.is_cancelled()) else { break };
-            if !pattern.is_empty() && !line.to_lowercase().contains(&pattern) {
+            if !pattern.is_empty() && !line.text.to_lowercase().contains(&pattern) {
+                unsearched |= line.more > 0;
                 continue;
             }
             if shown == LINES || out.len() > BYTES {
                 let _ = write!(out, "[cut; go on with start_line {number}]");
                 return Ok(ToolResult::ok(out));
             }
-            let line = line.char_indices().nth(2000).map_or(line.as_str(), |(cut, _)| &line[..cut]);
-            let _ = writeln!(out, "{number}|{line}");
+            let (text, rest) = line.text.split_at(line.text.char_indices().nth(LINE).map_or(line.text.len(), |(cut, _)| cut));
+            let _ = write!(out, "{number}|{text}");
+            match rest.len() as u64 + line.more {
+                0 => out.push('\n'),
+                more => _ = writeln!(out, "[{more} more bytes in this line; `| fold -w 1000` behind the command breaks such up]"),
+            }
             shown += 1;
         }
         if shown == 0 {
             out.push_str("no line matches");
+            if unsearched {
+                out.push_str("; of very long lines the start was searched only");
+            }
         }
         Ok(ToolResult::ok(out))
     }

@@ -108,7 +108,8 @@ impl Cleaner {
                 self.line.clear();
                 self.begun = true;
             }
-            text = &text[plain..];
+            // Padding may be gigabytes.
+            text = text[plain..].trim_start_matches('\0');
             if let Some(c) = text.chars().next() {
                 self.char(c, out);
                 text = &text[c.len_utf8()..];
@@ -172,17 +173,18 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The first `head` and last `tail` bytes of a text in whole lines, and what lies between as (lines, bytes). A single line that
-/// is longer is cut inside.
+/// The first `head` and last `tail` bytes of a text in whole lines, and what lies between as (lines, bytes). Where whole lines
+/// would leave out more than half of either, a line is cut inside.
 pub fn ends(text: &str, head: usize, tail: usize) -> (&str, Option<(usize, usize)>, &str) {
     if text.len() <= head + tail {
         return (text, None, "");
     }
     let front = &text[..text.floor_char_boundary(head)];
-    let first = front.rfind('\n').map_or(front, |at| &front[..=at]);
+    let first = front.rfind('\n').map(|at| &front[..=at]).filter(|lines| lines.len() >= head / 2).unwrap_or(front);
     let back_at = text.ceil_char_boundary(text.len() - tail);
     let back = &text[back_at..];
-    let last = back.find('\n').filter(|at| at + 1 < back.len()).map_or(back, |at| &back[at + 1..]);
+    let last =
+        back.find('\n').map(|at| &back[at + 1..]).filter(|lines| !lines.is_empty() && lines.len() >= tail / 2).unwrap_or(back);
     let between = &text[first.len()..text.len() - last.len()];
     (first, Some((between.lines().count(), between.len())), last)
 }

@@ -186,6 +186,26 @@ fn a_flood_of_output_is_bounded_and_paged_through() {
 fn one_line_without_an_end_is_cut_for_its_reader() {
     let (_, text) = run(&vec![b'x'; 5 << 20], exit(0));
     assert!(text.len() < 17 * 1024 && text.contains("5242880 bytes in all; output"), "{}", text.len());
+    // Short lines around it do not hide it.
+    let long = [b"first\n".as_slice(), &vec![b'x'; 5 << 20], b"needle", b"\nlast\n"].concat();
+    let page = |input| call("output", input);
+    let world = World::new([
+        call("run", json!({"command": "it"})),
+        page(json!({"id": "o1", "start_line": 2, "end_line": 3})),
+        page(json!({"id": "o1", "pattern": "needle"})),
+        page(json!({"id": "o1", "pattern": "last"})),
+        finish(),
+    ]);
+    world.walls.ends.lock().unwrap().insert("it".into(), (long, exit(0)));
+    world.run();
+    let told: Vec<String> = world.log.results().into_iter().map(|(_, text)| text).collect();
+    assert!(told[0].contains("first\nxxx") && told[0].ends_with("xxxneedle\nlast\n"), "{}", told[0]);
+    assert!(told[0].len() > 15 * 1024 && told[0].len() < 17 * 1024, "{}", told[0].len());
+    let more = (5 << 20) + "needle".len() - 2000;
+    let line = format!("2|{}[{more} more bytes in this line; `| fold -w 1000` behind", "x".repeat(2000));
+    assert!(told[1].contains(&line) && told[1].ends_with("3|last\n"), "{}", told[1]);
+    assert!(told[2].ends_with("no line matches; of very long lines the start was searched only"), "{}", told[2]);
+    assert_eq!(told[3], "o1: 3 lines\n3|last\n");
 }
 
 #[test]

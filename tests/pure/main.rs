@@ -12,3 +12,11 @@ mod proposal;
 mod proxy;
 mod roots;
 mod text;
+
+use proptest::test_runner::Config;
+
+/// So many cases of a property, or as many as `PROPTEST_CASES` asks for.
+fn cases(usual: u32) -> Config {
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { Config::default() } else { Config::with_cases(usual) }
+}

@@ -18,6 +18,8 @@ mod denials;
 mod ends;
 #[path = "walls/faults.rs"]
 pub mod faults;
+#[path = "walls/faults_nth.rs"]
+mod faults_nth;
 #[path = "walls/fetching.rs"]
 mod fetching;
 #[path = "walls/files.rs"]
@@ -44,6 +46,8 @@ mod projects;
 mod proxy;
 #[path = "walls/proxy_caps.rs"]
 mod proxy_caps;
+#[path = "walls/proxy_load.rs"]
+mod proxy_load;
 #[path = "walls/proxy_tls.rs"]
 mod proxy_tls;
 #[path = "walls/refusals.rs"]

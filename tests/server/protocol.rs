@@ -272,6 +272,36 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
     assert!(editor.seen().questions[0].contains("countersign demo"));
     let document = editor.until("the steps", |seen| seen.documents.last().cloned()).await;
     assert!(document.ends_with("setup.md"), "{document}");
+    // What the steps say, and the same ask: nothing has to be started again.
+    let script = lab.script(&[say("At your service.")]);
+    lab.config("config.toml", &format!("[model]\nname = \"{script}\"\n"));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("At your service."))).await;
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+/// A typo is said when it is met, and nothing but reading is left until it is mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_that_breaks_and_is_mended_counts_at_once() {
+    let lab = Lab::new();
+    lab.file("a.txt", "one\n");
+    lab.trust();
+    let edit = || edit_turn("a.txt", "one\n", "two\n");
+    let script = lab.script(&[edit(), say("One."), edit(), say("Two.")]);
+    let editor = lab.editor(&["--model", &script]).await;
+    editor.initialize(able(), Value::Null).await;
+    let ask = async |words: &str| {
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        editor.until(words, |seen| seen.messages().into_iter().find(|said| said.contains(words))).await;
+    };
+    lab.config("config.toml", "[git]\nbrunch = \"agent\"\n");
+    ask("One.").await;
+    let said = editor.seen().messages().into_iter().find(|said| said.contains("read-only")).expect("it is said");
+    assert!(said.contains("config.toml") && said.contains("brunch"), "{said}");
+    assert!(editor.hunks("a.txt").is_empty());
+    lab.config("config.toml", "[git]\nbranch = \"agent\"\n");
+    ask("Two.").await;
+    hunk(&editor, "a.txt").await;
     assert_eq!(editor.quit().await, Some(0));
 }
 

@@ -448,8 +448,7 @@ async fn five_thousand_edits_in_memory() {
     let setup = Setup {
         environment: Environment::capture(),
         folders,
-        config: Config::default(),
-        broken_config: None,
+        config: Config::default().into(),
         model: Some(model),
         policy: None,
         record: None,

@@ -7,7 +7,7 @@ vim.g.loaded_countersign = 1
 vim.api.nvim_create_user_command('Countersign', function(call)
   require('countersign.commands').run(call)
 end, {
-  nargs = '+',
+  nargs = '*',
   range = true,
   bang = true,
   desc = 'The coding agent whose work you countersign',

@@ -5,8 +5,8 @@ import type { MessageActionItem, ShowMessageRequestParams } from "vscode-languag
 import { isGrave, readQuestion, type QuestionText } from "./questionText.ts";
 import type { Typing } from "./typing.ts";
 
-/** A key that was meant for the text before the dialog came; answers that fast are no answers, ms. */
-const STRAY = 400;
+/** A key that was meant for the text before the dialog came; answers that fast are no answers, ms. Nobody reads faster. */
+const STRAY = 1000;
 /** The title that opens the whole diff; the server shows the document and asks anew. */
 const SHOW = "Show";
 const LATER = "Decide Later";
@@ -93,12 +93,12 @@ export class Questions implements vscode.Disposable {
   }
 
   async #modal(question: Waiting): Promise<void> {
-    question.shown = true;
     const again = question.again ? "The last answer came faster than this can be read, so it did not count.\n\n" : "";
     const [head, rest] = parted(question.line);
     const detail = `${again}${rest}Escape decides nothing: the question stays open under “Questions and Tasks”.`;
     const later = { title: LATER, means: LATER, isCloseAffordance: true };
     for (;;) {
+      question.shown = true;
       const since = Date.now();
       const choice = await vscode.window.showWarningMessage(head, { modal: true, detail }, ...choices(question), later);
       const chose = choice !== undefined && choice !== later;
@@ -106,8 +106,14 @@ export class Questions implements vscode.Disposable {
         if (chose) tooLate();
         return;
       }
-      if (chose && Date.now() - since < STRAY) continue;
       question.shown = false;
+      if (chose && Date.now() - since < STRAY) {
+        // Whoever is typing goes on with that first.
+        this.#typing.note();
+        await this.#typing.pause();
+        if (this.#isOpen(question) && !question.shown) continue;
+        return;
+      }
       if (chose) this.#choose(question, choice.means);
       return;
     }

@@ -1,6 +1,6 @@
 // The server: started, compared, restarted within bounds, and asked to do things.
 import * as vscode from "vscode";
-import type { LanguageClient, LanguageClientOptions, Middleware } from "vscode-languageclient/node";
+import type { DynamicFeature, LanguageClient, LanguageClientOptions, Middleware, StaticFeature } from "vscode-languageclient/node";
 import { findBinary } from "./binary.ts";
 import { Program } from "./program.ts";
 import { PROTOCOL } from "./protocol.ts";
@@ -95,7 +95,7 @@ export class Server implements vscode.Disposable {
     if (this.#isOver || this.#again) return;
     const program = new Program(found.path);
     const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === "file")?.uri.fsPath;
-    const client = new (quiet(lsp))("countersign", "countersign", () => program.start(folder), this.#options(lsp, program));
+    const client = new (own(lsp, this.#rich))("countersign", "countersign", () => program.start(folder), this.#options(lsp, program));
     this.#client = client;
     this.#program = program;
     this.#prepare(client);
@@ -268,11 +268,19 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** The client, without its own messages: those name no next step. They stand in the log. */
-function quiet(lsp: Library) {
+/** The client, with two things left out. */
+function own(lsp: Library, isRich: boolean) {
   return class extends lsp.LanguageClient {
+    /** Its own messages name no next step; they stand in the log. */
     override error(message: string, data?: unknown): void {
       super.error(message, data, false);
+    }
+
+    /** The lenses are this extension's own. The editor blanks all of them for a second whenever a provider comes or goes, as the
+     * server's would when it is started again. */
+    override registerFeature(feature: StaticFeature | DynamicFeature<unknown>): void {
+      const isLens = "registrationType" in feature && feature.registrationType.method === "textDocument/codeLens";
+      if (!isRich || !isLens) super.registerFeature(feature);
     }
   };
 }

@@ -84,4 +84,18 @@ test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
     await until("the end", () => lab.journal(), () => /"kind":"task.end"[^\n]*"cancelled"/.test(lab.journal()));
     await lab.statusShows("1 change");
   });
+  await step("without a model the first ask leads to the set-up", async () => {
+    lab.setMachine({ "countersign.model": "" });
+    await lab.toast("1 pending change from before the restart").waitFor();
+    await page.keyboard.press("Control+Alt+A");
+    await page.locator(".quick-input-widget input").fill("Mark line 9.");
+    await page.keyboard.press("Enter");
+    const asked = lab.toast("no model is set and no key was found");
+    await asked.locator(".monaco-button").filter({ hasText: "Not Now" }).waitFor();
+    // As fast as a person reads: what comes faster is asked again.
+    await page.waitForTimeout(1200);
+    await asked.locator(".monaco-button").filter({ hasText: "Set up" }).click();
+    await terminal(lab, "init", /anthropic/i);
+    await page.locator(".tab").filter({ hasText: /setup/ }).waitFor();
+  });
 }));

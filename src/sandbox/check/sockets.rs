@@ -2,7 +2,7 @@
 //! one of the command's own. That the first can be reached at all is seen from outside the walls.
 
 use std::{
-    fs, io,
+    io,
     os::{
         fd::AsRawFd,
         linux::net::SocketAddrExt,
@@ -14,31 +14,19 @@ use rustix::fs::{Mode, OFlags, open};
 
 use super::{CheckResult, Scratch};
 use crate::{
-    sandbox::{LinuxSandbox, hints::refusal},
+    sandbox::hints::refusal,
     seams::{Level, SandboxError, SandboxSession},
 };
 
-/// The program that connects: a copy of the wall process in the workspace, where commands can run it at every level.
-const PROGRAM: &str = "reach";
-
-pub(super) async fn run(
-    scratch: &Scratch,
-    sandbox: &LinuxSandbox,
-    session: &dyn SandboxSession,
-) -> Result<[CheckResult; 2], SandboxError> {
+pub(super) async fn run(scratch: &Scratch, session: &dyn SandboxSession) -> Result<[CheckResult; 2], SandboxError> {
     let failed = |error: io::Error| refusal("probe", &format!("Unix sockets: {error}"));
     let folder = scratch.folder();
-    let (image, mut call) = sandbox.wall();
-    // The stage goes last, and another one.
-    call.pop();
-    let prefix: String = call.iter().map(|word| format!("{word} ")).collect();
-    fs::copy(image, folder.join(PROGRAM)).map_err(failed)?;
     // By a short way: the address of a socket holds 107 bytes.
     let near = open(&folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(|e| failed(e.into()))?;
     let path = SocketAddr::from_pathname(format!("/proc/self/fd/{}/agent", near.as_raw_fd())).map_err(failed)?;
     let name = format!("countersign-check-{}", uuid::Uuid::now_v7());
     let abstract_name = SocketAddr::from_abstract_name(&name).map_err(failed)?;
-    let own = |kind: &str| if session.level() >= Level::L2 { format!("own-{kind}:{PROGRAM}-own") } else { "pair".to_owned() };
+    let own = |kind: &str| if session.level() >= Level::L2 { format!("own-{kind}:own") } else { "pair".to_owned() };
     let control = |how: &'static str| if session.level() >= Level::L2 { how } else { "make a pair of sockets" };
     let by_path = Socket {
         denial: "connect to a socket of another program, at a path in the workspace",
@@ -54,7 +42,7 @@ pub(super) async fn run(
         control: control("connect to one of its own by a name"),
         own: own("name"),
     };
-    Ok([by_path.tried(scratch, session, &prefix).await?, by_name.tried(scratch, session, &prefix).await?])
+    Ok([by_path.tried(scratch, session).await?, by_name.tried(scratch, session).await?])
 }
 
 struct Socket {
@@ -66,12 +54,12 @@ struct Socket {
 }
 
 impl Socket {
-    async fn tried(self, scratch: &Scratch, session: &dyn SandboxSession, prefix: &str) -> Result<CheckResult, SandboxError> {
+    async fn tried(self, scratch: &Scratch, session: &dyn SandboxSession) -> Result<CheckResult, SandboxError> {
         let failed = |error: io::Error| refusal("probe", &format!("Unix sockets: {error}"));
         let listener = UnixListener::bind_addr(&self.address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let reached = || listener.accept().is_ok();
-        let call = |target: &str| format!("./{PROGRAM} {prefix}'{target}' {}", crate::sandbox::wall::REACH);
+        let call = |target: &str| format!("{{program}} '{target}' act");
         let (denial, denied) = scratch.sh(session, &call(&self.target), 0).await?;
         let came = reached();
         let (control, allowed) = scratch.sh(session, &call(&self.own), 0).await?;

@@ -14,18 +14,30 @@ use super::{
     place,
 };
 use crate::{
-    sandbox::{changes::MOST, entry, taken},
+    sandbox::{
+        changes::{MOST, open_up},
+        entry, taken,
+    },
     seams::{Found, Written},
 };
 
 /// See [`CopiedShadow::changed`].
 pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
+    // A command may have taken the rights of the folder away.
+    open_up(&shadow.copy, &shadow.copy.symlink_metadata()?);
     let (mut changed, mut seen, mut git) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let mut closed = BTreeSet::new();
     let mut folders = VecDeque::from([OsString::new()]);
     while let Some(folder) = folders.pop_front() {
         let entries = match fs::read_dir(at(&shadow.copy, &folder)) {
-            // A command took the rights away; what it put in there before is its own affair.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            // A command went deeper than a path can be long; what it put in there is its own affair.
+            Err(_) if !folder.is_empty() => {
+                if changed.len() < MOST {
+                    changed.push(folder.clone());
+                }
+                closed.insert(folder);
+                continue;
+            }
             entries => entries?,
         };
         for entry in entries {
@@ -40,6 +52,7 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
             let known = shadow.known.get(&path);
             seen.insert(path.clone());
             if about.is_dir() {
+                open_up(&entry.path(), &about);
                 if known.is_some_and(|known| !matches!(known.side, Side::Folder | Side::Gone)) && !full {
                     changed.push(path.clone());
                 }
@@ -55,6 +68,9 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
     let missing = shadow.known.iter().filter(|(path, known)| known.side != Side::Gone && !seen.contains(*path));
     let mut gone = BTreeSet::new();
     for (path, _) in missing.filter(|(path, _)| !is_git(path)) {
+        if above(path).iter().any(|parent| closed.contains(parent)) {
+            continue;
+        }
         // A folder stands for everything that was in it; where something else stands in its place, that was named already.
         let parents = above(path);
         match parents.iter().find(|parent| !at(&shadow.copy, parent).symlink_metadata().is_ok_and(|about| about.is_dir())) {
@@ -72,6 +88,8 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
     changed.extend(gone.into_iter().filter(is_file).take(room));
     let mut changed: Vec<String> = changed.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
     changed.sort();
+    // Names that are not UTF-8 may be shown alike.
+    changed.dedup();
     Ok((changed, in_git(shadow, git)))
 }
 

@@ -10,8 +10,11 @@ use crate::policy::host_and_port;
 pub const LONGEST: usize = 32 << 10;
 const HEADERS: usize = 100;
 
-/// Headers that are about one connection, or about the proxy, and go no further.
-const OWN: [&str; 10] = [
+/// Headers that are about one connection, or about the proxy, or say another method than the request's; they go no further.
+const OWN: [&str; 13] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
     "connection",
     "proxy-connection",
     "proxy-authorization",

@@ -34,13 +34,14 @@ pub(super) fn lay(ground: &Ground) -> Result<(), Failure> {
 }
 
 /// Remounts every mount read-only, keeping the flags that the user namespace has locked. What commands will find covered is
-/// left out.
+/// left out, but for mounts that something in it is shown from, such as a home on a disk of its own.
 fn read_only(ground: &Ground) -> Result<(), Failure> {
     let table = fs::read("/proc/self/mountinfo").step("read-only file systems")?;
+    let is_shown = |target: &Path| ground.shown.iter().any(|shown| shown.starts_with(target) || target.starts_with(shown));
     let left_out = |target: &Path| {
         target.starts_with("/proc")
             || target.starts_with(&ground.shadow)
-            || ground.covered.iter().any(|cover| target.starts_with(cover))
+            || ground.covered.iter().any(|cover| target.starts_with(cover)) && !is_shown(target)
     };
     for line in table.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b' ').skip(4);

@@ -37,7 +37,7 @@ pub(super) fn hide(plan: &Plan) -> Result<(), Failure> {
     }
     let nothing = Path::new(OWN).join("nothing");
     write(&nothing, 0, "")?;
-    for path in &plan.masked {
+    for path in plan.masked.iter().map(Path::new) {
         let Ok(found) = fs::symlink_metadata(path) else { continue };
         if found.is_dir() {
             tmpfs(path, SMALL, "000")?;

@@ -14,6 +14,7 @@
 //! It owns what it touches of the operating system (files, processes), hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod act;
 mod bounds;
 mod confined;
 mod disk;
@@ -29,7 +30,6 @@ mod packages;
 mod private;
 mod privileges;
 mod process_1;
-mod reach;
 mod reaper;
 mod tree;
 mod usage;
@@ -52,7 +52,7 @@ const PROCESS_1: &str = "process-1";
 const WATCHER: &str = "watcher";
 const CONFINED: &str = "confined";
 /// No stage of the walls: what the self-test runs behind them.
-pub(super) const REACH: &str = "reach";
+pub(super) const ACT: &str = "act";
 
 /// The step of a failure that a new process 1 mends: what this one prepared has changed since.
 const STALE: &str = "what stood ready";
@@ -83,7 +83,7 @@ pub fn wall_main() -> ExitCode {
         Some(PROCESS_1) => process_1::run().map(|never| match never {}),
         Some(WATCHER) => watcher::run().map(|never| match never {}),
         Some(CONFINED) => confined::run().map(|never| match never {}),
-        Some(REACH) => reach::run(),
+        Some(ACT) => act::run(),
         _ => Err(Failure {
             step: "start".into(),
             why: "this program is started by countersign for its commands, not by hand".into(),

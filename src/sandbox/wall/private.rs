@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::mount::{MountFlags, mount, mount_remount};
+use rustix::{
+    fs::{StatVfsMountFlags, fstatvfs},
+    mount::{MountFlags, mount, mount_remount},
+};
 
 use super::{
     Failure, STALE, Step,
@@ -57,6 +60,10 @@ pub(super) fn raise(ground: &Ground) -> Result<Covers, Failure> {
     private_dev(devices, ground)?;
     make_folder(&ground.home)?;
     for (path, clone) in shown {
+        // What it was cloned from was made read-only by the keeper; a mount that it overlooked must not be written through.
+        if !fstatvfs(&clone).step("visible folders")?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            return Err(format!("{} is not read-only", path.display())).step("visible folders");
+        }
         make_target(&path, &clone)?;
         attach(&clone, &path, "visible folders")?;
     }

@@ -66,7 +66,8 @@ fn each() -> impl Iterator<Item = CapabilitySet> {
 /// multiplies from taking the machine before the watcher, which counts exactly, has ended it. Root has no such limit.
 pub(super) fn limit(limits: &Limits, level: Level) -> Result<(), Failure> {
     let set = |what, most: u64| setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).step("limits");
-    set(Resource::Core, 0)?;
+    // One byte: no dump fits, and the kernel takes it for the word that no crash handler outside shall be started either.
+    set(Resource::Core, 1)?;
     if limits.file_size > 0 {
         set(Resource::Fsize, limits.file_size)?;
     }

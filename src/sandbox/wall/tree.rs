@@ -8,10 +8,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process,
+    str::FromStr,
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use rustix::process::set_child_subreaper;
@@ -95,12 +96,18 @@ impl Tree {
 
 /// Stops whatever is found until a look shows nothing new.
 fn stopped() -> HashSet<u32> {
+    let own = rustix::process::getpgrp().as_raw_nonzero().get();
     let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
         let before = stopped.len();
         for number in descendants(process::id()) {
             if stopped.insert(number) {
                 signal(number, Signal::SIGSTOP);
+                // Most multiply within one process group, and that is one call, which none outruns. The command has a session
+                // of its own: whoever is in a group of one of its processes belongs to it.
+                if let Some(group) = group(number).filter(|group| *group != own && *group > 1) {
+                    let _ = killpg(Pid::from_raw(group), Signal::SIGSTOP);
+                }
             }
         }
         if stopped.len() == before {
@@ -137,9 +144,17 @@ fn numbers() -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The fourth field of `stat`; the second is a name that may hold anything, in parentheses.
 fn parent(number: u32) -> Option<u32> {
+    field(number, 1)
+}
+
+fn group(number: u32) -> Option<i32> {
+    field(number, 2)
+}
+
+/// A field of `stat`, counted from the third; the second is a name that may hold anything, in parentheses.
+fn field<T: FromStr>(number: u32, field: usize) -> Option<T> {
     let stat = fs::read(format!("/proc/{number}/stat")).ok()?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
-    std::str::from_utf8(stat.get(end + 1..)?).ok()?.split_whitespace().nth(1)?.parse().ok()
+    std::str::from_utf8(stat.get(end + 1..)?).ok()?.split_whitespace().nth(field)?.parse().ok()
 }

@@ -1,7 +1,11 @@
 //! What the processes of a command use together: memory, processor time, their number. Sampled from the private `/proc`.
 
 use std::{
+    cell::Cell,
+    collections::HashSet,
     fs,
+    io::{self, ErrorKind},
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -16,6 +20,10 @@ pub(super) struct Usage {
     /// Where the kernel counts the processes that it ended for their memory, and how many it had when the command began.
     ends: Option<(PathBuf, u64)>,
     begun: Instant,
+    /// Shared memory of the whole machine as the command began, bytes.
+    shared: u64,
+    /// What [`Usage::held`] found, and when it is worth another look.
+    held: Cell<(u64, Instant)>,
     processors: u64,
     tree: Tree,
 }
@@ -28,7 +36,8 @@ impl Usage {
         let events = ground.group.as_ref().map(|group| group.join("memory.events"));
         let ends = events.and_then(|events| counted(&events, "oom_kill ").map(|count| (events, count)));
         let processors = std::thread::available_parallelism().map_or(u64::MAX, |number| number.get() as u64);
-        Usage { limits: ground.limits, ends, begun: Instant::now(), processors, tree }
+        let (begun, shared) = (Instant::now(), shared_on_the_machine());
+        Usage { limits: ground.limits, ends, begun, shared, held: Cell::new((0, begun)), processors, tree }
     }
 
     /// Whose use it is.
@@ -56,7 +65,8 @@ impl Usage {
         let most = (self.begun.elapsed().as_secs() + 1).saturating_mul(self.processors);
         let timed = cpu > 0 && most > cpu;
         let (mut private, mut shared, mut threads, mut time) = (0u64, 0u64, 0u64, 0u64);
-        for folder in self.tree.folders() {
+        let folders = self.tree.folders();
+        for folder in &folders {
             if timed && let Ok(stat) = fs::read_to_string(folder.join("stat")) {
                 time += spent(&stat);
             }
@@ -66,6 +76,7 @@ impl Usage {
             shared = shared.max(number(&status, "RssShmem:"));
             threads += number(&status, "Threads:");
         }
+        shared = shared.max(self.held(&folders) / 1024);
         let over = if memory > 0 && (private + shared).saturating_mul(1024) > memory {
             Some(Report::Memory)
         } else if timed && time / TICKS >= cpu {
@@ -75,6 +86,72 @@ impl Usage {
         };
         (threads, over)
     }
+}
+
+impl Usage {
+    /// What these processes hold of shared memory without mapping it, bytes: files in memory, and segments. No process has it in
+    /// its figures, so it is added up when the whole machine's shared memory grew enough to matter, and never for more than a
+    /// fifth of the time.
+    fn held(&self, folders: &[PathBuf]) -> u64 {
+        let grown = shared_on_the_machine().saturating_sub(self.shared);
+        if self.limits.memory == 0 || grown <= self.limits.memory / 4 {
+            return 0;
+        }
+        let (last, due) = self.held.get();
+        let now = Instant::now();
+        if now < due {
+            return last;
+        }
+        let held = self.add_up(folders, grown);
+        self.held.set((held, Instant::now() + now.elapsed() * 4));
+        held
+    }
+
+    fn add_up(&self, folders: &[PathBuf], grown: u64) -> u64 {
+        let mut held = if self.tree == Tree::Namespace { segments() } else { 0 };
+        let mut seen = HashSet::new();
+        for folder in folders {
+            match held_by(folder, &mut seen) {
+                Ok(more) => held += more,
+                // Where a command does not let itself be looked into, the growth has to do.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => return grown,
+                // It has ended.
+                Err(_) => {}
+            }
+        }
+        held
+    }
+}
+
+/// What one process has open of files in memory that were not seen before, bytes.
+fn held_by(folder: &Path, seen: &mut HashSet<(u64, u64)>) -> io::Result<u64> {
+    let mut held = 0;
+    for open in fs::read_dir(folder.join("fd"))? {
+        let path = open?.path();
+        let target = match fs::read_link(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            target => target?,
+        };
+        if target.as_os_str().as_bytes().starts_with(b"/memfd:")
+            && let Ok(about) = fs::metadata(&path)
+            && seen.insert((about.dev(), about.ino()))
+        {
+            held += about.blocks() * 512;
+        }
+    }
+    Ok(held)
+}
+
+/// Memory that processes share or could share, of the whole machine, bytes.
+fn shared_on_the_machine() -> u64 {
+    fs::read_to_string("/proc/meminfo").map_or(0, |table| number(&table, "Shmem:") * 1024)
+}
+
+/// What the segments of this ipc namespace take, bytes.
+fn segments() -> u64 {
+    const TAKES: usize = 14;
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    table.lines().filter_map(|line| line.split_whitespace().nth(TAKES)?.parse::<u64>().ok()).sum()
 }
 
 /// A counter of a control group.

@@ -92,8 +92,8 @@ impl Reason {
             ),
             Reason::Masked => format!("{names}: hidden from commands, since it holds secrets of the machine"),
             Reason::Home => format!(
-                "{names}: outside the walls. The home is private and empty here but for toolchains, whatever it holds on the \
-                 machine; the user can show a folder of it read-only ([run] home_read in policy.toml)"
+                "{names}: outside the walls. The home and other disks are private and empty here but for toolchains, whatever they \
+                 hold on the machine; the user can show a folder read-only ([run] home_read in policy.toml)"
             ),
             Reason::Tools => format!(
                 "{names}: toolchains, caches and configuration of the home are read-only here. Point the tool's cache or output \

@@ -4,7 +4,7 @@ use super::{Beneath, Desk, DeskError, What};
 use crate::{
     event::ProposalId,
     path::WsPath,
-    proposal::{Blob, FileOp, FileProposal, Happened, HunkKind, HunkState, Step, Why},
+    proposal::{Blob, FileOp, FileProposal, Happened, HunkKind, Step, Why},
     text::{self, Edit, Encoding, Point, Text},
 };
 
@@ -279,7 +279,7 @@ impl Desk {
     /// Something stands where proposals wanted to move a file to.
     fn block_moves(&mut self, path: &WsPath) {
         let blocked = |file: &FileProposal| {
-            let pending = file.live().any(|hunk| hunk.kind == HunkKind::Move && hunk.state == HunkState::Pending);
+            let pending = file.live().any(|hunk| hunk.kind == HunkKind::Move && !hunk.is_on_its_way());
             pending && file.op == FileOp::Move { to: path.clone() }
         };
         let found: Vec<_> = self

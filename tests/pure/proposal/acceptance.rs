@@ -9,7 +9,10 @@ use countersign::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::{any_text, edit_of, plain_text};
+use crate::{
+    cases,
+    text::{any_text, edit_of, plain_text},
+};
 
 /// How editors report an edit that they applied.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +101,7 @@ fn lsp_texts() -> impl Strategy<Value = (String, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn every_client_lands_what_it_applies((base, to) in lsp_texts(), mask in any::<u32>(), client in prop::sample::select(CLIENTS.to_vec())) {

@@ -7,7 +7,10 @@ use countersign::{
 use proptest::prelude::*;
 
 use super::{assert_sound, file, laws::commutes, lives, stage};
-use crate::text::{any_text, edit_of, plain_text};
+use crate::{
+    cases,
+    text::{any_text, edit_of, plain_text},
+};
 
 fn step(base: &Text, edit: &Edit) -> Step {
     Step { edit: edit.clone(), after: base.edited(edit), landed: None }
@@ -41,7 +44,7 @@ fn stale(id: &str) -> (String, HunkState) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(cases(192))]
 
     #[test]
     fn staging_twice_gives_the_last_text(base in any_text(), first in any_text(), second in any_text()) {
@@ -140,6 +143,19 @@ fn a_break_at_the_end_of_a_line_leaves_it_whole() {
     }
     // With something of the line behind it, the line is not whole.
     assert_eq!(after("a\nbb\nc\n", "a\nB\nc\n", &[ins(3, "\n")]).1, [stale("h1")]);
+}
+
+#[test]
+fn a_line_that_goes_or_comes_beside_a_hunk_may_be_reported_from_the_middle_of_both() {
+    let (base, to) = ("let a;\nlet b;\nlet c;\n", "let a;\nlet B;\nlet c;\n");
+    // The line above, without what it shares with the hunk's first line; then undone.
+    let edits = [del(4..11), ins(4, "a;\nlet ")];
+    assert_eq!(after(base, to, &edits[..1]), ("let B;\nlet c;\n".to_owned(), vec![pending("h1")]));
+    assert_eq!(after(base, to, &edits), (to.to_owned(), vec![pending("h1")]));
+    // The line below, with the end of the hunk's line in place of its own.
+    let edits = [del(12..19), ins(12, ";\nlet c")];
+    assert_eq!(after(base, to, &edits[..1]), ("let a;\nlet B;\n".to_owned(), vec![pending("h1")]));
+    assert_eq!(after(base, to, &edits), (to.to_owned(), vec![pending("h1")]));
 }
 
 #[test]

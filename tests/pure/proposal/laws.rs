@@ -13,7 +13,10 @@ use countersign::{
 use proptest::prelude::*;
 
 use super::{assert_sound, desk, file, lives, opened, path, proposal, staged_text};
-use crate::text::{any_text, edit_of};
+use crate::{
+    cases,
+    text::{any_text, edit_of},
+};
 
 const LINES: [&str; 9] = ["a", "b", "\tb", "é 𝒳", "e\u{301}", "👩\u{200d}💻 x", "", "  ", "}"];
 
@@ -92,7 +95,7 @@ fn mapped(text: &Text, hunks: &[Hunk], edit: &Edit) -> Vec<Edit> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn all_hunks_are_the_proposed_text_and_some_are_what_they_say(
@@ -190,9 +193,9 @@ struct Numbered {
     ending: &'static str,
 }
 
-fn numbered() -> impl Strategy<Value = Numbered> {
-    let lines = proptest::collection::vec((prop::sample::select(LINES.to_vec()), 0u8..6), 1..14);
-    (lines, any::<bool>(), prop::sample::select(vec!["\n", "\r\n"])).prop_map(|(lines, open, ending)| {
+impl Numbered {
+    /// `lines` with what is proposed for each: 0 changes it, 1 deletes it, 2 makes two of it.
+    fn of(lines: &[(&'static str, u8)], open: bool, ending: &'static str) -> Self {
         let (mut base, mut to) = (String::new(), String::new());
         for (at, (line, how)) in lines.iter().enumerate() {
             base += &format!("#{at:02}: {line}{ending}");
@@ -206,7 +209,13 @@ fn numbered() -> impl Strategy<Value = Numbered> {
         // The last line stays.
         let last = if open { "end" } else { "end\n" }.replace('\n', ending);
         Numbered { base: base + &last, to: to + &last, ending }
-    })
+    }
+}
+
+fn numbered() -> impl Strategy<Value = Numbered> {
+    let lines = proptest::collection::vec((prop::sample::select(LINES.to_vec()), 0u8..6), 1..14);
+    (lines, any::<bool>(), prop::sample::select(vec!["\n", "\r\n"]))
+        .prop_map(|(lines, open, ending)| Numbered::of(&lines, open, ending))
 }
 
 /// An edit where an editor can make it: on characters, and not inside of a CRLF.
@@ -227,75 +236,126 @@ fn stands(text: &Text, lines: &str) -> bool {
     whole.match_indices(lines).any(|(at, _)| text.is_line_start(at) && text.is_line_start(at + lines.len()))
 }
 
+/// What the user does once: where, how many bytes go, which piece comes, and whether it is typed, undone or redone instead.
+type Act = (usize, usize, usize, u8);
+
+/// Plays a history over a proposal, and looks after each act whether a hunk waits exactly while its lines stand whole.
+fn waits_exactly_while_whole(texts: &Numbered, history: &[Act]) -> Result<(), TestCaseError> {
+    let (mut file, mut ids) = file(&texts.base, &texts.to);
+    let hunks = lives(&file);
+    prop_assert!(hunks.iter().all(|hunk| !hunk.old.is_empty()));
+    // Where a stale hunk was proposed anew, no other one can wait.
+    let taken = |file: &FileProposal, now: &Hunk| {
+        let anew = |live: &&Hunk| hunks.iter().all(|hunk| hunk.id != live.id);
+        file.live().filter(anew).any(|live| live.range.start < now.range.end && now.range.start < live.range.end)
+    };
+    let (mut undo, mut redo) = (Vec::<(Edit, Edit)>::new(), Vec::<(Edit, Edit)>::new());
+    let mut log = Vec::new();
+    for (n, &(at, length, piece, kind)) in history.iter().enumerate() {
+        let before = file.base.to_string();
+        let edit = match kind {
+            0..=2 => undo.pop().map(|both| {
+                redo.push(both.clone());
+                both.1
+            }),
+            3 => redo.pop().map(|both| {
+                undo.push(both.clone());
+                both.0
+            }),
+            _ => {
+                let pieces =
+                    ["x", "é", "𝒳", "\u{301}", "\t", texts.ending, "", &format!("‹{n}›"), &format!("‹{n}›{}", texts.ending)];
+                let edit = typed(&before, at, length, pieces[piece].to_owned());
+                let back = Edit {
+                    range: edit.range.start..edit.range.start + edit.new.len(),
+                    new: before[edit.range.clone()].to_owned(),
+                };
+                redo.clear();
+                undo.push((edit.clone(), back));
+                Some(edit)
+            }
+        };
+        let Some(edit) = edit else { continue };
+        log.push((before, edit.clone()));
+        let lived: Vec<HunkId> = file.live().map(|hunk| hunk.id.clone()).collect();
+        make(&mut file, edit);
+        for hunk in &hunks {
+            if let Some(now) = file.hunk(&hunk.id) {
+                // Lines that are typed again letter by letter may or may not be known for what they were.
+                let (waits, stands) = (now.state == HunkState::Pending, stands(&file.base, &hunk.old) && !taken(&file, now));
+                let right = if lived.contains(&hunk.id) || kind <= 3 { waits == stands } else { stands || !waits };
+                prop_assert!(right, "{:?} in {:?} after {:#?}", now, file.base, log);
+                prop_assert_eq!((&now.old, &now.new), (&hunk.old, &hunk.new));
+            }
+        }
+        // Now and then the stale ones are proposed anew, on what the user made of their lines.
+        if kind == 11 {
+            let stale: Vec<HunkId> =
+                file.all().filter(|hunk| hunk.state == HunkState::Stale).map(|hunk| hunk.id.clone()).collect();
+            for id in stale {
+                let _ = file.renew(&id, &mut ids);
+                assert_sound(&file);
+            }
+        }
+        // Nothing that the user typed goes with a hunk.
+        let (base, staged) = (file.base.to_string(), file.staged().unwrap().to_string());
+        for token in tokens(&base) {
+            prop_assert!(staged.contains(&token), "{} is lost: {:?}", token, file.all().collect::<Vec<_>>());
+        }
+    }
+    // Taken back to the beginning, all that was not proposed anew waits again.
+    while let Some((_, back)) = undo.pop() {
+        log.push((file.base.to_string(), back.clone()));
+        make(&mut file, back);
+    }
+    prop_assert_eq!(file.base.to_string(), texts.base.clone());
+    for hunk in &hunks {
+        let now = file.hunk(&hunk.id);
+        let waits = |now: &Hunk| now.state == HunkState::Pending && now.range == hunk.range;
+        prop_assert!(now.is_none_or(|now| waits(now) || taken(&file, now)), "{:?} after {:#?}", now, log);
+    }
+    Ok(())
+}
+
+/// As the desk does it: the characters that differ, the last ones first.
+fn make(file: &mut FileProposal, edit: Edit) {
+    for part in refine(&file.base, edit).into_iter().rev() {
+        step(file, &part);
+        assert_sound(file);
+    }
+}
+
+/// The whole tokens in a text; half of one and half of another are none.
+fn tokens(text: &str) -> impl Iterator<Item = String> {
+    let whole = |inner: &&str| inner.bytes().all(|byte| byte.is_ascii_digit());
+    text.split('‹').skip(1).filter_map(|rest| Some(rest.split_once('›')?.0)).filter(whole).map(|inner| format!("‹{inner}›"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn a_hunk_waits_exactly_while_its_lines_stand_whole(
         texts in numbered(),
         history in proptest::collection::vec((0usize..200, prop::sample::select(vec![0usize, 0, 0, 1, 2, 5, 20]), 0usize..9, 0u8..12), 1..40),
     ) {
-        let (mut file, mut ids) = file(&texts.base, &texts.to);
-        let hunks = lives(&file);
-        prop_assert!(hunks.iter().all(|hunk| !hunk.old.is_empty()));
-        let (mut undo, mut redo) = (Vec::<(Edit, Edit)>::new(), Vec::<(Edit, Edit)>::new());
-        let mut log = Vec::new();
-        for (n, (at, length, piece, kind)) in history.into_iter().enumerate() {
-            let before = file.base.to_string();
-            let edit = match kind {
-                0..=2 => undo.pop().map(|both| { redo.push(both.clone()); both.1 }),
-                3 => redo.pop().map(|both| { undo.push(both.clone()); both.0 }),
-                _ => {
-                    let pieces = ["x", "é", "𝒳", "\u{301}", "\t", texts.ending, "", &format!("‹{n}›"), &format!("‹{n}›{}", texts.ending)];
-                    let edit = typed(&before, at, length, pieces[piece].to_owned());
-                    let back = Edit { range: edit.range.start..edit.range.start + edit.new.len(), new: before[edit.range.clone()].to_owned() };
-                    redo.clear();
-                    undo.push((edit.clone(), back));
-                    Some(edit)
-                }
-            };
-            let Some(edit) = edit else { continue };
-            log.push((before.clone(), edit.clone()));
-            let lived: Vec<HunkId> = file.live().map(|hunk| hunk.id.clone()).collect();
-            for part in refine(&file.base, edit).into_iter().rev() {
-                step(&mut file, &part);
-                assert_sound(&file);
-            }
-            for hunk in &hunks {
-                if let Some(now) = file.hunk(&hunk.id) {
-                    // Lines that are typed again letter by letter may or may not be known for what they were.
-                    let (waits, stands) = (now.state == HunkState::Pending, stands(&file.base, &hunk.old));
-                    let right = if lived.contains(&hunk.id) || kind <= 3 { waits == stands } else { stands || !waits };
-                    prop_assert!(right, "{:?} in {:?} after {:#?}", now, file.base, log);
-                    prop_assert_eq!((&now.old, &now.new), (&hunk.old, &hunk.new));
-                }
-            }
-            // Now and then the stale ones are proposed anew, on what the user made of their lines.
-            if kind == 11 {
-                let stale: Vec<HunkId> = file.all().filter(|hunk| hunk.state == HunkState::Stale).map(|hunk| hunk.id.clone()).collect();
-                for id in stale {
-                    let _ = file.renew(&id, &mut ids);
-                    assert_sound(&file);
-                }
-            }
-            // Nothing that the user typed goes with a hunk.
-            let (base, staged) = (file.base.to_string(), file.staged().unwrap().to_string());
-            for token in base.split('‹').skip(1).filter_map(|rest| rest.split_once('›')).map(|(inner, _)| format!("‹{inner}›")) {
-                prop_assert!(staged.contains(&token), "{} is lost: {:?}", token, file.all().collect::<Vec<_>>());
-            }
-        }
-        // Taken back to the beginning, all that was not proposed anew waits again.
-        while let Some((_, back)) = undo.pop() {
-            log.push((file.base.to_string(), back.clone()));
-            for part in refine(&file.base, back).into_iter().rev() {
-                step(&mut file, &part);
-                assert_sound(&file);
-            }
-        }
-        prop_assert_eq!(file.base.to_string(), texts.base);
-        for hunk in &hunks {
-            let now = file.hunk(&hunk.id);
-            prop_assert!(now.is_none_or(|now| now.state == HunkState::Pending && now.range == hunk.range), "{:?} after {:#?}", now, log);
-        }
+        waits_exactly_while_whole(&texts, &history)?;
     }
+}
+
+/// Edits that repeat what is around them, and so have more than one reading.
+#[test]
+fn a_hunk_waits_after_what_has_no_single_place() {
+    let holds = |lines: &[(&'static str, u8)], ending, history: &[Act]| {
+        waits_exactly_while_whole(&Numbered::of(lines, false, ending), history).unwrap();
+    };
+    // The last sign typed again and a break between: the lines are whole, with the new sign, and the old one is behind the break.
+    let lines = [("\tb", 0), ("é 𝒳", 0), ("  ", 0), ("a", 0), ("\tb", 0), ("👩\u{200d}💻 x", 2), ("  ", 2), ("é 𝒳", 0), ("a", 3)];
+    holds(&lines, "\n", &[(79, 0, 2, 4), (83, 0, 5, 4)]);
+    // Lines deleted from within the first sign that they share with the hunk's first line,
+    let lines = [("  ", 0), ("a", 0), ("a", 0), ("", 3), ("a", 0), ("a", 3)];
+    holds(&lines, "\n", &[(9, 20, 6, 4)]);
+    // and from before the break that they share with its last one, together with another hunk.
+    let lines = [("e\u{301}", 1), ("\tb", 0), ("e\u{301}", 3), ("e\u{301}", 0), ("a", 0)];
+    holds(&lines, "\r\n", &[(17, 20, 6, 4)]);
 }

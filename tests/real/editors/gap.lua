@@ -64,10 +64,7 @@ vim.cmd('Countersign ask Mark three lines.')
 wait('the end', function()
   return lab.said('Marked.') and #lab.hunks() == 3
 end)
-wait('the kept proposal', function()
-  return #vim.fn.glob(vim.env.XDG_STATE_HOME .. '/countersign/proposals/**/*', true, true) > 0
-end)
-vim.wait(600)
+wait('the kept proposal', lab.is_kept)
 
 -- Nobody else listens to the buffer: lines are typed, and more while the next server begins.
 kill()

@@ -44,3 +44,33 @@ local manual = table.concat(vim.fn.readfile(vim.env.LAB_PLUGIN .. '/doc/counters
 for name in pairs(require('countersign.commands').all) do
   assert(manual:find('Countersign ' .. name, 1, true), 'the manual does not name ' .. name)
 end
+
+-- Options that mean nothing are named and left out; a missing program is named to whoever asks.
+for _, client in ipairs(vim.lsp.get_clients({ name = 'countersign' })) do
+  vim.lsp.get_client_by_id(client.id).rpc.terminate()
+end
+lab.wait('the end of the server', function()
+  return #vim.lsp.get_clients({ name = 'countersign' }) == 0
+end)
+vim.g.countersign = { cmd = { 'countersign-of-nowhere' }, autstart = true, lines = '20', keys = { [']h'] = 'nxt' } }
+text = report()
+has(text, 'vim.g.countersign knows no `autstart`')
+has(text, 'vim.g.countersign: `lines` is a string, not a number')
+has(text, '`keys`: ]h means `nxt`, and there is no such command')
+lab.equal(require('countersign.config').get().lines, 200, 'the default')
+local function named()
+  return #vim.tbl_filter(function(message)
+    return message:find('countersign-of-nowhere is not on PATH: install it', 1, true)
+  end, require('countersign.show').messages())
+end
+vim.cmd.edit('other.txt')
+lab.wait('the word about the program', function()
+  return named() == 1
+end)
+vim.cmd.edit('list.md')
+vim.wait(100)
+lab.equal(named(), 1, 'nobody asked for it')
+vim.cmd('Countersign ask Hello.')
+lab.equal(named(), 2, 'somebody asked for it')
+vim.g.countersign = 'countersign'
+has(report(), 'vim.g.countersign is no table')

@@ -27,6 +27,18 @@ function lab.equal(left, right, what)
   end
 end
 
+--- A clock that a busy machine slows down as it slows the rest: it beats when this editor gets to it, some ten milliseconds
+--- after the beat before. Answers how often it has beaten; a hundred are a second where nothing else runs, and never less.
+function lab.clock()
+  local beats, timer = 0, vim.uv.new_timer()
+  timer:start(10, 10, function()
+    beats = beats + 1
+  end)
+  return function()
+    return beats
+  end
+end
+
 function lab.text()
   return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n') .. '\n'
 end
@@ -106,9 +118,40 @@ function lab.said(words)
   end
 end
 
+--- Whether the server keeps on the disk, for the time after a crash, what is pending here and nothing else.
+function lab.is_kept()
+  local kept, pending = {}, {}
+  for _, path in ipairs(vim.fn.glob(vim.env.XDG_STATE_HOME .. '/countersign/proposals/*.json', true, true)) do
+    local ok, one = pcall(function()
+      return vim.json.decode(table.concat(vim.fn.readfile(path), '\n'))
+    end)
+    for _, file in ipairs(ok and one.proposal.files or {}) do
+      for _, hunk in ipairs(file.hunks) do
+        table.insert(kept, one.proposal.id .. ' ' .. hunk.id)
+      end
+    end
+  end
+  for _, item in ipairs(require('countersign.state').items()) do
+    table.insert(pending, item.proposal.proposal .. ' ' .. item.hunk.id)
+  end
+  table.sort(kept)
+  table.sort(pending)
+  return #pending > 0 and vim.deep_equal(kept, pending)
+end
+
 function lab.question(words)
   local question = require('countersign.question').waiting()
   return question and question.text:find(words, 1, true) and question
+end
+
+--- How the window of the question stands, and its lines.
+function lab.question_window()
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    local buffer = vim.api.nvim_win_get_buf(window)
+    if vim.bo[buffer].filetype == 'countersign-question' then
+      return vim.api.nvim_win_get_config(window), vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+    end
+  end
 end
 
 --- Waits for a question with these words.

@@ -8,11 +8,8 @@ wait('the end', function()
   return lab.said('Marked.') and #lab.drawn() == 6
 end)
 local before = lab.drawn()
--- Kept about 300 ms after they change.
-wait('the kept proposal', function()
-  return #vim.fn.glob(vim.env.XDG_STATE_HOME .. '/countersign/proposals/**/*', true, true) > 0
-end)
-vim.wait(600)
+-- Kept a moment after they change.
+wait('the kept proposal', lab.is_kept)
 
 local function kill()
   local killed

@@ -164,6 +164,15 @@ fn with_two_servers_each_command_goes_to_the_one_that_is_meant() {
 }
 
 #[test]
+fn what_people_do_beside_the_review_breaks_nothing() {
+    for version in [OLD, NEW] {
+        let desk = Desk::manual();
+        desk.trust();
+        headless(&desk, version, "day");
+    }
+}
+
+#[test]
 fn a_thousand_hunks_are_drawn_in_short_turns() {
     for version in [OLD, NEW] {
         headless(&Desk::scripted(&[]), version, "many");
@@ -249,8 +258,31 @@ fn typing_answers_nothing(version: &'static str) {
     assert!(screen.shows("countersign asks").contains("Trust"));
     assert!(double.requests().is_empty(), "nothing was approved");
 
-    // Moving into the window answers nothing either, nor do keys there.
+    // It does not hide what is typed where it stands: it makes way.
+    let anchor = "lab.question_window().anchor";
+    let long = "a long line ".repeat(7);
     screen.press(&["Escape"]);
+    terminal.until("vim.api.nvim_get_mode().mode", "n");
+    screen.type_text(&format!("gg3O{long}"));
+    screen.shows(long.trim_end());
+    assert_eq!(terminal.lua(anchor), "SE");
+    screen.press(&["Escape"]);
+    terminal.until("vim.api.nvim_get_mode().mode", "n");
+    // What was typed is a step that can be undone, as if nobody had asked.
+    screen.type_text("u");
+    terminal.until("lab.text():find('a long line', 1, true) == nil", "true");
+    // Nor does the line that says what the agent does, at the other end of the screen.
+    screen.type_text("G40o");
+    screen.press(&["Escape"]);
+    terminal.until("vim.api.nvim_get_mode().mode", "n");
+    screen.type_text(&format!("Go{long}"));
+    screen.shows(long.trim_end());
+    screen.press(&["Escape"]);
+    terminal.until("vim.api.nvim_get_mode().mode", "n");
+    screen.type_text("uu");
+    terminal.until("lab.text():find('a long line', 1, true) == nil", "true");
+
+    // Moving into the window answers nothing either, nor do keys there.
     screen.type_text(":Countersign answer");
     screen.press(&["Enter"]);
     terminal.until("vim.bo.filetype", "countersign-question");

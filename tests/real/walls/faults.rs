@@ -119,7 +119,7 @@ fn wrapper(root: &Path, (_, number, index, value, _): &Fault) -> SandboxPaths {
 }
 
 /// Runs a command that would leave a trace everywhere that it could.
-async fn tried(root: &Path, out: &Path, paths: SandboxPaths, level: Level) -> (Result<Option<i32>, SandboxError>, String) {
+pub async fn tried(root: &Path, out: &Path, paths: SandboxPaths, level: Level) -> (Result<Option<i32>, SandboxError>, String) {
     let sandbox = LinuxSandbox::with_environment(paths, environment(&root.join("home")));
     let session = sandbox.open_at(&spec(&root.join("w")), level).unwrap();
     let text = format!("echo ran; echo x > here; echo x >> {}/file", out.display());

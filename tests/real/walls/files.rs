@@ -1,6 +1,15 @@
 //! Writes that land on private copies, and tricks with paths. What is denied outside stands in `cases/`.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use countersign::{
+    sandbox::{LinuxSandbox, SandboxPaths},
+    seams::Sandbox,
+};
 
 use countersign::seams::Level;
 
@@ -105,4 +114,54 @@ async fn a_workspace_below_the_home_hides_the_rest_of_it() {
     assert_eq!(bench.must("cat f; echo x > ../../../home/src/new; ls ..").await, "here\nnew\nproject\n");
     assert!(!bench.path("home/src/new").exists());
     assert!(bench.path("home/src/other/g").exists());
+}
+
+/// A sandbox on a machine whose home is a disk of its own, with another disk in /mnt; and the way into that machine.
+fn with_disks(root: &Path) -> (LinuxSandbox, String) {
+    let home = root.join("home").display().to_string();
+    let enter = format!(
+        "unshare --user --map-current-user --keep-caps --mount sh -c 'mount --bind \"{home}\" \"{home}\" && \
+         mount -t tmpfs disk /mnt && mkdir /mnt/data && echo {CANARY} > /mnt/data/key && \
+         exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"' sh"
+    );
+    put(root, "wrapper/countersign", &format!("#!/bin/sh\nexec {enter} {} \"$@\"\n", exe().display()));
+    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
+    (LinuxSandbox::with_environment(paths, environment(&root.join("home"))), enter)
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_home_on_a_disk_of_its_own_is_read_only() {
+    let bench = Bench::new().await;
+    let root = bench.forget_session();
+    let (sandbox, enter) = with_disks(root.path());
+    let session = sandbox.open(spec(&root.path().join("w"))).await.unwrap();
+    let bench = Bench::of(root, visible(), session);
+    let before = bench.world();
+    let acts = [
+        "echo x >> ~/.cargo/bin/tool",
+        "touch ~/.cargo/bin/new",
+        "chmod 777 ~/.cargo/bin/tool",
+        "echo x >> ~/notes/n",
+        "rm ~/notes/n",
+    ];
+    for act in acts {
+        let ran = bench.sh(act).await;
+        assert!(!ran.ok() && bench.world() == before, "{act}: {ran:?}");
+    }
+    // Control: they can be read, and without walls they are written to.
+    assert_eq!(bench.must("cat ~/.cargo/bin/tool ~/notes/n").await, "#!/bin/sh\nreadable\n");
+    let free = format!("{enter} touch {}/.cargo/bin/new", bench.path("home").display());
+    assert!(unwalled(&free, &bench.path("w")).status.success() && bench.path("home/.cargo/bin/new").exists());
+}
+
+#[tokio::test]
+async fn other_disks_are_private() {
+    let root = folders();
+    let (sandbox, enter) = with_disks(root.path());
+    let session = sandbox.open(spec(&root.path().join("w"))).await.unwrap();
+    let bench = Bench::of(root, visible(), session);
+    assert!(!bench.sh("cat /mnt/data/key").await.ok() && !bench.sh("ls -d /mnt/*").await.ok());
+    let free = unwalled(&format!("{enter} cat /mnt/data/key"), &bench.path("w"));
+    assert!(String::from_utf8_lossy(&free.stdout).contains(CANARY), "{free:?}");
 }

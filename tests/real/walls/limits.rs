@@ -43,6 +43,19 @@ async fn memory_is_bounded_by_the_kernel_or_by_samples() {
     assert_eq!(said, "ended by the memory limit of 200 MiB ([run] memory_mb in policy.toml)");
     assert!(!ran.output.contains("went on"));
     bench.must(&eat(60)).await;
+    // Memory that no process maps: files in it, also where the process hides; and segments.
+    let python =
+        |text: &str| format!("/usr/bin/python3 -I -c \"import ctypes, os, time\n{text}\ntime.sleep(2)\" && echo went on");
+    let file = |mib: u64| format!("f = os.memfd_create('f')\nfor i in range({mib}): os.write(f, bytes(1 << 20))");
+    let hidden = format!("ctypes.CDLL(None).prctl(4, 0)\n{}", file(450));
+    let segment = "c = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p; c.shmdt.argtypes = [ctypes.c_void_p]
+for i in range(6):
+    a = c.shmat(c.shmget(0, 100 << 20, 0o1600), None, 0); ctypes.memset(a, 1, 100 << 20); c.shmdt(a)";
+    for text in [file(450), hidden, segment.to_owned()] {
+        let ran = bench.sh(&python(&text)).await;
+        assert_eq!(ran.outcome.stopped, Some(Stopped::Memory), "{text}: {ran:?}");
+    }
+    bench.must(&python(&file(100)).replace("sleep(2)", "sleep(0.2)")).await;
     let kind = LinuxSandbox::memory_limit(Level::L3);
     assert!(kind.contains("control group") || kind.contains("sampled"), "{kind}");
 }

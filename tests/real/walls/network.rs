@@ -110,3 +110,39 @@ async fn a_loopback_of_ones_own_works() {
     assert_eq!(bench.must("/usr/bin/python3 -I servers.py").await, "served\n");
     assert!(!fs::exists(bench.path("w/own.sock")).unwrap());
 }
+
+#[tokio::test]
+async fn sockets_are_hidden_whatever_their_name_is() {
+    let folder = visible();
+    // Named by a program that stands in the folder; with bytes that are no text; with a line end.
+    let holder = "import socket, sys
+names = [b'plain', b'./from-here', b'/proc/self/cwd/by-proc', b'no\\xfftext', b'two\\nlines', b'datagrams']
+held = []
+for name in names:
+    held.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if name == b'datagrams' else socket.SOCK_STREAM))
+    held[-1].bind(sys.argv[1].encode() + b'/plain' if name == b'plain' else name)
+    if name != b'datagrams': held[-1].listen()
+print('ready', flush=True)
+sys.stdin.read()";
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    python.args(["-I", "-c", holder]).arg(folder.path()).current_dir(folder.path());
+    let mut python = python.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Read::read_exact(python.stdout.as_mut().unwrap(), &mut [0u8; 6]).unwrap();
+    let bench = Bench::new().await;
+    let reach = format!(
+        "/usr/bin/python3 -I -c \"
+import os, socket, sys
+for name in os.listdir(b'{}'):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        try: socket.socket(socket.AF_UNIX, kind).connect(b'{}/' + name); print(name)
+        except OSError: pass\"",
+        folder.path().display(),
+        folder.path().display()
+    );
+    assert_eq!(bench.must(&reach).await, "");
+    // Control: without walls each of them is reached.
+    let free = unwalled(&reach, folder.path());
+    assert_eq!(String::from_utf8_lossy(&free.stdout).lines().count(), 6, "{free:?}");
+    drop(python.stdin.take());
+    python.wait().unwrap();
+}

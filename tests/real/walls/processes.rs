@@ -143,3 +143,17 @@ async fn shared_memory_and_queues_are_private() {
     assert_eq!(seen.output, "0\n");
     assert!(own.ends_with("1\n"), "{own}");
 }
+
+#[tokio::test]
+async fn a_crash_stays_behind_the_walls() {
+    let bench = Bench::new().await;
+    // Whatever is asked for: by any other limit the kernel would hand the crash to a program outside.
+    let limits = "prlimit --core --noheadings -o SOFT,HARD | xargs";
+    for asked in ["true", "ulimit -c 0", "prlimit --core=0:0 --pid $$", "ulimit -c unlimited"] {
+        assert_eq!(bench.must(&format!("{asked} && {limits}")).await, "1 1\n", "{asked}");
+    }
+    let crashed = bench.sh("bash -c 'kill -SEGV $$'; echo $?; ls").await;
+    assert!(crashed.output.contains("139\n") && crashed.outcome.changed.is_empty(), "{crashed:?}");
+    // Control: the other limits are the command's own.
+    assert_eq!(bench.must("ulimit -n 99 && prlimit --nofile --noheadings -o SOFT,HARD | xargs").await, "99 99\n");
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use countersign::{
     path::WsPath,
-    seams::{Found, Shadow, ShadowFile},
+    seams::{Found, Level, Shadow, ShadowFile},
 };
 
 use super::bench::*;
@@ -207,4 +207,43 @@ async fn many_files_are_found_and_nothing_stalls() {
     let ran = bench.sh("mkdir many; cd many; for i in $(seq 2000); do : > $i; done").await;
     assert_eq!(ran.outcome.changed.len(), 2000);
     assert_eq!(bench.with_shadow("ls many | wc -l", &Shadow::default()).await.output, "2000\n");
+}
+
+#[tokio::test]
+async fn however_deep_a_command_goes_its_changes_are_listed_and_removed() {
+    // Deeper than a path can be long; and two names that are shown alike.
+    const DEEP: &str = "/usr/bin/python3 -I -c \"
+import os
+os.mkdir('deep'); os.chdir('deep')
+for _ in range(250): os.mkdir('x' * 20); os.chdir('x' * 20)
+open('leaf', 'w'); os.chmod('.', 0)\"";
+    for level in [Level::L3, Level::L1] {
+        let bench = if level == Level::L3 { Some(Bench::new().await) } else { Bench::at(level).await };
+        let Some(bench) = bench else { continue };
+        let ran =
+            bench.sh(&format!("{DEEP} && echo 1 > d/c.txt && echo 2 > $'d/a\\xff' && echo 3 > $'d/a\\xef\\xbf\\xbd'")).await;
+        let [alike, plain, deep] = ran.outcome.changed.as_slice() else { panic!("{level} {ran:?}") };
+        assert_eq!((alike.as_str(), plain.as_str()), ("d/a\u{fffd}", "d/c.txt"), "{level}");
+        assert!(deep.starts_with("deep/xxxx") && deep.len() > 3500, "{level} {deep}");
+        assert_eq!(bench.must("cat d/c.txt").await, "1\n", "{level}");
+        let root = bench.forget_session();
+        assert!(gets_empty(&root.path().join("cache")), "{level}: left behind");
+    }
+}
+
+#[tokio::test]
+async fn folders_that_a_command_locked_do_not_lock_the_server_out() {
+    for level in [Level::L3, Level::L1] {
+        let bench = if level == Level::L3 { Some(Bench::new().await) } else { Bench::at(level).await };
+        let Some(bench) = bench else { continue };
+        let locked = "mkdir new && echo 1 > new/f && chmod 000 new && chmod 444 d && chmod 000 .";
+        let ran = bench.sh(locked).await;
+        assert!(ran.ok() && ran.outcome.changed == ["new/f"], "{level} {ran:?}");
+        let typed = shadow([typed("d/b.txt", "typed\n")]);
+        let ran = bench.with_shadow("cat d/b.txt new/f", &typed).await;
+        assert!(ran.ok() && ran.output == "typed\n1\n", "{level} {ran:?}");
+        // A file that is longer than anything that the server would read takes the place of a typed one.
+        let ran = bench.with_shadow("truncate -s 500M d/b.txt", &typed).await;
+        assert!(ran.ok() && ran.outcome.changed == ["d/b.txt", "new/f"], "{level} {ran:?}");
+    }
 }

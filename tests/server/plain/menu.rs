@@ -1,8 +1,10 @@
 //! What stands in the menu, and when nothing does: no lightbulb where nothing is to decide, no run that nobody chose.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
-use super::desk::{Bare, Desk, FILE, TEXT, titles};
+use super::desk::{Bare, Desk, FILE, TEXT, read, send, tick, titles};
 use crate::support::model_double::{ModelDouble, Turn};
 
 fn diagnostic() -> Value {
@@ -177,4 +179,58 @@ async fn a_rich_client_has_its_own_places_for_tasks() {
     let menu = editor.bounded(editor.peer.request("textDocument/codeAction", request)).await.unwrap();
     assert_eq!(titles(menu.as_array().unwrap()), ["Ask agent...", "More tasks..."]);
     assert_eq!(editor.quit().await, Some(0));
+}
+
+/// Changes of files that no cursor can stand in (a new one, one to delete, one that steers tools) are told, and decided in the
+/// document of `Agent: more...`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_place_for_a_cursor_is_decided_in_the_document() {
+    let desk = Desk::trusted();
+    fs::write(desk.path("w/old.txt"), "old\n").unwrap();
+    let write = |turn: Turn, id: &str, path: &str| turn.tool(id, "write_file", json!({"path": path, "content": "new\n"}));
+    let propose = || {
+        let turn = write(write(Turn::new(), "a", "new.txt"), "b", "Makefile");
+        turn.tool("c", "file_op", json!({"op": "delete", "path": "old.txt"}))
+    };
+    let double = ModelDouble::start([propose(), Turn::say("Proposed."), propose(), Turn::say("Again.")]);
+    let bare = desk.bare(&double, true).await;
+    let more = async || {
+        bare.choose(0, "Agent: more...").await.unwrap();
+        bare.document().await
+    };
+    let take = |path: &std::path::Path, words: &str| {
+        let text = read(path);
+        let line = text.lines().find_map(|line| line.strip_prefix("[ ] ").filter(|line| line.starts_with(words)));
+        tick(path, line.unwrap_or_else(|| panic!("no {words:?} in {text}")));
+    };
+    let there = |name: &str| desk.path("w").join(name).exists();
+    let until = async |done: &dyn Fn() -> bool| {
+        bare.editor
+            .bounded(async {
+                while !done() {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await
+                }
+            })
+            .await;
+    };
+    for (words, said) in [("One.", "Proposed."), ("Two.", "Again.")] {
+        bare.choose(0, "Ask agent...").await.unwrap();
+        send(&bare.document().await, words);
+        let told = bare.says(said).await;
+        assert!(told.contains("3 changes to review in Makefile, new.txt and 1 more."), "{told}");
+        let path = more().await;
+        assert!(read(&path).contains("  - new.txt: 1 to review\n"), "{}", read(&path));
+        if said == "Proposed." {
+            take(&path, "Reject all");
+            until(&|| desk.journal().matches("\"kind\":\"hunk.rejected\"").count() == 3).await;
+            assert!(!there("new.txt") && !there("Makefile") && there("old.txt"));
+        } else {
+            take(&path, "Accept all");
+            until(&|| there("new.txt") && !there("old.txt")).await;
+            assert!(!there("Makefile"), "what steers tools is accepted by itself");
+            take(&more().await, "Accept h2 of Makefile");
+            until(&|| there("Makefile")).await;
+        }
+    }
+    assert_eq!(bare.editor.quit().await, Some(0));
 }

@@ -112,3 +112,100 @@ async fn more_tasks_are_boxes() {
     assert!(double.last().body.to_string().contains("as a careful colleague would"));
     assert_eq!(bare.editor.quit().await, Some(0));
 }
+
+/// Sent with nothing in it: that is said once for each saving, and the document still waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_document_is_not_sent_and_says_so() {
+    let desk = Desk::trusted();
+    let (held, go) = Turn::held(Turn::say("First."));
+    let double = ModelDouble::start([held, Turn::say("Second.")]);
+    let bare = desk.bare(&double, true).await;
+    let told = || bare.editor.seen().messages().iter().filter(|said| said.starts_with("Nothing was sent")).count();
+    let empty = async |path: &std::path::Path, boxes: &[&str]| {
+        let text = boxes.iter().fold(read(path), |text, name| text.replace(&format!("[ ] {name}"), &format!("[x] {name}")));
+        save(path, &text);
+        bare.says("Nothing was sent: there is no text above the boxes.").await;
+        let before = told();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(told(), before, "once");
+    };
+    bare.choose(0, "Ask agent...").await.unwrap();
+    let path = bare.document().await;
+    empty(&path, &["send"]).await;
+    save(&path, &read(&path).replace("[x] send", "Go.\n\n[x] send"));
+    bare.editor.bounded(double.requested(1)).await;
+    bare.choose(0, "Tell the agent...").await.unwrap();
+    let path = bare.document().await;
+    empty(&path, &["later", "send"]).await;
+    save(&path, &read(&path).replace("[x] later", "Then this.\n\n[x] later"));
+    while bare.editor.command("status", json!({})).await.unwrap()["queued"] != json!(1) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    go.send(()).unwrap();
+    bare.says("Second.").await;
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+/// What is asked while a document of ours is in front is not about that document.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_ours_is_not_what_an_ask_is_about() {
+    let desk = Desk::trusted();
+    let double = ModelDouble::start([]);
+    let bare = desk.bare(&double, true).await;
+    bare.choose(0, "Ask agent...").await.unwrap();
+    let path = bare.document().await;
+    assert!(read(&path).contains(&format!("{FILE}.\n")), "the control: a file of the folder is");
+    let uri = reqwest::Url::from_file_path(&path).unwrap();
+    let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 2, "character": 0}});
+    let params = json!({"textDocument": {"uri": uri}, "range": range, "context": {"diagnostics": [], "triggerKind": 1}});
+    let menu = bare.editor.bounded(bare.editor.peer.request("textDocument/codeAction", params)).await.unwrap();
+    let ask = menu.as_array().unwrap().iter().find(|action| action["title"] == "Ask agent...").unwrap();
+    let request = json!({"command": ask["command"]["command"], "arguments": ask["command"]["arguments"]});
+    bare.editor.bounded(bare.editor.peer.request("workspace/executeCommand", request)).await.unwrap();
+    let second = read(&bare.document().await);
+    assert!(second.starts_with("<!-- Ask the agent.\n"), "{second}");
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+/// Trust that nobody waits for is noticed, and said.
+#[tokio::test(flavor = "multi_thread")]
+async fn trust_by_the_menu_is_said_when_it_is_there() {
+    let desk = Desk::new();
+    let double = ModelDouble::start([]);
+    let bare = desk.bare(&double, true).await;
+    bare.choose(0, "Trust this folder...").await.unwrap();
+    assert!(read(&bare.document().await).contains("countersign trust add "));
+    desk.trust();
+    bare.says("The folder is trusted now").await;
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+/// A server that is gone sends nothing; the next one says so to an editor that tells it of the saving.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_a_server_that_is_gone_is_not_silent() {
+    let desk = Desk::trusted();
+    let double = ModelDouble::start([Turn::say("Here.")]);
+    let first = desk.bare(&double, true).await;
+    first.choose(0, "Ask agent...").await.unwrap();
+    let left = first.document().await;
+    first.editor.kill().await;
+    let bare = desk.bare(&double, true).await;
+    bare.choose(0, "Ask agent...").await.unwrap();
+    let own = bare.document().await;
+    let saved = async |path: &std::path::Path, last: &str| {
+        save(path, &read(path).replace("[ ] send", last));
+        let uri = reqwest::Url::from_file_path(path).unwrap();
+        bare.editor.peer.notify("textDocument/didSave", json!({"textDocument": {"uri": uri}}));
+    };
+    saved(&left, "Go on.\n\n[ ] send").await;
+    saved(&own, "Go.\n\n[x] send").await;
+    bare.says("Here.").await;
+    // Saved once more, what was sent is no news.
+    saved(&own, "").await;
+    bare.editor.command("status", json!({})).await.unwrap();
+    assert!(bare.editor.seen().messages().iter().all(|said| !said.contains("that is gone")));
+    saved(&left, "[x] send").await;
+    bare.says("Nothing was sent: this document was opened by a countersign that is gone").await;
+    assert_eq!(double.requests().len(), 1);
+    assert_eq!(bare.editor.quit().await, Some(0));
+}

@@ -46,6 +46,8 @@ async fn everything_but_push_pull_request_and_trust() {
     let (first, go) = Turn::held(read_it());
     let create = ("write_file".to_owned(), json!({"path": "new/c.txt", "content": "fresh\n"}));
     let delete = ("file_op".to_owned(), json!({"op": "delete", "path": "old.txt"}));
+    let newer = ("write_file".to_owned(), json!({"path": "newer.txt", "content": "newer\n"}));
+    let delete_new = ("file_op".to_owned(), json!({"op": "delete", "path": "new/c.txt"}));
     let double = ModelDouble::start([
         calls(&[edit(FILE, &["one", "three", "five", "seven"]), edit(OTHER, &["two"]), create, delete]),
         Turn::say("All marked."),
@@ -53,6 +55,8 @@ async fn everything_but_push_pull_request_and_trust() {
         Turn::say("More marked."),
         calls(&[edit(FILE, &["four", "six"]), edit(OTHER, &["one"])]),
         Turn::say("Again."),
+        calls(&[edit(FILE, &["four", "six"]), edit(OTHER, &["one"]), newer, delete_new]),
+        Turn::say("Everywhere."),
         read_it(),
         read_it(),
         read_it(),
@@ -76,7 +80,7 @@ async fn everything_but_push_pull_request_and_trust() {
 
     // Words for the running task, words for afterwards, and its end.
     ask(&bare, "Take your time.").await;
-    bare.editor.bounded(double.requested(12)).await;
+    bare.editor.bounded(double.requested(14)).await;
     for (words, later) in [("Mind the third line.", false), ("Then summarize.", true)] {
         bare.choose(0, "Tell the agent...").await.unwrap();
         let tell = bare.document().await;
@@ -93,7 +97,7 @@ async fn everything_but_push_pull_request_and_trust() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     go.send(()).unwrap();
-    bare.editor.bounded(double.requested(13)).await;
+    bare.editor.bounded(double.requested(15)).await;
     assert!(double.last().body.to_string().contains("Mind the third line."));
     // `Stop the agent` would stop what waits as well; a task of its own is stopped by its box.
     bare.choose(0, "Agent: more...").await.unwrap();
@@ -208,8 +212,18 @@ async fn file_and_all(desk: &Desk, bare: &Bare) {
     bare.choose(3, "Reject file").await.unwrap();
     bare.hunks(0).await;
     bare.choose_in(OTHER, 0, "Reject change").await.unwrap();
-    assert_eq!((bare.editor.text(FILE), bare.editor.text(OTHER)), (before, "one\nTWO\n".to_owned()));
+    assert_eq!((bare.editor.text(FILE), bare.editor.text(OTHER)), (before.clone(), "one\nTWO\n".to_owned()));
     assert_eq!(desk.journal().matches("\"kind\":\"hunk.rejected\"").count(), 5);
+
+    // In every file, a new one and one to delete too, from wherever a change stands.
+    ask(bare, "And more.").await;
+    bare.says("Everywhere.").await;
+    bare.hunks(2).await;
+    bare.choose(3, "Reject all").await.unwrap();
+    bare.hunks(0).await;
+    assert_eq!((bare.editor.text(FILE), bare.editor.text(OTHER)), (before, "one\nTWO\n".to_owned()));
+    assert!(!desk.path("w/newer.txt").exists() && desk.path("w/new/c.txt").exists());
+    assert_eq!(desk.journal().matches("\"kind\":\"hunk.rejected\"").count(), 10);
 }
 
 /// Three iterations were not enough.

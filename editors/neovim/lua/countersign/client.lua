@@ -5,7 +5,11 @@ local function notify(text, level)
   require('countersign.show').tell(text, level or vim.log.levels.ERROR)
 end
 
-local function configuration()
+local not_running = 'countersign is not running here; see :checkhealth countersign'
+
+--- What the client is started with.
+---@return vim.lsp.ClientConfig
+function M.configuration()
   -- Neovim 0.11 and newer lays what the user said with vim.lsp.config over our `lsp/countersign.lua`.
   return vim.lsp.config and vim.lsp.config.countersign or require('countersign.config').client()
 end
@@ -68,9 +72,6 @@ function M.written_since(buffer)
   return not read_at[buffer] or not vim.deep_equal(found and found.mtime, read_at[buffer])
 end
 
---- It is told once that the program is missing.
-local missing_said = false
-
 --- client -> its root, the buffers that were attached to it, and whether another one is started in its place
 local attached = {}
 
@@ -78,18 +79,15 @@ local attached = {}
 ---@param buffer integer
 ---@param root? string in place of the buffer's own root
 ---@return integer? client its id
+---@return string? why it cannot be started
 local function start(buffer, root)
-  local config = vim.tbl_extend('force', {}, configuration())
+  local config = vim.tbl_extend('force', {}, M.configuration())
   config.root_dir = root or vim.fs.root(buffer, config.root_markers)
   if not config.root_dir then
     return nil
   end
   if type(config.cmd) == 'table' and vim.fn.executable(config.cmd[1]) == 0 then
-    if not missing_said then
-      missing_said = true
-      notify(M.missing(config.cmd[1]), vim.log.levels.WARN)
-    end
-    return nil
+    return nil, M.missing(config.cmd[1])
   end
   local heard, how = quiet(config)
   local id = vim.lsp.start(heard, { bufnr = buffer })
@@ -98,6 +96,26 @@ local function start(buffer, root)
     attached[id] = attached[id] or { root = config.root_dir, buffers = {} }
     attached[id].buffers[buffer] = true
     note_time(buffer)
+  end
+  return id
+end
+
+--- It is told once that the program is missing, until somebody asks for it.
+local missing_said = false
+--- So is what is wrong with the user's options.
+local problems_said = false
+
+--- Starts the server for a file, as nobody asked for.
+local function start_unasked(buffer, root)
+  local id, why = start(buffer, root)
+  local problems = id and not problems_said and require('countersign.config').problems() or {}
+  problems_said = problems_said or id ~= nil
+  if #problems > 0 then
+    notify(problems[1] .. '; see :checkhealth countersign', vim.log.levels.WARN)
+  end
+  if why and not missing_said then
+    missing_said = true
+    notify(why, vim.log.levels.WARN)
   end
   return id
 end
@@ -122,7 +140,7 @@ end
 function M.attach_all(buffers, root)
   for _, buffer in ipairs(buffers) do
     if vim.api.nvim_buf_is_loaded(buffer) then
-      start(buffer, root)
+      start_unasked(buffer, root)
     end
   end
 end
@@ -138,7 +156,8 @@ function M.restart()
     end
   end
   if #all == 0 then
-    return M.find(vim.api.nvim_get_current_buf())
+    local client, why = M.find(vim.api.nvim_get_current_buf())
+    return client or notify(why or not_running)
   end
   for _, one in ipairs(all) do
     local id = one.client.id
@@ -191,9 +210,12 @@ end
 function M.attach(buffer)
   if not vim.api.nvim_buf_is_valid(buffer) or not M.is_file(buffer) or not require('countersign.config').get().autostart then
     return
+  elseif vim.b[buffer].countersign then
+    -- A document that a server opened: where the user's home is a repository, it is no reason to start one for that.
+    return
   elseif not only_proposed(buffer) then
     later[buffer] = nil
-    start(buffer)
+    start_unasked(buffer)
   elseif not later[buffer] then
     later[buffer] = true
     vim.api.nvim_create_autocmd({ 'TextChanged', 'TextChangedI', 'BufWritePost' }, {
@@ -215,6 +237,7 @@ end
 
 --- The client of a buffer; else one whose agent works; else any; else one is started.
 ---@return vim.lsp.Client?
+---@return string? why there is none
 function M.find(buffer)
   if not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_get_current_buf()
@@ -232,8 +255,11 @@ function M.find(buffer)
   if all[1] then
     return all[1]
   end
-  local started = start(buffer) or start(buffer, vim.fn.getcwd())
-  return started and vim.lsp.get_client_by_id(started)
+  local started, why = start(buffer)
+  if not started and not why then
+    started, why = start(buffer, vim.fn.getcwd())
+  end
+  return started and vim.lsp.get_client_by_id(started), why
 end
 
 --- Sends a request of any client, in the words of each Neovim.
@@ -251,10 +277,13 @@ local start_time, look = 10000, 20
 --- Sends a request. `done` gets the result; an error is shown.
 ---@param id? integer the client that is meant, where it is known
 function M.request(buffer, method, params, done, waited, id)
-  local client = id and vim.lsp.get_client_by_id(id) or M.find(buffer)
+  local client, why = id and vim.lsp.get_client_by_id(id), nil
+  if not client then
+    client, why = M.find(buffer)
+  end
   waited = waited or 0
   if not client then
-    return notify('countersign is not running here; see :checkhealth countersign')
+    return notify(why or not_running)
   elseif not client.initialized then
     if waited >= start_time then
       return notify('countersign does not answer; see :checkhealth countersign')
@@ -270,7 +299,9 @@ function M.request(buffer, method, params, done, waited, id)
       done(result)
     end
   end
-  M.send(client, method, params, handler, buffer)
+  if not M.send(client, method, params, handler, buffer) then
+    notify('countersign is just ending: say it again in a moment')
+  end
 end
 
 --- Runs `countersign.NAME` with one object as its argument.

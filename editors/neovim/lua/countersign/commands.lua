@@ -192,13 +192,14 @@ local function status(call)
     local lines = {
       ('model %s · walls %s · %d queued'):format(
         type(result.model) == 'string' and result.model or 'not chosen yet',
-        tostring(result.level),
+        type(result.level) == 'string' and result.level or 'not tried yet',
         result.queued
       ),
     }
     for _, task in ipairs(result.tasks) do
       local waits = task.question and ' · waits for you' or ''
-      table.insert(lines, ('%s  %s  %d/%d  %s%s'):format(task.task, task.state, task.iteration, task.iterations, task.title, waits))
+      local steps = task.iterations > 0 and ('  %d/%d'):format(task.iteration, task.iterations) or ''
+      table.insert(lines, ('%s  %s%s  %s%s'):format(task.task, task.state, steps, task.title, waits))
     end
     show.scratch('status', lines)
   end)
@@ -220,7 +221,9 @@ M.all = {
   reject_file = many('reject', 'file'),
   accept_all = many('accept', 'all'),
   reject_all = many('reject', 'all'),
-  diff = many('showDiff', 'all'),
+  diff = function(call)
+    review.diff(call.buffer, call.first)
+  end,
   stop = function(call)
     send(call, 'stop', {})
   end,
@@ -291,14 +294,16 @@ M.all = {
 function M.run(call)
   local name, text = call.args:match('^(%S+)%s*(.-)%s*$')
   local command = M.all[name]
-  if not command then
+  if not name then
+    return warn('say what: :Countersign ask TEXT, accept, reject, next, log, stop, ...; :help :Countersign')
+  elseif not command then
     local names = vim.tbl_keys(M.all)
     table.sort(names)
     return warn(('there is no :Countersign %s; there are %s'):format(name, table.concat(names, ', ')))
   end
   local buffer = vim.api.nvim_get_current_buf()
   local owner = package.loaded['countersign.run'] and require('countersign.run').owner(buffer) or {}
-  command({
+  local ok, why = pcall(command, {
     buffer = buffer,
     client = owner.client,
     task = owner.task,
@@ -308,6 +313,15 @@ function M.run(call)
     bang = call.bang,
     text = text ~= '' and text or nil,
   })
+  if not ok then
+    -- Such as a terminal without room for another window. One line, and nothing that waits for a key.
+    warn(('%s: %s'):format(name, M.reason(why)))
+  end
+end
+
+--- What Neovim says is wrong, without the places that it says it of.
+function M.reason(why)
+  return (tostring(why):gsub('^.-Vim%b():', ''):gsub('^.-Vim:', ''))
 end
 
 --- Completes the sub-command's name.

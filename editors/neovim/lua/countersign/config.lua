@@ -34,9 +34,63 @@ function M.set(options)
   given = options or {}
 end
 
+--- What each option may be.
+local kinds = {
+  cmd = { 'table', 'function' },
+  autostart = { 'boolean' },
+  root_markers = { 'table' },
+  model = { 'string' },
+  input = { 'string' },
+  rich = { 'boolean' },
+  progress = { 'boolean' },
+  keys = { 'boolean', 'table' },
+  lines = { 'number' },
+}
+
+--- What the user set that means something, and what is wrong with the rest: an option that is unknown or of another kind is left
+--- out, so that it breaks nothing.
+local function checked()
+  local good, problems = {}, {}
+  for place, options in pairs({ ['vim.g.countersign'] = vim.g.countersign, ['setup()'] = given }) do
+    if type(options) ~= 'table' then
+      table.insert(problems, place .. ' is no table')
+      options = {}
+    end
+    for name, value in pairs(options) do
+      if not kinds[name] then
+        table.insert(problems, ('%s knows no `%s`'):format(place, tostring(name)))
+      elseif not vim.tbl_contains(kinds[name], type(value)) then
+        table.insert(problems, ('%s: `%s` is a %s, not a %s'):format(place, name, type(value), table.concat(kinds[name], ' or a ')))
+      elseif good[name] == nil or place == 'setup()' then
+        good[name] = value
+      end
+    end
+  end
+  table.sort(problems)
+  return good, problems
+end
+
 ---@return countersign.Config
 function M.get()
-  return vim.tbl_extend('force', defaults, vim.g.countersign or {}, given)
+  return vim.tbl_extend('force', defaults, (checked()))
+end
+
+--- What is wrong with what the user set, a sentence each.
+---@return string[]
+function M.problems()
+  local good, problems = checked()
+  if good.input and good.input ~= 'line' and good.input ~= 'document' then
+    table.insert(problems, "`input` is 'line' or 'document'")
+  end
+  if good.cmd and type(good.cmd) == 'table' and type(good.cmd[1]) ~= 'string' then
+    table.insert(problems, '`cmd` begins with no program')
+  end
+  for key, name in pairs(type(good.keys) == 'table' and good.keys or {}) do
+    if vim.fn.maparg(('<Plug>(countersign-%s)'):format(tostring(name)), 'n') == '' then
+      table.insert(problems, ('`keys`: %s means `%s`, and there is no such command'):format(key, tostring(name)))
+    end
+  end
+  return problems
 end
 
 --- Takes a notification. An error in it would make Neovim wait for a key, many times a second; it is a message instead.

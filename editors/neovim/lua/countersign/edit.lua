@@ -120,8 +120,12 @@ local function check_text(change, encoding)
     vim.fn.bufload(buffer)
     vim.o.shortmess = shortmess
   end
-  if not vim.bo[buffer].modifiable or vim.bo[buffer].readonly then
-    return nil, name .. ' cannot be changed in this editor'
+  for option, hinders in pairs({ modifiable = not vim.bo[buffer].modifiable, readonly = vim.bo[buffer].readonly }) do
+    if hinders then
+      local state = option == 'readonly' and 'set' or 'off'
+      local shown = vim.fn.fnamemodify(name, ':~:.')
+      return nil, ("%s cannot be changed in this editor: '%s' is %s"):format(shown, option, state)
+    end
   end
   local lines = lines_of(buffer)
   if #lines == 1 and lines[1] == '' and vim.fn.getfsize(name) <= 0 then

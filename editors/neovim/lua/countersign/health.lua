@@ -39,6 +39,9 @@ function M.check()
     vim.health.error('Neovim 0.10 or newer is needed')
     return
   end
+  for _, problem in ipairs(require('countersign.config').problems()) do
+    vim.health.warn(problem, { ':help countersign-setup' })
+  end
   local clients = vim.lsp.get_clients({ name = 'countersign' })
   if #clients == 0 then
     vim.health.info('no server runs; open a file below one of ' .. table.concat(require('countersign.config').get().root_markers, ', '))
@@ -56,7 +59,12 @@ function M.check()
   end
 
   vim.health.start('countersign: program')
-  local command = require('countersign.config').get().cmd[1]
+  -- As the server is started: `vim.lsp.config` may name another one.
+  local cmd = require('countersign.client').configuration().cmd
+  if type(cmd) ~= 'table' then
+    return vim.health.info('`cmd` is a function: nothing is known of the program')
+  end
+  local command = tostring(cmd[1])
   local program = vim.fn.exepath(command)
   if program == '' then
     vim.health.error(command .. ' is not on PATH', {

@@ -302,6 +302,13 @@ vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufWinEnter' }, {
     M.schedule(event.buf)
   end,
 })
+-- It is another file from now on.
+vim.api.nvim_create_autocmd('BufFilePost', {
+  group = group,
+  callback = function(event)
+    M.schedule(event.buf)
+  end,
+})
 vim.api.nvim_create_autocmd({ 'WinResized', 'VimResized' }, { group = group, callback = M.refresh })
 vim.api.nvim_create_autocmd('OptionSet', { group = group, pattern = { 'wrap', 'number', 'tabstop', 'signcolumn' }, callback = M.refresh })
 

@@ -26,6 +26,22 @@ local function taken(buffer, key)
   return false
 end
 
+--- Takes ours off a buffer.
+local function take_off(buffer)
+  for _, key in ipairs(set[buffer] or {}) do
+    pcall(vim.keymap.del, 'n', key, { buffer = buffer })
+  end
+  set[buffer] = nil
+end
+
+-- `:bdelete` takes all keys off a buffer; when it is read again it gets ours anew.
+vim.api.nvim_create_autocmd('BufUnload', {
+  group = vim.api.nvim_create_augroup('countersign-keys', {}),
+  callback = function(event)
+    take_off(event.buf)
+  end,
+})
+
 --- Sets or takes off the keys of a buffer.
 ---@param pending boolean whether it has changes to review
 function M.follow(buffer, pending)
@@ -43,10 +59,7 @@ function M.follow(buffer, pending)
       end
     end
   else
-    for _, key in ipairs(set[buffer]) do
-      pcall(vim.keymap.del, 'n', key, { buffer = buffer })
-    end
-    set[buffer] = nil
+    take_off(buffer)
   end
 end
 

@@ -45,7 +45,7 @@ end
 function M.line()
   local info = M.info()
   if info.state == 'waiting' then
-    local doing = info.doing:gsub('waiting for you ?·? ?', '')
+    local doing = vim.trim((info.doing:gsub('waiting for you · ', ''):gsub('waiting for you', '')))
     return 'agent waits for you: :Countersign answer' .. (doing ~= '' and ' · ' .. doing or '')
   elseif info.doing ~= '' then
     return info.doing
@@ -58,10 +58,18 @@ function M.line()
 end
 
 local function hide()
-  if window and vim.api.nvim_win_is_valid(window) then
-    pcall(vim.api.nvim_win_close, window, true)
+  -- In the command-line window nothing can be closed: it is once the user has left it.
+  if not window or not vim.api.nvim_win_is_valid(window) or pcall(vim.api.nvim_win_close, window, true) then
+    window = nil
   end
-  window = nil
+end
+
+--- Where the window stands: at the lower right, or at the upper right where it would hide what the user types.
+local function place(width)
+  local below = vim.o.lines - vim.o.cmdheight - (vim.o.laststatus > 0 and 1 or 0)
+  local at = vim.fn.screenpos(0, vim.fn.line('.'), vim.fn.col('.'))
+  local hides = at.row == below and at.col > vim.o.columns - width - 2
+  return { relative = 'editor', anchor = hides and 'NE' or 'SE', row = hides and 0 or below, col = vim.o.columns }
 end
 
 local function show()
@@ -78,22 +86,15 @@ local function show()
   if not buffer or not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_create_buf(false, true)
   end
-  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { text })
-  local place = {
-    relative = 'editor',
-    anchor = 'SE',
-    row = vim.o.lines - vim.o.cmdheight - (vim.o.laststatus > 0 and 1 or 0),
-    col = vim.o.columns,
-    width = math.max(vim.fn.strdisplaywidth(text), 1),
-    height = 1,
-    style = 'minimal',
-    focusable = false,
-    zindex = 40,
-  }
+  require('countersign.show').fill(buffer, { text })
+  local width = math.max(vim.fn.strdisplaywidth(text), 1)
+  local look = { width = width, height = 1, style = 'minimal', focusable = false, zindex = 40 }
+  look = vim.tbl_extend('force', look, place(width))
   if window and vim.api.nvim_win_is_valid(window) then
-    vim.api.nvim_win_set_config(window, place)
+    vim.api.nvim_win_set_config(window, look)
   else
-    window = vim.api.nvim_open_win(buffer, false, vim.tbl_extend('force', place, { noautocmd = true }))
+    look.noautocmd = true
+    window = vim.api.nvim_open_win(buffer, false, look)
   end
   vim.wo[window].winhighlight = 'Normal:' .. (info.state == 'waiting' and 'CountersignWaiting' or 'CountersignStatus')
 end
@@ -136,8 +137,19 @@ vim.api.nvim_create_autocmd('LspProgress', {
     end
   end,
 })
+vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI' }, {
+  group = group,
+  callback = function()
+    if window and vim.api.nvim_win_is_valid(window) then
+      local now = vim.api.nvim_win_get_config(window)
+      if place(now.width).anchor ~= now.anchor then
+        M.refresh()
+      end
+    end
+  end,
+})
 -- The log may have gone, which showed the same.
-vim.api.nvim_create_autocmd('WinClosed', { group = group, callback = M.refresh })
+vim.api.nvim_create_autocmd({ 'WinClosed', 'CmdwinLeave' }, { group = group, callback = M.refresh })
 vim.api.nvim_create_autocmd({ 'VimResized', 'TabEnter' }, {
   group = group,
   callback = function()

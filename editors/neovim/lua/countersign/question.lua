@@ -17,15 +17,27 @@ local M = {}
 ---@type countersign.Question[]
 local questions = {}
 local window, buffer = nil, nil
+--- The question that the window shows.
+---@type countersign.Question?
+local shown
 local space = vim.api.nvim_create_namespace('countersign-question')
 --- Row (from 1) to choice.
 local rows = {}
 
+--- In the command-line window no other one can be closed: what is to be done is done when the user has left it.
+local function in_cmdwin()
+  return vim.fn.getcmdwintype() ~= ''
+end
+
+local function is_open()
+  return window ~= nil and vim.api.nvim_win_is_valid(window)
+end
+
 local function hide()
-  if window and vim.api.nvim_win_is_valid(window) then
+  if is_open() and not in_cmdwin() then
     vim.api.nvim_win_close(window, true)
   end
-  window = nil
+  window = is_open() and window or nil
 end
 
 local function wrapped(text, width)
@@ -42,36 +54,75 @@ local function wrapped(text, width)
   return lines
 end
 
-local function show()
-  hide()
-  local question = questions[1]
-  if not question then
-    return
-  end
-  local width = math.max(math.min(76, vim.o.columns - 6), 20)
-  require('countersign.colors').set()
+--- The lines of a question. Where there is no room for all of them, the choices are what is left.
+---@param question countersign.Question
+---@return string[] lines, integer choices the row before the first choice
+local function lines_of(question, width, room)
   local lines = {}
   for _, line in ipairs(vim.split(question.text, '\n', { plain = true })) do
     for _, row in ipairs(wrapped(line, width - 2)) do
       table.insert(lines, ' ' .. row)
     end
   end
-  table.insert(lines, '')
-  rows = {}
+  local space_for = room - #question.titles
+  if #lines < space_for then
+    table.insert(lines, '')
+  elseif #lines > space_for then
+    lines = vim.list_slice(lines, 1, math.max(space_for, 1))
+    lines[#lines] = lines[#lines] .. ' …'
+  end
+  local choices = #lines
   for number, title in ipairs(question.titles) do
     table.insert(lines, ('  %d  %s'):format(number, title))
-    rows[#lines] = number
   end
-  table.insert(lines, '')
-  local hint = ':Countersign answer ' .. table.concat(vim.fn.range(1, #question.titles), '|')
-  table.insert(lines, ' ' .. (question.file and ':Countersign answer YOUR WORDS' or hint))
+  return lines, choices
+end
+
+--- The row of the screen below which a corner's window begins, or above which it ends.
+local function edge(anchor)
+  return anchor == 'NE' and 1 or vim.o.lines - vim.o.cmdheight - (vim.o.laststatus > 0 and 1 or 0) - 1
+end
+
+--- Whether it would hide the cursor of the window that the user works in.
+local function hides_cursor(anchor, width, height)
+  if is_open() and vim.api.nvim_get_current_win() == window then
+    return false
+  end
+  local at = vim.fn.screenpos(0, vim.fn.line('.'), vim.fn.col('.'))
+  local top = anchor == 'NE' and edge(anchor) or edge(anchor) - height - 2
+  return at.row > top and at.row <= top + height + 2 and at.col >= vim.o.columns - 2 - width
+end
+
+--- The corner in which it does not hide what the user types.
+local function corner(width, height)
+  return hides_cursor('NE', width, height) and not hides_cursor('SE', width, height) and 'SE' or 'NE'
+end
+
+local function place(anchor, width, height)
+  return { relative = 'editor', anchor = anchor, row = edge(anchor), col = vim.o.columns - 1, width = width, height = height }
+end
+
+local function show()
+  local question = questions[1]
+  if not question or in_cmdwin() then
+    return hide()
+  end
+  local inside = is_open() and vim.api.nvim_get_current_win() == window and shown == question
+  hide()
+  shown = question
+  local width = math.max(math.min(76, vim.o.columns - 6), 20)
+  local room = math.max(vim.o.lines - vim.o.cmdheight - 5, 3)
+  require('countersign.colors').set()
+  local lines, choices = lines_of(question, width, room)
+  rows = {}
+  for number in ipairs(question.titles) do
+    rows[choices + number] = number
+  end
   if not buffer or not vim.api.nvim_buf_is_valid(buffer) then
     buffer = vim.api.nvim_create_buf(false, true)
     vim.bo[buffer].filetype = 'countersign-question'
   end
-  vim.bo[buffer].modifiable = true
-  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
-  vim.bo[buffer].modifiable = false
+  require('countersign.show').fill(buffer, lines)
   vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
   for row, number in pairs(rows) do
     local choice = { end_row = row, end_col = 0, hl_group = 'CountersignChoice', strict = false }
@@ -81,19 +132,16 @@ local function show()
       vim.api.nvim_buf_set_extmark(buffer, space, row - 1, 0, { virt_text = { { '  changes nothing', 'CountersignLabel' } } })
     end
   end
-  vim.api.nvim_buf_set_extmark(buffer, space, #lines - 1, 0, { end_row = #lines, end_col = 0, hl_group = 'CountersignLabel', strict = false })
-  window = vim.api.nvim_open_win(buffer, false, {
-    relative = 'editor',
-    anchor = 'NE',
-    row = 1,
-    col = vim.o.columns - 1,
-    width = width,
-    height = math.min(#lines, math.max(vim.o.lines - 6, 3)),
+  local hint = question.file and 'YOUR WORDS' or table.concat(vim.fn.range(1, #question.titles), '|')
+  local height = math.min(#lines, room)
+  local look = vim.tbl_extend('force', place(corner(width, height), width, height), {
     style = 'minimal',
     border = 'rounded',
     title = ' countersign asks ',
+    footer = (' :Countersign answer %s '):format(hint),
     noautocmd = true,
   })
+  window = vim.api.nvim_open_win(buffer, inside, look)
   vim.wo[window].wrap = true
 end
 
@@ -230,10 +278,12 @@ function M.answer(given)
   elseif given and not number then
     return 'answer with the number of a choice: :Countersign answer 1'
   elseif not number then
-    if not window or not vim.api.nvim_win_is_valid(window) then
+    if not is_open() then
       show()
     end
-    vim.api.nvim_set_current_win(window)
+    if is_open() then
+      vim.api.nvim_set_current_win(window)
+    end
   elseif not question.titles[number] then
     return ('the choices are 1 to %d'):format(#question.titles)
   else
@@ -264,9 +314,32 @@ vim.api.nvim_create_autocmd({ 'TabEnter', 'VimResized' }, {
   group = group,
   callback = function()
     -- A window of one tab page is not seen in another. A question that the user closed stays closed.
-    if window and vim.api.nvim_win_is_valid(window) then
+    if is_open() then
       show()
     end
+  end,
+})
+vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI' }, {
+  group = group,
+  callback = function()
+    -- It makes way for what the user types.
+    local now = is_open() and vim.api.nvim_win_get_config(window)
+    if now and hides_cursor(now.anchor, now.width, now.height) then
+      local other = now.anchor == 'NE' and 'SE' or 'NE'
+      if not hides_cursor(other, now.width, now.height) then
+        vim.api.nvim_win_set_config(window, place(other, now.width, now.height))
+      end
+    end
+  end,
+})
+vim.api.nvim_create_autocmd('CmdwinLeave', {
+  group = group,
+  callback = function()
+    vim.schedule(function()
+      if is_open() or shown ~= questions[1] then
+        show()
+      end
+    end)
   end,
 })
 vim.api.nvim_create_autocmd('TabClosed', {

@@ -85,6 +85,44 @@ local function proposal_here(buffer, line)
   end
 end
 
+--- The proposals that have something in this file, or in any file of the place's server; of the quickfix window's entries the
+--- file is that of the nearest.
+---@return {proposal: string, client?: integer}[]
+local function proposals(buffer, line, whole, name)
+  local all, known = {}, {}
+  local function add(proposal, id)
+    if not known[proposal] then
+      known[proposal] = true
+      table.insert(all, { proposal = proposal, client = id })
+    end
+  end
+  if whole == 'file' then
+    for _, place in ipairs(M.places(buffer)) do
+      if place.name == name then
+        add(place.proposal, place.client)
+      end
+    end
+    return all
+  end
+  local here, of = proposal_here(buffer, line)
+  if here then
+    -- The nearest first.
+    add(here, of)
+  end
+  for _, item in ipairs(require('countersign.state').items()) do
+    if item.client == of then
+      add(item.proposal.proposal, of)
+    end
+  end
+  for _, diagnostic in ipairs(here and not of and vim.diagnostic.get() or {}) do
+    local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
+    if diagnostic.source == 'countersign' and type(data) == 'table' and data.proposal then
+      add(data.proposal)
+    end
+  end
+  return all
+end
+
 local nothing_here = 'no pending change of the agent stands here'
 
 --- Tells the user when nothing can be decided yet about what is drawn.
@@ -115,8 +153,13 @@ local function asked(buffer, first, last, title, done)
 end
 
 local function refusals(result)
-  for _, refused in ipairs(result and result.refused or {}) do
-    show.tell(('%s: %s'):format(refused.hunk, refused.why), vim.log.levels.WARN)
+  local all = result and result.refused or {}
+  -- Where nothing at all was accepted the server says why by itself.
+  local said = all[1] and result.accepted and #result.accepted == 0 and all[1].why
+  for _, refused in ipairs(all) do
+    if refused.why ~= said then
+      show.tell(('%s: %s'):format(refused.hunk, refused.why), vim.log.levels.WARN)
+    end
   end
 end
 
@@ -147,23 +190,39 @@ function M.here(verb, buffer, first, last, reason)
   end
 end
 
---- Accepts, rejects or shows what the place's proposal has in this file, or everywhere.
----@param verb 'accept'|'reject'|'showDiff'
+--- Accepts or rejects what is pending in this file, or everywhere.
+---@param verb 'accept'|'reject'
 ---@param whole 'file'|'all'
 function M.many(verb, buffer, line, whole, reason)
-  local of = whole == 'file' and nearest or proposal_here
-  local proposal, id, name = of(buffer, line)
-  if not proposal then
+  local _, _, name = nearest(buffer, line)
+  local all = proposals(buffer, line, whole, name)
+  if #all == 0 then
     return show.tell('no change of the agent is pending ' .. (whole == 'file' and 'in this file' or 'here'), vim.log.levels.WARN)
   end
-  if is_away(id) then
-    return
+  local uri = whole == 'file' and (name and vim.uri_from_fname(name) or vim.uri_from_bufnr(buffer)) or nil
+  -- One after the other: the next is placed in the text that the one before it made.
+  local function decide(index)
+    local one = all[index]
+    if not one or is_away(one.client) then
+      return
+    end
+    local argument = { proposal = one.proposal, uri = uri, reason = verb == 'reject' and reason or nil }
+    client.command(verb, argument, function(result)
+      refusals(result)
+      decide(index + 1)
+    end, buffer, one.client)
   end
-  local argument = { proposal = proposal, reason = verb == 'reject' and reason or nil }
-  if whole == 'file' then
-    argument.uri = name and vim.uri_from_fname(name) or vim.uri_from_bufnr(buffer)
+  decide(1)
+end
+
+--- Shows the whole proposal of this place as a diff.
+function M.diff(buffer, line)
+  local proposal, id = proposal_here(buffer, line)
+  if not proposal then
+    return show.tell('no change of the agent is pending here', vim.log.levels.WARN)
+  elseif not is_away(id) then
+    client.command('showDiff', { proposal = proposal }, nil, buffer, id)
   end
-  client.command(verb, argument, refusals, buffer, id)
 end
 
 --- The line (from 1) on which the cursor stands for a change.
@@ -189,7 +248,7 @@ function M.jump(buffer, step)
     local ok, why = pcall(vim.cmd.edit, vim.fn.fnameescape(item.name))
     if not ok then
       -- Such as unsaved changes with 'nohidden'.
-      return show.tell(tostring(why):gsub('^.-Vim%b():', ''):gsub('^.-Vim:', ''), vim.log.levels.WARN)
+      return show.tell(require('countersign.commands').reason(why), vim.log.levels.WARN)
     end
     places = M.places(vim.api.nvim_get_current_buf())
     return places[1] and go(0, places[1])

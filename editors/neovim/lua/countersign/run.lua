@@ -45,12 +45,31 @@ local broken = true
 --- call -> whether output of it was streamed
 local streamed = {}
 
+local name = 'countersign://run'
+
+--- A buffer that has the log's name: a session that was saved with the log brings one, and `:bdelete` leaves one without lines.
+local function named()
+  for _, one in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_get_name(one) == name then
+      vim.bo[one].buftype = 'nofile'
+      vim.fn.bufload(one)
+      vim.bo[one].modifiable = true
+      vim.api.nvim_buf_set_lines(one, 0, -1, false, {})
+      return one
+    end
+  end
+end
+
 local function ready()
-  if buffer and vim.api.nvim_buf_is_valid(buffer) then
+  if buffer and vim.api.nvim_buf_is_loaded(buffer) then
     return buffer
   end
-  buffer = vim.api.nvim_create_buf(false, true)
-  vim.api.nvim_buf_set_name(buffer, 'countersign://run')
+  buffer, spoke = named(), nil
+  if not buffer then
+    buffer = vim.api.nvim_create_buf(false, true)
+    vim.api.nvim_buf_set_name(buffer, name)
+  end
+  vim.bo[buffer].buflisted = false
   vim.bo[buffer].bufhidden = 'hide'
   vim.bo[buffer].swapfile = false
   vim.bo[buffer].undolevels = -1
@@ -239,8 +258,9 @@ function M.update(params, task, client)
   elseif kind == 'tool_call' then
     local result = vim.split(vim.trim(params.result), '\n', { plain = true })
     if not streamed[params.call] or params.status ~= 'ok' then
-      -- What an edit did stands in the file.
-      local most_shown = (params.tool == 'edit_file' or params.tool == 'write_file') and params.status == 'ok' and 1 or shown_result
+      -- What an edit did stands in the file; below the first line of a result stands what was streamed already.
+      local edit = (params.tool == 'edit_file' or params.tool == 'write_file') and params.status == 'ok'
+      local most_shown = (edit or streamed[params.call]) and 1 or shown_result
       for index = 1, math.min(#result, most_shown) do
         line('  ' .. result[index], 'CountersignOutput')
       end
@@ -306,6 +326,8 @@ function M.open()
   vim.cmd('botright 15split')
   vim.api.nvim_win_set_buf(0, buffer)
   vim.wo[0][0].wrap = true
+  vim.wo[0][0].linebreak = true
+  vim.wo[0][0].breakindent = true
   vim.wo[0][0].number = false
   vim.wo[0][0].relativenumber = false
   vim.wo[0][0].signcolumn = 'no'

@@ -16,6 +16,12 @@ const WRITES: &[Case] = &[
     denied("A06", "chmod 777 $OUT/file"),
     denied("A07", "touch -d 1970-01-02 $OUT/file"),
     denied("A08", "setfattr -n user.x -v 1 $OUT/file"),
+    // An open for reading is all that these take.
+    denied("A08", "chattr +d ~/notes/n"),
+    unseen(
+        "A08",
+        "/usr/bin/python3 -I -c \"import fcntl, os; fcntl.fcntl(os.open(os.environ['HOME'] + '/notes/n', 0), fcntl.F_SETLEASE, 0)\"",
+    ),
     denied("A09", "mkdir $OUT/d"),
     denied("A09", "mkfifo $OUT/p"),
     denied("A09", "ln -s a $OUT/l"),
@@ -101,6 +107,13 @@ const PROCESSES: &[Case] = &[
     unseen("E06", "taskset -p 1 $VICTIM"),
     denied("E06", "chrt -b -p 0 $VICTIM"),
     denied("E06", "prlimit --pid $VICTIM --nofile=99:99"),
+    // Process 1, by either of its threads: it could not watch any more.
+    unseen("E06", "prlimit --pid 1 --nofile=0:0").control(Control::Inside("prlimit --nofile=99:99 true")),
+    unseen("E06", "prlimit --pid 2 --nofile=0:0").control(Control::Inside("prlimit --nofile=99:99 true")),
+    unseen("E06", "renice -n 19 -p 1").control(Control::Inside("nice -n 19 true")),
+    unseen("E06", "ionice -c 3 -p 2").control(Control::Inside("ionice -c 3 true")),
+    unseen("E06", "taskset -p 1 2").control(Control::Inside("taskset 1 true")),
+    unseen("E06", "chrt -i -p 0 2").control(Control::Inside("chrt -i 0 true")),
     unseen("E16", "sudo -n id").control(Control::WorksForRoot),
     unseen("E16", "su -c id").control(Control::WorksForRoot),
     unseen("E16", "pkexec id").control(Control::Inside("pkexec --version")),
