@@ -7,7 +7,7 @@ use countersign::{
     seams::{Block, ErrorClass, Model},
 };
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Hourglass, ask, question, settings};
 use crate::support::model_double::{KEY, ModelDouble, SPEC, Turn};
@@ -84,6 +84,7 @@ async fn a_port_without_tls_is_told_at_once() {
     let place = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            stream.read(&mut [0; 4096]).await.unwrap();
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         }
     });
