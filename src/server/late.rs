@@ -136,14 +136,9 @@ impl Review {
 
     /// Why no other edit of this file is sent: an unanswered one may still be made, and nothing tells the client that it is old.
     pub(super) fn why_not_again(&self, folder: usize, path: &WsPath, open: bool) -> Option<String> {
-        let mut errands = self.errands.iter().filter(|errand| errand.late && !errand.over && errand.covers(folder, path));
+        let mut errands = self.errands.iter().filter(|errand| errand.late && !errand.answered && errand.covers(folder, path));
         let unnamed = |errand: &Errand| errand.files.iter().any(|(known, named)| known == path && !named);
         let errand = errands.find(|errand| unnamed(errand))?;
-        if errand.answered {
-            return Some(format!(
-                "your editor has just answered the last edit of {path}, and its text does not show it yet; accept again in a moment"
-            ));
-        }
         // The editor takes one edit after the other: of a document that it opened since, the first is older.
         let may_open = errand.closed.contains(path) && !errand.created.contains(path);
         let next = match (may_open, open) {
