@@ -68,7 +68,10 @@ pub(super) struct Job {
     pub working: Vec<HunkId>,
     /// Number of the edit that is on its way to the client.
     pub sent: Option<u64>,
-    pub retried: bool,
+    /// What the client said to the first edit, when another one was made for the text of then.
+    pub retried: Option<String>,
+    /// Hunks of the first edit that were left out of that one: nothing in it would tell the client that it is for an old text.
+    pub behind: Vec<HunkId>,
     /// What the client said when it refused.
     pub refusal: Option<String>,
     /// Files that were clean or not open before.
@@ -159,7 +162,8 @@ impl Actor {
             plan: None,
             working: Vec::new(),
             sent: None,
-            retried: false,
+            retried: None,
+            behind: Vec::new(),
             refusal: None,
             clean: Vec::new(),
             undo,

@@ -12,6 +12,7 @@ use super::{
     input::Input,
     late::Errand,
     observing::{self, Observed, closed_paths, observe},
+    retrying,
     review::Landed,
 };
 use crate::{
@@ -39,6 +40,7 @@ impl Actor {
         let Some(folder) = self.folders.get_mut(job.folder) else { return };
         let mut hunks = job.left();
         hunks.retain(|hunk| hands::part(folder, &job.proposal, hunk, &client) != Part::Last);
+        hunks.retain(|hunk| !job.behind.contains(hunk));
         // An earlier edit of them, which the client makes no more once this one is made: both name a version.
         let _ = folder.desk.settle(&job.proposal, &hunks, Vec::new());
         let plan = match folder.desk.plan(&job.proposal, &hunks) {
@@ -49,13 +51,14 @@ impl Actor {
         let clean = |path: &WsPath| folder.desk.buffer(path).is_none_or(|buffer| !buffer.unsaved());
         job.clean.extend(plan.files.iter().filter(|file| clean(&file.path)).flat_map(observing::places).cloned());
         let edit = workspace_edit(folder, &plan, &client);
-        let closed = closed_paths(folder, &plan);
+        let mut closed = closed_paths(folder, &plan);
+        closed.extend(retrying::unopened(folder, job));
         let is_undo = job.undo.is_some();
         let (number, root) = (job.id, folder.canonical.clone());
         let nothing = plan.files.is_empty();
         let errand = Errand::of(edit_number, job, &plan, client.document_changes, closed.clone());
         let untimed = job.reply.is_none();
-        job.working.clone_from(&plan.hunks);
+        job.working = [plan.hunks.as_slice(), &job.behind].concat();
         job.plan = Some(plan);
         job.sent = Some(edit_number);
         let edit = match edit {
@@ -150,32 +153,6 @@ impl Actor {
         }
     }
 
-    /// The client refused: once more on the text as it is now, when that has moved; else it is over.
-    fn refused(&mut self, why: String, observed: Observed) {
-        let Some(job) = self.review.jobs.front_mut() else { return };
-        let moved = job.plan.as_ref().is_some_and(|plan| {
-            let folder = self.folders.get(job.folder);
-            plan.files.iter().any(|file| {
-                folder
-                    .and_then(|folder| folder.desk.buffer(&file.path))
-                    .is_some_and(|buffer| Some(buffer.version) != file.version)
-            })
-        });
-        if moved && !std::mem::replace(&mut job.retried, true) {
-            let (id, hunks) = (job.proposal.clone(), job.plan.take().map(|plan| plan.hunks).unwrap_or_default());
-            if let Some(folder) = self.folders.get_mut(job.folder) {
-                // What did land stays accepted; the rest is pending and planned anew.
-                let settled = folder.desk.settle(&id, &hunks, observed).unwrap_or_default();
-                job.edited.extend(settled.accepted.iter().map(|taken| taken.path.clone()));
-                job.book(Settled { accepted: settled.accepted, refused: Vec::new() });
-            }
-            self.after_text_of_current();
-            return self.send_edit();
-        }
-        job.refusal = Some(why);
-        self.edited(observed, None);
-    }
-
     /// Ends the wait as soon as everything that is being applied stands in the text.
     pub fn check_landed(&mut self) {
         let Some(job) = self.review.jobs.front().filter(|job| job.sent.is_some()) else { return };
@@ -183,13 +160,15 @@ impl Actor {
         let Some(folder) = self.folders.get(job.folder) else { return };
         let Some(proposal) = folder.desk.proposal(&job.proposal) else { return };
         let waiting = plan.hunks.iter().any(|id| proposal.hunk(id).is_some_and(|(_, hunk)| hunk.state == HunkState::Applying));
-        if !waiting {
+        // What is left out of this edit goes on when it is answered.
+        if !waiting && (job.behind.is_empty() || self.review.is_answered(job.sent)) {
             self.edited(Vec::new(), None);
         }
     }
 
     /// Ends the editor's part. `error`: why nothing was sent.
     pub(super) fn edited(&mut self, observed: Observed, error: Option<String>) {
+        let answered = self.review.is_answered(self.review.jobs.front().and_then(|job| job.sent));
         let Some(job) = self.review.jobs.front_mut() else { return };
         let Some(folder) = self.folders.get_mut(job.folder) else { return };
         let Some(plan) = job.plan.take() else { return };
@@ -202,6 +181,7 @@ impl Actor {
         };
         let mut settled = settled.unwrap_or_default();
         let said = error.or(job.refusal.take());
+        let made = answered && said.is_none() && settled.refused.is_empty();
         let proposal = folder.desk.proposal(&job.proposal);
         for (hunk, said) in &mut settled.refused {
             let on_its_way = proposal.and_then(|proposal| proposal.hunk(hunk)).is_some_and(|(_, hunk)| hunk.is_on_its_way());
@@ -218,6 +198,8 @@ impl Actor {
         job.created.extend(plan.files.iter().filter(|file| file.op == FileOp::Create).map(|file| file.path.clone()));
         job.book(settled);
         self.after_text_of_current();
-        self.use_hands(Part::Last);
+        if !self.send_rest(made) {
+            self.use_hands(Part::Last);
+        }
     }
 }

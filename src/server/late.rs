@@ -65,12 +65,16 @@ pub(super) struct Late {
     path: WsPath,
 }
 
+/// Whether a client knows by this version of the text that an edit is an old one. Neovim never looks at version 0.
+pub(super) fn names_version(version: Option<i32>, versions: bool) -> bool {
+    versions && version.is_some_and(|version| version > 0)
+}
+
 impl Errand {
     /// The edit `number` of this acceptance.
     pub fn of(number: u64, job: &Job, plan: &Plan, versions: bool, closed: Vec<WsPath>) -> Errand {
         let (kind, digest, _) = job.effect();
-        // Neovim never looks at version 0.
-        let named = |file: &PlannedFile| file.edits.is_empty() || (versions && file.version.is_some_and(|version| version > 0));
+        let named = |file: &PlannedFile| file.edits.is_empty() || names_version(file.version, versions);
         let files = plan.files.iter().flat_map(|file| observing::places(file).map(move |path| (path.clone(), named(file))));
         let created = plan.files.iter().filter(|file| file.op == FileOp::Create);
         Errand {
