@@ -38,6 +38,8 @@ pub enum Landed {
     /// The intent is on disk, or could not be written.
     /// What the disk holds of its files that are not open was read meanwhile.
     Intent { job: u64, written: Result<(), JournalError>, observed: Observed },
+    /// The client refused an edit, however late: known before the disk is read, so that an acceptance after it knows it, too.
+    Refused { edit: u64 },
     /// The client answered an edit, however late, or will not. What the disk holds where no document is open was read after that.
     Answered { edit: u64, answer: Result<ApplyWorkspaceEditResponse, String>, observed: Observed },
     /// The wait for an edit's text is over; `over`: it was long enough after its answer.
@@ -242,6 +244,7 @@ impl Actor {
             Landed::Performed { job, part, digest, done, observed } if current == Some(job) => {
                 self.on_performed(part, digest, done, observed);
             }
+            Landed::Refused { edit } => self.review.answered(edit, false),
             Landed::Answered { edit, answer, observed } => {
                 self.review.answered(edit, matches!(&answer, Ok(answer) if answer.applied));
                 match sent == Some(edit) {

@@ -79,6 +79,9 @@ impl Actor {
             // However late.
             let answer = answer.await.map_err(|error| error.message.into_owned());
             let applied = matches!(&answer, Ok(answer) if answer.applied);
+            if !applied {
+                told(Landed::Refused { edit: edit_number });
+            }
             let observed = observe(root.clone(), closed.clone()).await;
             told(Landed::Answered { edit: edit_number, answer, observed });
             if applied {
@@ -111,7 +114,7 @@ impl Actor {
         let Some(folder) = self.folders.get(job.folder) else { return };
         let why = |id: HunkId| {
             let path = folder.desk.hunk(&job.proposal, &id).ok()?.0;
-            let why = self.review.why_not_again(job.folder, path, folder.desk.buffer(path).is_some())?;
+            let why = self.review.why_not_again(job.folder, folder, path)?;
             Some((id, why))
         };
         let refused = job.left().into_iter().filter_map(why).collect();

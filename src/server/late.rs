@@ -138,14 +138,25 @@ impl Review {
         self.errands.iter().any(|errand| !errand.answered && errand.covers(folder, path))
     }
 
-    /// Why no other edit of this file is sent: an unanswered one may still be made, and nothing tells the client that it is old.
-    pub(super) fn why_not_again(&self, folder: usize, path: &WsPath, open: bool) -> Option<String> {
-        let mut errands = self.errands.iter().filter(|errand| errand.late && !errand.answered && errand.covers(folder, path));
-        let unnamed = |errand: &Errand| errand.files.iter().any(|(known, named)| known == path && !named);
-        let errand = errands.find(|errand| unnamed(errand))?;
+    /// Why no other edit of this file is sent: one may still be made, or may be made and not told yet, and nothing tells the client
+    /// that it is old.
+    pub(super) fn why_not_again(&self, at: usize, folder: &Folder, path: &WsPath) -> Option<String> {
+        let unnamed = |errand: &&Errand| errand.files.iter().any(|(known, named)| known == path && !named);
+        let awaited = |errand: &Errand| {
+            let mut found = errand.hunks.iter().filter_map(|id| folder.desk.hunk(&errand.proposal, id).ok());
+            found.any(|(known, _, hunk)| known == path && hunk.is_on_its_way())
+        };
+        let of_file = self.errands.iter().filter(|errand| errand.late && errand.covers(at, path) && unnamed(errand));
+        let mut open = of_file.filter(|errand| !errand.answered || (!errand.over && awaited(errand)));
+        let errand = open.next()?;
+        if errand.answered {
+            return Some(format!(
+                "your editor says that it made the last edit of {path}, and its text does not show it yet; accept again in a moment"
+            ));
+        }
         // The editor takes one edit after the other: of a document that it opened since, the first is older.
         let may_open = errand.closed.contains(path) && !errand.created.contains(path);
-        let next = match (may_open, open) {
+        let next = match (may_open, folder.desk.buffer(path).is_some()) {
             (true, true) => return None,
             (true, false) => "open the file and accept again",
             (false, _) => "start the server again, which loses no change",

@@ -187,6 +187,28 @@ async fn accepted_again_it_is_made_once() {
     }
 }
 
+/// Between the answer and the text that it tells of, nothing that names no version is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn answered_and_not_shown_yet_it_is_made_once() {
+    let desk = Desk::new().await;
+    desk.accept_in_vain().await;
+    desk.editor.late(Habit::Late(Duration::from_millis(800)));
+    // The answer has the time to arrive.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    desk.editor.habit(Habit::Honest);
+    let answer = desk.accept().await;
+    let why = |path: &str| {
+        let rows = answer["refused"].as_array().unwrap().iter();
+        rows.filter(|row| row["why"].as_str().unwrap().contains(path)).count()
+    };
+    assert_eq!(why("the last edit of new.txt, and its text does not show it yet; accept again in a moment"), 1, "{answer}");
+    desk.decided().await;
+    assert_eq!((desk.editor.text("a.txt"), desk.editor.text("new.txt")), (AFTER.to_owned(), "new\n".to_owned()));
+    assert!(!desk.editor.seen().edits[1].to_string().contains("new.txt"));
+    assert_eq!(desk.editor.quit().await, Some(0));
+    assert_eq!(desk.room.journal().iter().filter(|line| line["kind"] == "hunk.accepted").count(), 2);
+}
+
 /// A client that says no and yet makes what it can: what names no version is not sent again before that is known.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_and_made_all_the_same_it_is_made_once() {

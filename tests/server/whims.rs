@@ -504,10 +504,19 @@ async fn whims(seed: u64) {
         client.open(&mut client.state(), &closed, &fs::read_to_string(room.path("closed.txt")).unwrap());
     }
     // Now the client is honest, and all that is left goes in.
-    let shown = client.state().all();
-    if let Some(one) = shown.first() {
+    let start = Instant::now();
+    loop {
+        let shown = client.state().all();
+        let Some(one) = shown.first() else { break };
         let answer = client.command("accept", json!({"proposal": one.proposal})).await.unwrap();
-        assert_eq!(answer["refused"], json!([]), "seed {seed:#x}: {answer}");
+        // Of what it said to have made, and did not show, it is waited for the text first.
+        let mut why = answer["refused"].as_array().unwrap().iter().map(|row| row["why"].as_str().unwrap());
+        assert!(why.all(|why| why.ends_with("accept again in a moment")), "seed {seed:#x}: {answer}");
+        assert!(start.elapsed() < PATIENCE, "seed {seed:#x}: {answer}");
+        if answer["refused"] == json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let start = Instant::now();
     while !client.state().all().is_empty() {
