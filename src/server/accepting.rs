@@ -74,6 +74,8 @@ pub(super) struct Job {
     pub retried: Option<String>,
     /// Hunks of the first edit that were left out of that one: nothing in it would tell the client that it is for an old text.
     pub behind: Vec<HunkId>,
+    /// What the disk held of their files when the client had answered that one.
+    pub disk: Observed,
     /// What the client said when it refused.
     pub refusal: Option<String>,
     /// Files that were clean or not open before.
@@ -166,6 +168,7 @@ impl Actor {
             sent: None,
             retried: None,
             behind: Vec::new(),
+            disk: Observed::new(),
             refusal: None,
             clean: Vec::new(),
             undo,

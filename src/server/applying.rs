@@ -11,8 +11,7 @@ use super::{
     hands::{self, Part},
     input::Input,
     late::Errand,
-    observing::{self, Observed, closed_paths, observe},
-    retrying,
+    observing::{self, Observed, observe},
     review::Landed,
 };
 use crate::{
@@ -51,12 +50,11 @@ impl Actor {
         let clean = |path: &WsPath| folder.desk.buffer(path).is_none_or(|buffer| !buffer.unsaved());
         job.clean.extend(plan.files.iter().filter(|file| clean(&file.path)).flat_map(observing::places).cloned());
         let edit = workspace_edit(folder, &plan, &client);
-        let mut closed = closed_paths(folder, &plan);
-        closed.extend(retrying::unopened(folder, job));
         let is_undo = job.undo.is_some();
         let (number, root) = (job.id, folder.canonical.clone());
         let nothing = plan.files.is_empty();
-        let errand = Errand::of(edit_number, job, &plan, client.document_changes, closed.clone());
+        let errand = Errand::of(edit_number, job, &plan, client.document_changes, folder);
+        let looks = errand.looks.clone();
         let untimed = job.reply.is_none();
         job.working = [plan.hunks.as_slice(), &job.behind].concat();
         job.plan = Some(plan);
@@ -82,11 +80,11 @@ impl Actor {
             if !applied {
                 told(Landed::Refused { edit: edit_number });
             }
-            let observed = observe(root.clone(), closed.clone()).await;
+            let observed = observe(root.clone(), looks.clone()).await;
             told(Landed::Answered { edit: edit_number, answer, observed });
             if applied {
                 tokio::time::timeout(patience, std::future::pending::<()>()).await.ok();
-                let observed = observe(root, closed).await;
+                let observed = observe(root, looks).await;
                 told(Landed::Deadline { edit: edit_number, observed, over: true });
             }
         });
@@ -101,9 +99,9 @@ impl Actor {
         if errand.answered && self.client.silent_while_waiting {
             return;
         }
-        let (root, closed, mailbox) = (folder.canonical.clone(), errand.closed.clone(), self.mailbox.clone());
+        let (root, looks, mailbox) = (folder.canonical.clone(), errand.looks.clone(), self.mailbox.clone());
         tokio::spawn(async move {
-            let observed = observe(root, closed).await;
+            let observed = observe(root, looks).await;
             let _ = mailbox.send(Input::Landed(Landed::Deadline { edit, observed, over: false }));
         });
     }
@@ -128,6 +126,9 @@ impl Actor {
         let Some(job) = self.review.jobs.front_mut() else { return };
         match answer {
             Ok(answer) if answer.applied => {
+                if !job.behind.is_empty() {
+                    job.disk.clone_from(&observed);
+                }
                 let (at, deletes) = (job.folder, job.plan.as_ref().map(observing::deletions).unwrap_or_default());
                 self.take_answered(at, &deletes, &observed);
                 let front = self.review.jobs.front().and_then(|job| Some((job.folder, job.plan.as_ref()?)));
@@ -176,6 +177,9 @@ impl Actor {
         let Some(folder) = self.folders.get_mut(job.folder) else { return };
         let Some(plan) = job.plan.take() else { return };
         let sent = job.sent.take();
+        if !job.behind.is_empty() && !observed.is_empty() {
+            job.disk.clone_from(&observed);
+        }
         let open = self.review.errands.iter().find(|errand| Some(errand.edit) == sent && !errand.over);
         let why = open.map(|errand| if errand.answered { UNSEEN } else { UNANSWERED });
         let settled = match why.is_some() {

@@ -11,7 +11,8 @@ use super::{
     actor::Actor,
     folders::Folder,
     input::Input,
-    observing::{self, Observed, observe},
+    observing::{self, Observed, closed_paths, observe},
+    retrying,
     review::Landed,
     saving::Outcome,
 };
@@ -42,8 +43,10 @@ pub(super) struct Errand {
     files: Vec<(WsPath, bool)>,
     /// Those that it deletes.
     deletes: Vec<WsPath>,
-    /// Those that no document is open for.
-    pub closed: Vec<WsPath>,
+    /// Those that no document was open for.
+    closed: Vec<WsPath>,
+    /// What the disk is asked for.
+    pub looks: Vec<WsPath>,
     /// Those that were clean or not open before, as long as the user does not type in them.
     clean: Vec<WsPath>,
     created: Vec<WsPath>,
@@ -72,7 +75,7 @@ pub(super) fn names_version(version: Option<i32>, versions: bool) -> bool {
 
 impl Errand {
     /// The edit `number` of this acceptance.
-    pub fn of(number: u64, job: &Job, plan: &Plan, versions: bool, closed: Vec<WsPath>) -> Errand {
+    pub fn of(number: u64, job: &Job, plan: &Plan, versions: bool, folder: &Folder) -> Errand {
         let (kind, digest, _) = job.effect();
         let named = |file: &PlannedFile| file.edits.is_empty() || names_version(file.version, versions);
         let files = plan.files.iter().flat_map(|file| observing::places(file).map(move |path| (path.clone(), named(file))));
@@ -86,7 +89,8 @@ impl Errand {
             hunks: plan.hunks.clone(),
             files: files.collect(),
             deletes: observing::deletions(plan),
-            closed,
+            closed: closed_paths(folder, plan),
+            looks: [observing::looked_at(folder, plan), retrying::places(folder, job)].concat(),
             clean: job.clean.clone(),
             created: created.map(|file| file.path.clone()).collect(),
             undo: job.undo.clone(),
@@ -284,15 +288,15 @@ impl Actor {
                 errand.clean.extend(clean.then(|| path.clone()));
             }
             if !errand.answered && !came && !std::mem::replace(&mut errand.looked_at, true) {
-                looks.push((errand.edit, errand.closed.clone()));
+                looks.push((errand.edit, errand.looks.clone()));
             }
         }
         // A piece of the edit, or the user's typing: a little later it is known which.
-        for (edit, closed) in looks {
+        for (edit, paths) in looks {
             let (root, mailbox) = (folder.canonical.clone(), self.mailbox.clone());
             tokio::spawn(async move {
                 tokio::time::timeout(PIECES, std::future::pending::<()>()).await.ok();
-                let observed = observe(root, closed).await;
+                let observed = observe(root, paths).await;
                 let _ = mailbox.send(Input::Landed(Landed::Deadline { edit, observed, over: false }));
             });
         }

@@ -2,6 +2,8 @@
 //! may make the first one all the same, and so only what names a version is sent at once, which it then knows for an old one. The
 //! rest waits for that edit's answer: by then the client has told what it made of the first, and makes nothing of it any more.
 
+use std::collections::BTreeSet;
+
 use super::{
     accepting::{Job, Review},
     actor::Actor,
@@ -10,31 +12,35 @@ use super::{
     late::names_version,
     observing::Observed,
 };
-use crate::{event::HunkId, path::WsPath, proposal::HunkKind, workspace::desk::Settled};
+use crate::{
+    event::HunkId,
+    path::WsPath,
+    proposal::{FileOp, HunkKind},
+    workspace::desk::Settled,
+};
 
-/// Hunks without an outcome whose file's text would be edited without a version of it.
-fn unnamed(folder: &Folder, job: &Job, client: &Client) -> Vec<HunkId> {
-    let mut left = job.left();
+/// Of the hunks of an edit those whose file's text it would edit without a version of it.
+fn unnamed(folder: &Folder, job: &Job, mut hunks: Vec<HunkId>, client: &Client) -> Vec<HunkId> {
     let found = |id: &HunkId| folder.desk.hunk(&job.proposal, id).ok();
     let unnamed = |path: &WsPath| {
         let version = folder.desk.buffer(path).map(|buffer| buffer.version);
         !names_version(version, client.document_changes)
     };
     let text = |id: &HunkId| found(id).filter(|(_, _, hunk)| matches!(hunk.kind, HunkKind::Lines | HunkKind::Create));
-    let mut paths: Vec<&WsPath> = left.iter().filter_map(text).map(|(path, ..)| path).collect();
+    let mut paths: Vec<&WsPath> = hunks.iter().filter_map(text).map(|(path, ..)| path).collect();
     paths.retain(|path| unnamed(path));
-    // A mode is the server's to change.
-    left.retain(|id| found(id).is_some_and(|(path, _, hunk)| hunk.kind != HunkKind::Mode && paths.contains(&path)));
-    left
+    hunks.retain(|id| found(id).is_some_and(|(path, ..)| paths.contains(&path)));
+    hunks
 }
 
-/// Paths of what is left out of an edit that no document is open for.
-pub(super) fn unopened(folder: &Folder, job: &Job) -> Vec<WsPath> {
-    let path = |id: &HunkId| folder.desk.hunk(&job.proposal, id).ok().map(|(path, ..)| path.clone());
-    let mut paths: Vec<WsPath> = job.behind.iter().filter_map(path).collect();
-    paths.dedup();
-    paths.retain(|path| folder.desk.buffer(path).is_none());
-    paths
+/// Paths of what is left out of an edit, targets of moves included.
+pub(super) fn places(folder: &Folder, job: &Job) -> Vec<WsPath> {
+    let files = job.behind.iter().filter_map(|id| folder.desk.hunk(&job.proposal, id).ok());
+    let places = files.flat_map(|(path, file, _)| {
+        let target = if let FileOp::Move { to } = &file.op { Some(to) } else { None };
+        [Some(path), target].into_iter().flatten().cloned()
+    });
+    places.collect::<BTreeSet<WsPath>>().into_iter().collect()
 }
 
 impl Review {
@@ -61,13 +67,16 @@ impl Actor {
             return self.edited(observed, None);
         }
         job.retried = Some(why);
-        let (id, hunks) = (job.proposal.clone(), job.plan.take().map(|plan| plan.hunks).unwrap_or_default());
+        let (id, mut hunks) = (job.proposal.clone(), job.plan.take().map(|plan| plan.hunks).unwrap_or_default());
         if let Some(folder) = self.folders.get_mut(job.folder) {
-            // What did land stays accepted; the rest is pending and planned anew.
-            let settled = folder.desk.settle(&id, &hunks, observed).unwrap_or_default();
+            job.behind = unnamed(folder, job, hunks.clone(), &self.client);
+            // What did land stays accepted; the rest is pending, and what the client has now is planned anew.
+            let settled = folder.desk.suspend(&id, &hunks, observed).unwrap_or_default();
+            job.behind.retain(|hunk| !settled.accepted.iter().any(|taken| taken.hunk == *hunk));
+            hunks.retain(|hunk| !job.behind.contains(hunk));
+            let _ = folder.desk.settle(&id, &hunks, Observed::new());
             job.edited.extend(settled.accepted.iter().map(|taken| taken.path.clone()));
             job.book(Settled { accepted: settled.accepted, refused: Vec::new() });
-            job.behind = unnamed(folder, job, &self.client);
         }
         self.after_text_of_current();
         self.send_edit();
@@ -83,7 +92,7 @@ impl Actor {
             return false;
         }
         // What the client made of the first edit, whatever it had said.
-        let mut settled = folder.desk.settle(&job.proposal, &behind, Vec::new()).unwrap_or_default();
+        let mut settled = folder.desk.settle(&job.proposal, &behind, std::mem::take(&mut job.disk)).unwrap_or_default();
         job.edited.extend(settled.accepted.iter().map(|taken| taken.path.clone()));
         let again = made && !settled.refused.is_empty();
         match &job.retried {
