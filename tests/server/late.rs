@@ -217,8 +217,9 @@ async fn refused_and_made_all_the_same_it_is_made_once() {
     let making = async {
         desk.editor.until("the first edit", |seen| (seen.edits.len() == 1).then_some(())).await;
         desk.editor.replace("a.txt", "three", "drei");
-        desk.editor.late(Habit::Denies);
+        desk.editor.deny();
         desk.editor.until("the second edit", |seen| (seen.edits.len() == 2).then_some(())).await;
+        desk.editor.late(Habit::Unasked);
         desk.editor.late(Habit::Honest);
     };
     let (answer, ()) = desk.editor.bounded(async { tokio::join!(accept, making) }).await;

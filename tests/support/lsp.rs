@@ -46,8 +46,8 @@ pub enum Habit {
     Mute,
     /// Applies the first file and answers that it failed at the second.
     Breaks,
-    /// Answers `applied: false`, and then makes all of it that is not for an older text.
-    Denies,
+    /// Makes all of it that is not for an older text, and answers nothing: see [`Editor::deny`].
+    Unasked,
 }
 
 /// How the client answers a question; decided by its text.
@@ -267,6 +267,12 @@ impl Editor {
     pub fn late(&self, habit: Habit) {
         let (id, params) = self.state.lock().unwrap().held.pop_front().expect("an edit is held");
         apply(&self.peer, id, &params, &self.state, habit);
+    }
+
+    /// Answers no to the oldest edit that is held, and still holds it.
+    pub fn deny(&self) {
+        let (id, _) = self.state.lock().unwrap().held.front().cloned().expect("an edit is held");
+        self.peer.respond(id, Ok(json!({"applied": false})));
     }
 
     /// How `countersign/query` of this kind is answered from now on.
@@ -497,8 +503,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
         Habit::Silent | Habit::Held => return,
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
         Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Slow(_) | Habit::Half => {}
-        Habit::Mute | Habit::Breaks => {}
-        Habit::Denies => peer.respond(id.clone(), applied(false)),
+        Habit::Mute | Habit::Breaks | Habit::Unasked => {}
     }
     let mut notifications = Vec::new();
     let mut fine = true;
@@ -532,7 +537,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
                 if let (Some((version, _)), Some(wanted)) = (state.docs.get(&uri), change["textDocument"]["version"].as_i64())
                     && i64::from(*version) != wanted
                 {
-                    if habit == Habit::Denies {
+                    if habit == Habit::Unasked {
                         continue;
                     }
                     fine = false;
