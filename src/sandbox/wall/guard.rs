@@ -28,8 +28,9 @@ pub(super) fn start(server: &UnixStream, usage: Usage) -> Result<(), Failure> {
 
 /// `last` is the machine's count before the command begins.
 fn watch(server: UnixStream, usage: &Usage, mut last: u64) {
-    // This thread's alone.
+    // This thread's alone; and that of its session, where the kernel shares time among sessions: the command has another.
     let _ = setpriority_process(None, FIRST);
+    let _ = fs::write("/proc/self/autogroup", FIRST.to_string());
     let (tree, mut tick) = (usage.tree(), 0u32);
     // The command's when they were counted, and what came to the machine's since: whoever ends, it may be others.
     let (mut own, mut grown) = (0, 0u64);
