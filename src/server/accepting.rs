@@ -38,6 +38,8 @@ pub enum Landed {
     /// The intent is on disk, or could not be written.
     /// What the disk holds of its files that are not open was read meanwhile.
     Intent { job: u64, written: Result<(), JournalError>, observed: Observed },
+    /// The client refused an edit, however late: known before the disk is read, so that an acceptance after it knows it, too.
+    Refused { edit: u64 },
     /// The client answered an edit, however late, or will not. What the disk holds where no document is open was read after that.
     Answered { edit: u64, answer: Result<ApplyWorkspaceEditResponse, String>, observed: Observed },
     /// The wait for an edit's text is over; `over`: it was long enough after its answer.
@@ -68,7 +70,12 @@ pub(super) struct Job {
     pub working: Vec<HunkId>,
     /// Number of the edit that is on its way to the client.
     pub sent: Option<u64>,
-    pub retried: bool,
+    /// What the client said to the first edit, when another one was made for the text of then.
+    pub retried: Option<String>,
+    /// Hunks of the first edit that were left out of that one: nothing in it would tell the client that it is for an old text.
+    pub behind: Vec<HunkId>,
+    /// What the disk held of their files when the client had answered that one.
+    pub disk: Observed,
     /// What the client said when it refused.
     pub refusal: Option<String>,
     /// Files that were clean or not open before.
@@ -159,7 +166,9 @@ impl Actor {
             plan: None,
             working: Vec::new(),
             sent: None,
-            retried: false,
+            retried: None,
+            behind: Vec::new(),
+            disk: Observed::new(),
             refusal: None,
             clean: Vec::new(),
             undo,
@@ -238,6 +247,7 @@ impl Actor {
             Landed::Performed { job, part, digest, done, observed } if current == Some(job) => {
                 self.on_performed(part, digest, done, observed);
             }
+            Landed::Refused { edit } => self.review.answered(edit, false),
             Landed::Answered { edit, answer, observed } => {
                 self.review.answered(edit, matches!(&answer, Ok(answer) if answer.applied));
                 match sent == Some(edit) {

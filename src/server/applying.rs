@@ -11,7 +11,7 @@ use super::{
     hands::{self, Part},
     input::Input,
     late::Errand,
-    observing::{self, Observed, closed_paths, observe},
+    observing::{self, Observed, observe},
     review::Landed,
 };
 use crate::{
@@ -39,6 +39,7 @@ impl Actor {
         let Some(folder) = self.folders.get_mut(job.folder) else { return };
         let mut hunks = job.left();
         hunks.retain(|hunk| hands::part(folder, &job.proposal, hunk, &client) != Part::Last);
+        hunks.retain(|hunk| !job.behind.contains(hunk));
         // An earlier edit of them, which the client makes no more once this one is made: both name a version.
         let _ = folder.desk.settle(&job.proposal, &hunks, Vec::new());
         let plan = match folder.desk.plan(&job.proposal, &hunks) {
@@ -49,13 +50,13 @@ impl Actor {
         let clean = |path: &WsPath| folder.desk.buffer(path).is_none_or(|buffer| !buffer.unsaved());
         job.clean.extend(plan.files.iter().filter(|file| clean(&file.path)).flat_map(observing::places).cloned());
         let edit = workspace_edit(folder, &plan, &client);
-        let closed = closed_paths(folder, &plan);
         let is_undo = job.undo.is_some();
         let (number, root) = (job.id, folder.canonical.clone());
         let nothing = plan.files.is_empty();
-        let errand = Errand::of(edit_number, job, &plan, client.document_changes, closed.clone());
+        let errand = Errand::of(edit_number, job, &plan, client.document_changes, folder);
+        let looks = errand.looks.clone();
         let untimed = job.reply.is_none();
-        job.working.clone_from(&plan.hunks);
+        job.working = [plan.hunks.as_slice(), &job.behind].concat();
         job.plan = Some(plan);
         job.sent = Some(edit_number);
         let edit = match edit {
@@ -76,11 +77,14 @@ impl Actor {
             // However late.
             let answer = answer.await.map_err(|error| error.message.into_owned());
             let applied = matches!(&answer, Ok(answer) if answer.applied);
-            let observed = observe(root.clone(), closed.clone()).await;
+            if !applied {
+                told(Landed::Refused { edit: edit_number });
+            }
+            let observed = observe(root.clone(), looks.clone()).await;
             told(Landed::Answered { edit: edit_number, answer, observed });
             if applied {
                 tokio::time::timeout(patience, std::future::pending::<()>()).await.ok();
-                let observed = observe(root, closed).await;
+                let observed = observe(root, looks).await;
                 told(Landed::Deadline { edit: edit_number, observed, over: true });
             }
         });
@@ -95,9 +99,9 @@ impl Actor {
         if errand.answered && self.client.silent_while_waiting {
             return;
         }
-        let (root, closed, mailbox) = (folder.canonical.clone(), errand.closed.clone(), self.mailbox.clone());
+        let (root, looks, mailbox) = (folder.canonical.clone(), errand.looks.clone(), self.mailbox.clone());
         tokio::spawn(async move {
-            let observed = observe(root, closed).await;
+            let observed = observe(root, looks).await;
             let _ = mailbox.send(Input::Landed(Landed::Deadline { edit, observed, over: false }));
         });
     }
@@ -108,7 +112,7 @@ impl Actor {
         let Some(folder) = self.folders.get(job.folder) else { return };
         let why = |id: HunkId| {
             let path = folder.desk.hunk(&job.proposal, &id).ok()?.0;
-            let why = self.review.why_not_again(job.folder, path, folder.desk.buffer(path).is_some())?;
+            let why = self.review.why_not_again(job.folder, folder, path)?;
             Some((id, why))
         };
         let refused = job.left().into_iter().filter_map(why).collect();
@@ -122,6 +126,9 @@ impl Actor {
         let Some(job) = self.review.jobs.front_mut() else { return };
         match answer {
             Ok(answer) if answer.applied => {
+                if !job.behind.is_empty() {
+                    job.disk.clone_from(&observed);
+                }
                 let (at, deletes) = (job.folder, job.plan.as_ref().map(observing::deletions).unwrap_or_default());
                 self.take_answered(at, &deletes, &observed);
                 let front = self.review.jobs.front().and_then(|job| Some((job.folder, job.plan.as_ref()?)));
@@ -150,32 +157,6 @@ impl Actor {
         }
     }
 
-    /// The client refused: once more on the text as it is now, when that has moved; else it is over.
-    fn refused(&mut self, why: String, observed: Observed) {
-        let Some(job) = self.review.jobs.front_mut() else { return };
-        let moved = job.plan.as_ref().is_some_and(|plan| {
-            let folder = self.folders.get(job.folder);
-            plan.files.iter().any(|file| {
-                folder
-                    .and_then(|folder| folder.desk.buffer(&file.path))
-                    .is_some_and(|buffer| Some(buffer.version) != file.version)
-            })
-        });
-        if moved && !std::mem::replace(&mut job.retried, true) {
-            let (id, hunks) = (job.proposal.clone(), job.plan.take().map(|plan| plan.hunks).unwrap_or_default());
-            if let Some(folder) = self.folders.get_mut(job.folder) {
-                // What did land stays accepted; the rest is pending and planned anew.
-                let settled = folder.desk.settle(&id, &hunks, observed).unwrap_or_default();
-                job.edited.extend(settled.accepted.iter().map(|taken| taken.path.clone()));
-                job.book(Settled { accepted: settled.accepted, refused: Vec::new() });
-            }
-            self.after_text_of_current();
-            return self.send_edit();
-        }
-        job.refusal = Some(why);
-        self.edited(observed, None);
-    }
-
     /// Ends the wait as soon as everything that is being applied stands in the text.
     pub fn check_landed(&mut self) {
         let Some(job) = self.review.jobs.front().filter(|job| job.sent.is_some()) else { return };
@@ -183,17 +164,22 @@ impl Actor {
         let Some(folder) = self.folders.get(job.folder) else { return };
         let Some(proposal) = folder.desk.proposal(&job.proposal) else { return };
         let waiting = plan.hunks.iter().any(|id| proposal.hunk(id).is_some_and(|(_, hunk)| hunk.state == HunkState::Applying));
-        if !waiting {
+        // What is left out of this edit goes on when it is answered.
+        if !waiting && (job.behind.is_empty() || self.review.is_answered(job.sent)) {
             self.edited(Vec::new(), None);
         }
     }
 
     /// Ends the editor's part. `error`: why nothing was sent.
     pub(super) fn edited(&mut self, observed: Observed, error: Option<String>) {
+        let answered = self.review.is_answered(self.review.jobs.front().and_then(|job| job.sent));
         let Some(job) = self.review.jobs.front_mut() else { return };
         let Some(folder) = self.folders.get_mut(job.folder) else { return };
         let Some(plan) = job.plan.take() else { return };
         let sent = job.sent.take();
+        if !job.behind.is_empty() && !observed.is_empty() {
+            job.disk.clone_from(&observed);
+        }
         let open = self.review.errands.iter().find(|errand| Some(errand.edit) == sent && !errand.over);
         let why = open.map(|errand| if errand.answered { UNSEEN } else { UNANSWERED });
         let settled = match why.is_some() {
@@ -202,6 +188,7 @@ impl Actor {
         };
         let mut settled = settled.unwrap_or_default();
         let said = error.or(job.refusal.take());
+        let made = answered && said.is_none() && settled.refused.is_empty();
         let proposal = folder.desk.proposal(&job.proposal);
         for (hunk, said) in &mut settled.refused {
             let on_its_way = proposal.and_then(|proposal| proposal.hunk(hunk)).is_some_and(|(_, hunk)| hunk.is_on_its_way());
@@ -218,6 +205,8 @@ impl Actor {
         job.created.extend(plan.files.iter().filter(|file| file.op == FileOp::Create).map(|file| file.path.clone()));
         job.book(settled);
         self.after_text_of_current();
-        self.use_hands(Part::Last);
+        if !self.send_rest(made) {
+            self.use_hands(Part::Last);
+        }
     }
 }

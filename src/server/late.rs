@@ -11,7 +11,8 @@ use super::{
     actor::Actor,
     folders::Folder,
     input::Input,
-    observing::{self, Observed, observe},
+    observing::{self, Observed, closed_paths, observe},
+    retrying,
     review::Landed,
     saving::Outcome,
 };
@@ -42,8 +43,10 @@ pub(super) struct Errand {
     files: Vec<(WsPath, bool)>,
     /// Those that it deletes.
     deletes: Vec<WsPath>,
-    /// Those that no document is open for.
-    pub closed: Vec<WsPath>,
+    /// Those that no document was open for.
+    closed: Vec<WsPath>,
+    /// What the disk is asked for.
+    pub looks: Vec<WsPath>,
     /// Those that were clean or not open before, as long as the user does not type in them.
     clean: Vec<WsPath>,
     created: Vec<WsPath>,
@@ -65,12 +68,16 @@ pub(super) struct Late {
     path: WsPath,
 }
 
+/// Whether a client knows by this version of the text that an edit is an old one. Neovim never looks at version 0.
+pub(super) fn names_version(version: Option<i32>, versions: bool) -> bool {
+    versions && version.is_some_and(|version| version > 0)
+}
+
 impl Errand {
     /// The edit `number` of this acceptance.
-    pub fn of(number: u64, job: &Job, plan: &Plan, versions: bool, closed: Vec<WsPath>) -> Errand {
+    pub fn of(number: u64, job: &Job, plan: &Plan, versions: bool, folder: &Folder) -> Errand {
         let (kind, digest, _) = job.effect();
-        // Neovim never looks at version 0.
-        let named = |file: &PlannedFile| file.edits.is_empty() || (versions && file.version.is_some_and(|version| version > 0));
+        let named = |file: &PlannedFile| file.edits.is_empty() || names_version(file.version, versions);
         let files = plan.files.iter().flat_map(|file| observing::places(file).map(move |path| (path.clone(), named(file))));
         let created = plan.files.iter().filter(|file| file.op == FileOp::Create);
         Errand {
@@ -82,7 +89,8 @@ impl Errand {
             hunks: plan.hunks.clone(),
             files: files.collect(),
             deletes: observing::deletions(plan),
-            closed,
+            closed: closed_paths(folder, plan),
+            looks: [observing::looked_at(folder, plan), retrying::places(folder, job)].concat(),
             clean: job.clean.clone(),
             created: created.map(|file| file.path.clone()).collect(),
             undo: job.undo.clone(),
@@ -134,14 +142,25 @@ impl Review {
         self.errands.iter().any(|errand| !errand.answered && errand.covers(folder, path))
     }
 
-    /// Why no other edit of this file is sent: an unanswered one may still be made, and nothing tells the client that it is old.
-    pub(super) fn why_not_again(&self, folder: usize, path: &WsPath, open: bool) -> Option<String> {
-        let mut errands = self.errands.iter().filter(|errand| errand.late && !errand.answered && errand.covers(folder, path));
-        let unnamed = |errand: &Errand| errand.files.iter().any(|(known, named)| known == path && !named);
-        let errand = errands.find(|errand| unnamed(errand))?;
+    /// Why no other edit of this file is sent: one may still be made, or may be made and not told yet, and nothing tells the client
+    /// that it is old.
+    pub(super) fn why_not_again(&self, at: usize, folder: &Folder, path: &WsPath) -> Option<String> {
+        let unnamed = |errand: &&Errand| errand.files.iter().any(|(known, named)| known == path && !named);
+        let awaited = |errand: &Errand| {
+            let mut found = errand.hunks.iter().filter_map(|id| folder.desk.hunk(&errand.proposal, id).ok());
+            found.any(|(known, _, hunk)| known == path && hunk.is_on_its_way())
+        };
+        let of_file = self.errands.iter().filter(|errand| errand.late && errand.covers(at, path) && unnamed(errand));
+        let mut open = of_file.filter(|errand| !errand.answered || (!errand.over && awaited(errand)));
+        let errand = open.next()?;
+        if errand.answered {
+            return Some(format!(
+                "your editor says that it made the last edit of {path}, and its text does not show it yet; accept again in a moment"
+            ));
+        }
         // The editor takes one edit after the other: of a document that it opened since, the first is older.
         let may_open = errand.closed.contains(path) && !errand.created.contains(path);
-        let next = match (may_open, open) {
+        let next = match (may_open, folder.desk.buffer(path).is_some()) {
             (true, true) => return None,
             (true, false) => "open the file and accept again",
             (false, _) => "start the server again, which loses no change",
@@ -269,15 +288,15 @@ impl Actor {
                 errand.clean.extend(clean.then(|| path.clone()));
             }
             if !errand.answered && !came && !std::mem::replace(&mut errand.looked_at, true) {
-                looks.push((errand.edit, errand.closed.clone()));
+                looks.push((errand.edit, errand.looks.clone()));
             }
         }
         // A piece of the edit, or the user's typing: a little later it is known which.
-        for (edit, closed) in looks {
+        for (edit, paths) in looks {
             let (root, mailbox) = (folder.canonical.clone(), self.mailbox.clone());
             tokio::spawn(async move {
                 tokio::time::timeout(PIECES, std::future::pending::<()>()).await.ok();
-                let observed = observe(root, closed).await;
+                let observed = observe(root, paths).await;
                 let _ = mailbox.send(Input::Landed(Landed::Deadline { edit, observed, over: false }));
             });
         }

@@ -50,6 +50,7 @@ mod recent;
 mod renewing;
 mod requests;
 mod restore;
+mod retrying;
 mod review;
 mod running;
 mod saving;

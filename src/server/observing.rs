@@ -40,6 +40,15 @@ pub fn closed_paths(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
     paths
 }
 
+/// Paths that are looked at when an edit is answered: those that no document is open for, and what is moved, which the client may
+/// have closed by then.
+pub fn looked_at(folder: &Folder, plan: &Plan) -> Vec<WsPath> {
+    let moved = plan.files.iter().filter(|file| matches!(file.op, FileOp::Move { .. })).map(|file| &file.path);
+    let mut paths = closed_paths(folder, plan);
+    paths.extend(moved.filter(|path| folder.desk.buffer(path).is_some()).cloned());
+    paths
+}
+
 /// The files that a plan deletes.
 pub fn deletions(plan: &Plan) -> Vec<WsPath> {
     plan.files.iter().filter(|file| file.op == FileOp::Delete).map(|file| file.path.clone()).collect()
@@ -49,8 +58,9 @@ pub fn deletions(plan: &Plan) -> Vec<WsPath> {
 pub fn moves_are_done(folder: &Folder, plan: &Plan, observed: &Observed) -> bool {
     let Some(proposal) = folder.desk.proposal(&plan.proposal) else { return false };
     let there = |path: &WsPath| observed.iter().find(|(seen, _)| seen == path).map(|(_, now)| now.is_some());
+    let gone = |path: &WsPath| there(path) == Some(false) && folder.desk.buffer(path).is_none();
     let moved = |path: &WsPath| match proposal.files.get(path).map(|file| &file.op) {
-        Some(FileOp::Move { to }) => there(path) == Some(false) && there(to) == Some(true),
+        Some(FileOp::Move { to }) => gone(path) && there(to) == Some(true),
         _ => false,
     };
     let hunks = plan.hunks.iter().filter_map(|id| proposal.hunk(id));

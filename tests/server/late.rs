@@ -187,6 +187,79 @@ async fn accepted_again_it_is_made_once() {
     }
 }
 
+/// Between the answer and the text that it tells of, nothing that names no version is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn answered_and_not_shown_yet_it_is_made_once() {
+    let desk = Desk::new().await;
+    desk.accept_in_vain().await;
+    desk.editor.late(Habit::Late(Duration::from_millis(800)));
+    // The answer has the time to arrive.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    desk.editor.habit(Habit::Honest);
+    let answer = desk.accept().await;
+    let why = |path: &str| {
+        let rows = answer["refused"].as_array().unwrap().iter();
+        rows.filter(|row| row["why"].as_str().unwrap().contains(path)).count()
+    };
+    assert_eq!(why("the last edit of new.txt, and its text does not show it yet; accept again in a moment"), 1, "{answer}");
+    desk.decided().await;
+    assert_eq!((desk.editor.text("a.txt"), desk.editor.text("new.txt")), (AFTER.to_owned(), "new\n".to_owned()));
+    assert!(!desk.editor.seen().edits[1].to_string().contains("new.txt"));
+    assert_eq!(desk.editor.quit().await, Some(0));
+    assert_eq!(desk.room.journal().iter().filter(|line| line["kind"] == "hunk.accepted").count(), 2);
+}
+
+/// A client that says no and yet makes what it can: what names no version is not sent again before that is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_and_made_all_the_same_it_is_made_once() {
+    let desk = Desk::new().await;
+    let accept = desk.editor.peer.command("accept", json!({"proposal": desk.proposal}));
+    let making = async {
+        desk.editor.until("the first edit", |seen| (seen.edits.len() == 1).then_some(())).await;
+        desk.editor.replace("a.txt", "three", "drei");
+        desk.editor.late(Habit::Denies);
+        desk.editor.until("the second edit", |seen| (seen.edits.len() == 2).then_some(())).await;
+        desk.editor.late(Habit::Honest);
+    };
+    let (answer, ()) = desk.editor.bounded(async { tokio::join!(accept, making) }).await;
+    let answer = answer.unwrap();
+    assert_eq!((answer["accepted"].as_array().unwrap().len(), &answer["refused"]), (2, &json!([])), "{answer}");
+    desk.decided().await;
+    assert_eq!(desk.editor.text("new.txt"), "new\n");
+    assert_eq!(desk.editor.text("a.txt"), AFTER.replace("three", "drei"));
+    assert_eq!(desk.editor.seen().edits.len(), 2);
+    assert_eq!(desk.editor.quit().await, Some(0));
+    assert_eq!(desk.room.journal().iter().filter(|line| line["kind"] == "hunk.accepted").count(), 2);
+}
+
+/// Refused because the user typed: the open text first, with its new version; then, and only when that was made, the new file.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_for_what_was_typed_it_is_made_after_all() {
+    for (second, edits, accepted) in [(Habit::Honest, 3, 2), (Habit::Refuses, 2, 0)] {
+        let desk = Desk::new().await;
+        let accept = desk.editor.peer.command("accept", json!({"proposal": desk.proposal}));
+        let making = async {
+            desk.editor.until("the first edit", |seen| (seen.edits.len() == 1).then_some(())).await;
+            desk.editor.replace("a.txt", "three", "drei");
+            desk.editor.habit(second);
+            desk.editor.late(Habit::Refuses);
+        };
+        let (answer, ()) = desk.editor.bounded(async { tokio::join!(accept, making) }).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer["accepted"].as_array().unwrap().len(), accepted, "{answer}");
+        assert_eq!(answer["refused"].as_array().unwrap().len(), 2 - accepted, "{answer}");
+        let sent: Vec<String> = desk.editor.seen().edits.iter().map(Value::to_string).collect();
+        let holds = |edit: &String| (edit.contains("a.txt"), edit.contains("new.txt"));
+        let wanted = [(true, true), (true, false), (false, true)];
+        assert_eq!(sent.iter().map(holds).collect::<Vec<_>>(), wanted[..edits]);
+        if second == Habit::Honest {
+            assert_eq!(desk.editor.text("a.txt"), AFTER.replace("three", "drei"));
+            assert_eq!(desk.editor.text("new.txt"), "new\n");
+        }
+        assert_eq!(desk.editor.quit().await, Some(0));
+    }
+}
+
 /// Without versions nothing would keep the client from making it twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_versions_it_is_not_sent_again() {

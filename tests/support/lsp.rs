@@ -46,6 +46,8 @@ pub enum Habit {
     Mute,
     /// Applies the first file and answers that it failed at the second.
     Breaks,
+    /// Answers `applied: false`, and then makes all of it that is not for an older text.
+    Denies,
 }
 
 /// How the client answers a question; decided by its text.
@@ -496,6 +498,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
         Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Slow(_) | Habit::Half => {}
         Habit::Mute | Habit::Breaks => {}
+        Habit::Denies => peer.respond(id.clone(), applied(false)),
     }
     let mut notifications = Vec::new();
     let mut fine = true;
@@ -504,6 +507,8 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
         let uri = change["textDocument"]["uri"].as_str().or(change["uri"].as_str()).unwrap_or_default().to_owned();
         let encoding = state.encoding;
         match change["kind"].as_str() {
+            // `ignoreIfExists`
+            Some("create") if state.docs.contains_key(&uri) => {}
             Some("create") => {
                 state.docs.insert(uri.clone(), (0, Text::default()));
                 notifications.push((
@@ -527,6 +532,9 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
                 if let (Some((version, _)), Some(wanted)) = (state.docs.get(&uri), change["textDocument"]["version"].as_i64())
                     && i64::from(*version) != wanted
                 {
+                    if habit == Habit::Denies {
+                        continue;
+                    }
                     fine = false;
                     break;
                 }
