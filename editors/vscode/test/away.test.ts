@@ -105,6 +105,7 @@ test("a server that is started again", () => at({ files: { "list.txt": TEXT } },
     assert.match(JSON.stringify(await lab.asked()), /list\.txt/, "the file that the box names goes along with what follows");
     lab.answer({ type: "text", text: "It is a mark." });
     await lab.run().getByText("It is a mark.").waitFor();
+    await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
     await lab.kept("line 3, marked");
   });
 
