@@ -58,6 +58,7 @@ pub(super) struct Changes {
 /// The changes that lie in `upper`.
 pub(super) fn of(upper: &Path) -> io::Result<Changes> {
     let (mut found, mut git) = (Vec::new(), Vec::new());
+    open_up(upper, &fs::metadata(upper)?);
     let mut folders = VecDeque::from([(upper.to_owned(), String::new())]);
     while let Some((folder, prefix)) = folders.pop_front() {
         if found.len() == MOST {

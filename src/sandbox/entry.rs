@@ -75,8 +75,22 @@ pub(super) fn write(target: &Path, entry: &Entry<'_>) -> io::Result<()> {
     }
 }
 
-/// Removes whatever stands at `path`, if anything does.
+/// Removes whatever stands at `path`, if anything does, also from a folder whose owner may not write to it.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match (removed(path), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let about = folder.symlink_metadata()?;
+            if !about.is_dir() {
+                return Err(error);
+            }
+            fs::set_permissions(folder, fs::Permissions::from_mode(about.permissions().mode() & 0o7777 | 0o700))?;
+            removed(path)
+        }
+        (removed, _) => removed,
+    }
+}
+
+fn removed(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => remove_folder(path),
         Ok(_) => fs::remove_file(path),

@@ -1,7 +1,8 @@
 //! Git configuration rebuilt without what it may carry in secret: user-info in addresses, headers, credential helpers,
 //! includes, and settings that run programs.
 //!
-//! Only known keys are copied; whatever this reader does not understand is left out. And the folders of a linked work tree.
+//! Only known keys are copied; whatever this reader does not understand is left out. And reflogs without user-info, where
+//! somebody pulled from an address with a token in it; and the folders of a linked work tree.
 //!
 //! It reads git's own files below a trusted workspace, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -111,7 +112,23 @@ pub(super) fn without_userinfo(value: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The configuration files of the repository in `folder`, of its submodules and work trees, each with its rebuilt text.
+/// The text of a reflog without the user-info of addresses in it; `None` when there is none, and it can be seen as it is.
+pub(super) fn reflog(path: &Path) -> Option<String> {
+    let bytes = fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    if !text.contains("://") {
+        return None;
+    }
+    let shown = |word: &str| {
+        let (address, end) = word.split_at(word.trim_end().len());
+        if address.contains('@') { without_userinfo(address) + end } else { word.to_owned() }
+    };
+    let bare: String = text.split_inclusive(char::is_whitespace).map(shown).collect();
+    (bare != text).then_some(bare)
+}
+
+/// What commands see in place of files of the repository in `folder`, of its submodules and work trees: rebuilt configuration,
+/// reflogs without user-info.
 pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
     let found = rebuilt_below(&folder.join(".git")).into_iter();
     found.filter_map(|(path, text)| Some((WsPath::from_disk(path.strip_prefix(folder).ok()?.to_str()?)?, text))).collect()
@@ -126,7 +143,7 @@ pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
     folder.ancestors().skip(1).flat_map(of).collect()
 }
 
-/// All configuration below one of git's own folders.
+/// All of that below one of git's own folders.
 fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
     let (mut found, mut folders) = (Vec::new(), vec![git.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -134,6 +151,12 @@ fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
             if let Ok(text) = fs::read_to_string(&config) {
                 found.push((config, rebuilt(&text)));
             }
+        }
+        // What stands in a branch's log stood in that of HEAD as well, so the others are read only where that one says so.
+        let log = folder.join("logs/HEAD");
+        if let Some(text) = reflog(&log) {
+            found.push((log, text));
+            found.extend(files_below(folder.join("logs/refs")).filter_map(|log| reflog(&log).map(|text| (log, text))));
         }
         // A submodule's name may hold slashes: folders in between are no repositories themselves.
         let within = if folder == git || folder.join("HEAD").exists() {
@@ -145,6 +168,20 @@ fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
         folders.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
     }
     found
+}
+
+fn files_below(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
+    let mut folders = vec![folder];
+    std::iter::from_fn(move || {
+        let entries = fs::read_dir(folders.pop()?).into_iter().flatten().flatten();
+        let (more, files): (Vec<_>, Vec<_>) = entries
+            .filter_map(|entry| Some((entry.file_type().ok()?, entry.path())))
+            .filter(|(kind, _)| kind.is_dir() || kind.is_file())
+            .partition(|(kind, _)| kind.is_dir());
+        folders.extend(more.into_iter().map(|(_, path)| path));
+        Some(files.into_iter().map(|(_, path)| path))
+    })
+    .flatten()
 }
 
 /// What a work tree needs whose `.git` is a file that points to another repository.

@@ -205,8 +205,9 @@ impl ShadowFolders {
             }
             remove(&target)?;
             fs::create_dir(&target)?;
+            // As the root: also where the disk lets nobody write.
             let mode = fs::metadata(folder.join(parent.as_str())).map_or(0o755, |found| found.permissions().mode() & 0o7777);
-            fs::set_permissions(&target, fs::Permissions::from_mode(mode))?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode | 0o700))?;
         }
         Ok(())
     }

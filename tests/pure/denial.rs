@@ -48,7 +48,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("mkdir: cannot create directory '/opt/x': Permission denied", "/opt/x: everything outside"),
     (
         "cat: /home/me/.ssh/id_ed25519: No such file or directory",
-        "/home/me/.ssh/id_ed25519: outside the walls. The home is private",
+        "/home/me/.ssh/id_ed25519: outside the walls. The home and other disks are private",
     ),
     ("ls: cannot access '/home/me/../me/.aws': No such file or directory", ".aws: outside the walls"),
     ("cat: /etc/shadow: Permission denied", "/etc/shadow: hidden from commands"),

@@ -68,7 +68,7 @@ impl Desk {
     }
 
     /// Both changes are there exactly once, on the disk too, and on record as accepted.
-    async fn is_accepted(self) {
+    async fn ends_accepted(self) {
         self.decided().await;
         let wanted = [("a.txt", AFTER), ("new.txt", "new\n")];
         let saved = || wanted.iter().all(|(name, text)| fs::read_to_string(self.room.path(name)).is_ok_and(|now| now == *text));
@@ -109,7 +109,7 @@ async fn it_lands_with_an_answer_after_three_seconds() {
     let desk = Desk::new().await;
     desk.editor.habit(Habit::Slow(Duration::from_secs(3)));
     desk.accept_in_vain().await;
-    desk.is_accepted().await;
+    desk.ends_accepted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn it_lands_and_nothing_ever_answers() {
     let desk = Desk::new().await;
     desk.accept_in_vain().await;
     desk.editor.late(Habit::Mute);
-    desk.is_accepted().await;
+    desk.ends_accepted().await;
 }
 
 /// As VS Code does: the change is told after the answer.
@@ -126,7 +126,7 @@ async fn it_lands_after_its_late_answer() {
     let desk = Desk::new().await;
     desk.accept_in_vain().await;
     desk.editor.late(Habit::AnswersFirst);
-    desk.is_accepted().await;
+    desk.ends_accepted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 // A server that is not there: a wrong program, one that never answers, one that is being started again.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { at, step, until, type Lab } from "./lab.ts";
@@ -14,9 +14,10 @@ function script(lab: Lab, name: string, text: string): string {
   return path;
 }
 
-/** The right program, some time after it was called. */
-function late(lab: Lab, seconds: number): string {
-  return script(lab, "late", `sleep ${seconds}\nexec '${join(process.env["LAB_SERVER"] ?? "", "countersign")}' "$@"`);
+/** The right program, as soon as a file says so. */
+function late(lab: Lab, gate: string): string {
+  const wait = `until [ -e '${gate}' ]; do sleep 0.05; done`;
+  return script(lab, "late", `${wait}\nexec '${join(process.env["LAB_SERVER"] ?? "", "countersign")}' "$@"`);
 }
 
 /** The page's box, with text that was sent. */
@@ -36,9 +37,10 @@ test("a wrong program", () => at({ files: { "list.txt": TEXT } }, async (lab) =>
     await lab.statusShows("agent: not installed");
     const told = lab.toast("and no program is there: correct the setting, or empty it.");
     await told.waitFor();
+    // The next one may be there before this one is seen going.
+    await told.evaluate((toast: unknown) => (toast as { id: string }).id = "before");
     await told.locator(".monaco-button").filter({ hasText: "Try Again" }).click();
-    await told.waitFor({ state: "hidden" });
-    await told.waitFor();
+    await lab.page.locator(".notifications-toasts .notification-list-item:not(#before)").filter({ hasText: "and no program is there" }).waitFor();
     await lab.clearToasts();
   });
 
@@ -82,12 +84,13 @@ test("a wrong program", () => at({ files: { "list.txt": TEXT } }, async (lab) =>
 }));
 
 test("a server that is started again", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
-  const { page } = lab;
   await lab.openFile("list.txt");
   await lab.statusShows(/^\s*agent$/);
   await lab.command("countersign: Show Run");
-  lab.setMachine({ "countersign.server.path": late(lab, 3) });
+  const gate = join(lab.root, "gate");
+  lab.setMachine({ "countersign.server.path": late(lab, gate) });
   await lab.statusShows("agent: starting");
+  writeFileSync(gate, "");
   await lab.statusShows(/^\s*agent$/);
 
   await step("a change is proposed", async () => {
@@ -102,12 +105,13 @@ test("a server that is started again", () => at({ files: { "list.txt": TEXT } },
     assert.match(JSON.stringify(await lab.asked()), /list\.txt/, "the file that the box names goes along with what follows");
     lab.answer({ type: "text", text: "It is a mark." });
     await lab.run().getByText("It is a mark.").waitFor();
-    // Changes are kept a moment after they come.
-    await page.waitForTimeout(600);
+    await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
+    await lab.kept("line 3, marked");
   });
 
   await step("a decision in between is answered, and takes nothing away", async () => {
     const pid = await until("the server", () => "", () => lab.processes("countersign lsp")[0]);
+    rmSync(gate);
     process.kill(pid, "SIGKILL");
     await until("its end", () => "", () => !lab.processes("countersign lsp").includes(pid));
     await lab.lens("Accept −1 +1").click();
@@ -117,6 +121,7 @@ test("a server that is started again", () => at({ files: { "list.txt": TEXT } },
     assert.equal(await lab.run().locator("#box").inputValue(), "What is left?");
     assert.equal(await lab.lens("Accept −1 +1").count(), 1);
     assert.equal(lab.read("list.txt"), TEXT);
+    writeFileSync(gate, "");
     await lab.toast("1 pending change from before the restart").waitFor();
     await lab.lens("Accept −1 +1").click();
     await until("the accepted text", () => lab.read("list.txt"), () => lab.read("list.txt").includes("line 3, marked\n"));

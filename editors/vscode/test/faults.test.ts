@@ -51,7 +51,7 @@ test("faults", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   });
 
   await step("the killed server comes back with the pending change", async () => {
-    await page.waitForTimeout(600);
+    await lab.kept("line 3, marked");
     const [pid] = lab.processes("countersign lsp");
     assert.ok(pid);
     process.kill(pid, "SIGKILL");
@@ -83,8 +83,7 @@ test("faults", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   });
 
   await step("a server that keeps dying is given up, and started again on request", async () => {
-    // Changes are kept a moment after they come.
-    await page.waitForTimeout(600);
+    await lab.kept("line 9, marked");
     for (let count = 0; count < 3; count += 1) {
       const pid = await until("a server", () => "", () => lab.processes("countersign lsp")[0]);
       process.kill(pid, "SIGKILL");

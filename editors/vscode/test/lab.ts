@@ -301,6 +301,14 @@ export class Lab {
     return readdirSync(folder).filter((name) => name.endsWith(".jsonl")).map((name) => readFileSync(join(folder, name), "utf8")).join("");
   }
 
+  /** Waits until a pending change with this text is kept for the time after a crash; that happens a moment after it comes. */
+  async kept(text: string): Promise<void> {
+    const folder = join(this.root, "state", "countersign", "proposals");
+    const files = () => (existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : []).filter((entry) => entry.isFile());
+    const all = () => files().map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8")).join("");
+    await until(`${text} to be kept`, all, () => all().includes(text));
+  }
+
   /** What editor and server said to each other, in order: `>` or `<` before each. */
   wire(): { from: string; message: Message }[] {
     const lines = readFileSync(join(this.root, "wire"), "utf8").split("\n").filter((line) => line !== "");

@@ -15,6 +15,9 @@ use crate::sandbox::git;
 /// Of a repository's folder, what is none of a command's business or is made anew.
 const LEFT_OUT: [&str; 8] = ["objects", "hooks", "config", "config.worktree", "worktrees", "lfs", "gitdir", "commondir"];
 
+/// Reflogs lie below such a folder.
+const LOGS: &[u8] = b"/logs/";
+
 /// The copies of files have other inodes and change times, and git must not read all of them for that.
 const SETTINGS: &str = "[core]\n\ttrustctime = false\n\tcheckStat = minimal\n";
 
@@ -74,8 +77,13 @@ impl Repository {
             if about.is_dir() {
                 self.add(&entry.path(), &path, whole);
             } else if about.is_file() {
-                self.listing.insert(path.clone(), Found::File(Mark::of(&about)));
-                self.files.insert(path, entry.path());
+                let is_log = path.as_bytes().windows(LOGS.len()).any(|part| part == LOGS);
+                if let Some(text) = is_log.then(|| git::reflog(&entry.path())).flatten() {
+                    self.texts.insert(path, text);
+                } else {
+                    self.listing.insert(path.clone(), Found::File(Mark::of(&about)));
+                    self.files.insert(path, entry.path());
+                }
             }
         }
     }

@@ -26,31 +26,35 @@ pub(super) fn start(server: &UnixStream, usage: Usage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `others` are the processes and threads of the machine that are not the command's.
-fn watch(server: UnixStream, usage: &Usage, mut others: u64) {
-    // This thread's alone.
+/// `last` is the machine's count before the command begins.
+fn watch(server: UnixStream, usage: &Usage, mut last: u64) {
+    // This thread's alone; and that of its session, where the kernel shares time among sessions: the command has another.
     let _ = setpriority_process(None, FIRST);
+    let _ = fs::write("/proc/self/autogroup", FIRST.to_string());
     let (tree, mut tick) = (usage.tree(), 0u32);
+    // The command's when they were counted, and what came to the machine's since: whoever ends, it may be others.
+    let (mut own, mut grown) = (0, 0u64);
     loop {
         thread::sleep(TICK);
         tick = tick.wrapping_add(1);
         let all = on_the_machine();
-        let crowded = usage.crowded(all.saturating_sub(others));
+        grown = grown.saturating_add(all.saturating_sub(last));
+        last = all;
+        let crowded = usage.crowded(grown.saturating_add(own));
         if !crowded && !tick.is_multiple_of(SELDOM) {
             continue;
         }
         if crowded {
             tree.stop();
         }
-        let (own, over) = usage.look();
+        let (counted, over) = usage.look();
         if let Some(report) = over {
             reaper::end(server, Some(report), tree);
         }
         if crowded {
             tree.go_on();
         }
-        // Others come and go; taken before the count, it errs on the side of looking again.
-        others = all.saturating_sub(own);
+        (own, grown) = (counted, 0);
     }
 }
 

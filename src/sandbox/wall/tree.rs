@@ -96,18 +96,16 @@ impl Tree {
 
 /// Stops whatever is found until a look shows nothing new.
 fn stopped() -> HashSet<u32> {
-    let own = rustix::process::getpgrp().as_raw_nonzero().get();
+    // Most multiply within one process group, and that is one call, which none outruns; those of our own children are known
+    // without a look at the whole machine.
+    children().into_iter().for_each(stop_group);
     let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
         let before = stopped.len();
         for number in descendants(process::id()) {
             if stopped.insert(number) {
                 signal(number, Signal::SIGSTOP);
-                // Most multiply within one process group, and that is one call, which none outruns. The command has a session
-                // of its own: whoever is in a group of one of its processes belongs to it.
-                if let Some(group) = group(number).filter(|group| *group != own && *group > 1) {
-                    let _ = killpg(Pid::from_raw(group), Signal::SIGSTOP);
-                }
+                stop_group(number);
             }
         }
         if stopped.len() == before {
@@ -115,6 +113,21 @@ fn stopped() -> HashSet<u32> {
         }
     }
     stopped
+}
+
+/// The command has a session of its own: whoever is in a group of one of its processes belongs to it.
+fn stop_group(number: u32) {
+    let own = rustix::process::getpgrp().as_raw_nonzero().get();
+    if let Some(group) = group(number).filter(|group| *group != own && *group > 1) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGSTOP);
+    }
+}
+
+/// What this process has begun, or fell to it; none where the kernel does not list them.
+fn children() -> Vec<u32> {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|number| number.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 /// One that is gone already needs none.

@@ -87,6 +87,9 @@ fn steering_files_ask_and_say_that_they_steer() {
         "build.rs",
         "AGENTS.md",
         ".github/workflows/x.yml",
+        ".gdbinit",
+        "sub/.pdbrc",
+        "bare.git/HEAD",
     ] {
         let decision = judge(&policy, &write(path));
         assert_eq!((decision.verdict, decision.steering, decision.grantable), (Ask, true, false), "{path}");

@@ -21,9 +21,10 @@ int main(int count, char **words) {
 }
 "#;
 
-/// What one comes to at most, of 2,048, on a machine that is busy; some hundreds where it is not.
+/// What one comes to at most where the kernel counts. Below, a thread does, which is late on a busy machine: about a hundred on an
+/// idle one, and no number that holds always.
 fn most(level: Level) -> usize {
-    if level == Level::L1Weak { 1500 } else { 1000 }
+    if level >= Level::L2 { 1000 } else { usize::MAX }
 }
 
 async fn stopped(level: Level) {

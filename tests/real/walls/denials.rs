@@ -55,7 +55,7 @@ async fn files_outside() {
         ("mkdir $OUT/d".into(), "$OUT/d: everything outside"),
         (python("open('$OUT/evil', 'w')"), "$OUT/evil: everything outside"),
         (node("require('fs').writeFileSync('$OUT/evil', 'x')"), "$OUT/evil: everything outside"),
-        ("cat ~/.ssh/id_test".into(), ".ssh/id_test: outside the walls. The home is private"),
+        ("cat ~/.ssh/id_test".into(), ".ssh/id_test: outside the walls. The home and other disks are private"),
         (python("import os; open(os.path.expanduser('~/.aws/credentials'))"), ".aws/credentials: outside the walls"),
         (node("require('fs').readFileSync(process.env.HOME + '/.npmrc')"), ".npmrc: outside the walls"),
         ("echo x > ~/.cargo/bin/cargo".into(), "toolchains, caches and configuration of the home are read-only"),

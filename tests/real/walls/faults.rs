@@ -13,7 +13,7 @@ use std::{
 use countersign::{
     path::WsPath,
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Command, Level, SandboxError, SandboxSession, Shadow},
+    seams::{Command, Level, OutputSink, SandboxError, SandboxSession, Shadow},
 };
 use nix::libc;
 use tokio_util::sync::CancellationToken;
@@ -119,14 +119,18 @@ fn wrapper(root: &Path, (_, number, index, value, _): &Fault) -> SandboxPaths {
 }
 
 /// Runs a command that would leave a trace everywhere that it could.
-pub async fn tried(root: &Path, out: &Path, paths: SandboxPaths, level: Level) -> (Result<Option<i32>, SandboxError>, String) {
+pub async fn tried(
+    root: &Path,
+    out: &Path,
+    paths: SandboxPaths,
+    level: Level,
+    said: &mut dyn OutputSink,
+) -> Result<Option<i32>, SandboxError> {
     let sandbox = LinuxSandbox::with_environment(paths, environment(&root.join("home")));
     let session = sandbox.open_at(&spec(&root.join("w")), level).unwrap();
     let text = format!("echo ran; echo x > here; echo x >> {}/file", out.display());
     let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(5), network: Vec::new() };
-    let mut output = Collect::default();
-    let ran = session.run(command, &Shadow::default(), &mut output, &CancellationToken::new()).await;
-    (ran.map(|outcome| outcome.exit), output.text())
+    session.run(command, &Shadow::default(), said, &CancellationToken::new()).await.map(|outcome| outcome.exit)
 }
 
 async fn every(level: Level, faults: &[&[Fault]]) {
@@ -136,7 +140,9 @@ async fn every(level: Level, faults: &[&[Fault]]) {
         let (root, out) = (folders(), visible());
         put(out.path(), "file", "victim\n");
         let begun = Instant::now();
-        let (ran, output) = tried(root.path(), out.path(), wrapper(root.path(), fault), level).await;
+        let mut said = Collect::default();
+        let ran = tried(root.path(), out.path(), wrapper(root.path(), fault), level, &mut said).await;
+        let output = said.text();
         match &ran {
             // Where the walls can do without the call, they stand all the same: the command could not do what it tried.
             Ok(_) if steps.is_empty() => {}
@@ -156,7 +162,9 @@ async fn every(level: Level, faults: &[&[Fault]]) {
     let (root, out) = (folders(), visible());
     put(out.path(), "file", "victim\n");
     let harmless = ("acct", libc::SYS_acct, ANY, 0, &[][..]);
-    let (ran, output) = tried(root.path(), out.path(), wrapper(root.path(), &harmless), level).await;
+    let mut said = Collect::default();
+    let ran = tried(root.path(), out.path(), wrapper(root.path(), &harmless), level, &mut said).await;
+    let output = said.text();
     assert_eq!(ran.unwrap(), Some(1), "the write outside is refused: {output}");
     assert!(output.starts_with("ran\n"), "{output}");
 }

@@ -6,11 +6,14 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use countersign::{sandbox::SandboxPaths, seams::Level};
+use countersign::{
+    sandbox::SandboxPaths,
+    seams::{Level, OutputSink},
+};
 use nix::libc;
 
 use super::{bench::*, faults::tried};
@@ -117,12 +120,32 @@ fn wrapper(root: &Path, (_, number, index, value): &Call, refused: usize) -> San
     SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") }
 }
 
+/// Output, and how often the call had been used when it began: what comes later may be for the next command.
+struct Heard {
+    said: Collect,
+    counter: PathBuf,
+    uses: Option<usize>,
+}
+
+impl OutputSink for Heard {
+    fn output(&mut self, bytes: &[u8]) {
+        self.uses.get_or_insert_with(|| counted(&self.counter));
+        self.said.output(bytes);
+    }
+}
+
+fn counted(counter: &Path) -> usize {
+    fs::read_to_string(counter).map_or(0, |uses| uses.parse().unwrap())
+}
+
 /// How a run ended whose use number `refused` of a call failed, and how many uses there were.
 async fn refusing(call: &Call, refused: usize, level: Level) -> (Result<Option<i32>, String>, usize) {
     let (root, out) = (folders(), visible());
     put(out.path(), "file", "victim\n");
     let begun = Instant::now();
-    let (ran, output) = tried(root.path(), out.path(), wrapper(root.path(), call, refused), level).await;
+    let mut heard = Heard { said: Collect::default(), counter: root.path().join("wrapper/uses"), uses: None };
+    let ran = tried(root.path(), out.path(), wrapper(root.path(), call, refused), level, &mut heard).await;
+    let output = heard.said.text();
     let place = format!("{level} {} at use {refused}", call.0);
     assert_eq!(fs::read_to_string(out.path().join("file")).unwrap(), "victim\n", "{place}");
     assert!(!root.path().join("w/here").exists(), "{place}");
@@ -133,7 +156,7 @@ async fn refusing(call: &Call, refused: usize, level: Level) -> (Result<Option<i
         // The loader of a wall process may have had words of its own.
         assert!(!output.lines().any(|line| line == "ran"), "{place}: {output}");
     }
-    let uses = fs::read_to_string(root.path().join("wrapper/uses")).map_or(0, |uses| uses.parse().unwrap());
+    let uses = heard.uses.unwrap_or_else(|| counted(&heard.counter));
     (ran.map_err(|error| error.to_string()), uses)
 }
 

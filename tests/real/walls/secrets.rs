@@ -251,3 +251,22 @@ async fn git_configuration_is_shown_without_credentials() {
     let free = unwalled("git remote -v", &bench.path("w"));
     assert!(String::from_utf8_lossy(&free.stdout).contains(CANARY));
 }
+
+/// Git notes the words of a pull as they were typed.
+#[tokio::test]
+async fn reflogs_are_shown_without_the_tokens_of_addresses() {
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let bench = Bench::forced(level).await;
+        let commit = "git -c user.name=A -c user.email=a@example.com commit -q --allow-empty -m";
+        let pull = format!("git update-ref -m 'pull https://me:{CANARY}@example.com/a.git: Fast-forward' HEAD HEAD~1");
+        let made = unwalled(&format!("git init -q . && {commit} one && {commit} two && {pull}"), &bench.path("w"));
+        assert!(made.status.success(), "{made:?}");
+        let said = bench.must("git reflog; git reflog main master 2>&1; cat .git/logs/HEAD; grep -rs canary .git; true").await;
+        assert!(!said.contains(CANARY), "{level}: {said}");
+        for part in ["HEAD@{0}: pull https://example.com/a.git: Fast-forward", "commit: two"] {
+            assert!(said.contains(part), "{level}: {part} is missing in {said}");
+        }
+        let control = unwalled("git reflog", &bench.path("w"));
+        assert!(String::from_utf8_lossy(&control.stdout).contains(CANARY), "{control:?}");
+    }
+}

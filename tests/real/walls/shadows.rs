@@ -245,5 +245,10 @@ async fn folders_that_a_command_locked_do_not_lock_the_server_out() {
         // A file that is longer than anything that the server would read takes the place of a typed one.
         let ran = bench.with_shadow("truncate -s 500M d/b.txt", &typed).await;
         assert!(ran.ok() && ran.outcome.changed == ["d/b.txt", "new/f"], "{level} {ran:?}");
+        // What a command wrote gives way to what is typed, out of a folder that it made read-only.
+        let ran = bench.with_shadow("echo mine > d/b.txt; chmod 555 d", &typed).await;
+        assert!(ran.ok(), "{level} {ran:?}");
+        let ran = bench.with_shadow("cat d/b.txt", &shadow([self::typed("d/b.txt", "typed on\n")])).await;
+        assert!(ran.ok() && ran.output == "typed on\n", "{level} {ran:?}");
     }
 }
