@@ -6,7 +6,10 @@ use serde_json::json;
 
 use crate::{
     lsp::{Editor, able},
-    support::model_double::{KEY, ModelDouble, SPEC, Turn},
+    support::{
+        model_double::{KEY, ModelDouble, SPEC, Turn},
+        visible,
+    },
 };
 
 fn lines() -> String {
@@ -17,7 +20,7 @@ fn lines() -> String {
 async fn changes_of_a_command_are_hunks_that_follow_typing_and_the_policy() {
     let (home, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     // Commands see it, read-only: here the test says when the user has typed.
-    let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let outside = tempfile::tempdir_in(visible::place()).unwrap();
     let folder = work.path().canonicalize().unwrap();
     for (path, text) in
         [("list.txt", lines().as_str()), ("old.txt", "moved\n"), ("run.sh", "#!/bin/sh\n"), (".gitignore", "*.o\n")]

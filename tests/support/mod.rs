@@ -3,3 +3,4 @@
 pub mod anthropic_rules;
 pub mod dice;
 pub mod model_double;
+pub mod visible;

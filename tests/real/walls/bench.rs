@@ -159,14 +159,7 @@ pub fn spec(folder: &Path) -> SandboxSpec {
 
 /// Where tests may leave folders that commands can see: not below /tmp or a home, as far as this user may choose.
 pub fn visible_place() -> PathBuf {
-    let ours = || {
-        let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let private = ["/tmp", "/var/tmp", "/run", "/home", "/root"].iter().any(|private| built.starts_with(private));
-        let others = ["/var/lib", "/srv", "/opt"].map(PathBuf::from);
-        let other = || others.into_iter().find(|place| tempfile::tempdir_in(place).is_ok());
-        private.then(other).flatten().unwrap_or(built)
-    };
-    std::env::var_os(PLACE).map_or_else(ours, PathBuf::from)
+    std::env::var_os(PLACE).map_or_else(crate::support::visible::place, PathBuf::from)
 }
 
 /// The binary under test.
