@@ -89,13 +89,16 @@ fn steering_files_ask_and_say_that_they_steer() {
         ".github/workflows/x.yml",
         ".gdbinit",
         "sub/.pdbrc",
+        ".envrc",
         "bare.git/HEAD",
     ] {
         let decision = judge(&policy, &write(path));
         assert_eq!((decision.verdict, decision.steering, decision.grantable), (Ask, true, false), "{path}");
     }
-    let plain = judge(&policy, &write("src/lib.rs"));
-    assert_eq!((plain.verdict, plain.steering), (Allow, false));
+    for path in ["src/lib.rs", "src/init", "a/rc", ".init.d/x"] {
+        let plain = judge(&policy, &write(path));
+        assert_eq!((plain.verdict, plain.steering), (Allow, false), "{path}");
+    }
     assert_eq!(judge(&policy, &Action::Delete("Makefile".to_owned())).rule, "steering");
     assert_eq!(judge(&policy, &read("Makefile")).verdict, Allow);
 }
