@@ -134,8 +134,8 @@ const CHECKS: &[Check] = &[
     Check {
         levels: ALL,
         wall: "home",
-        denial: "list anything in the home but toolchains",
-        deny: "ls -A \"$HOME\" | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig)|go' | grep -v '^countersign-control$' | grep .",
+        denial: "list anything in the home but toolchains and configuration without secrets",
+        deny: "{ ls -A \"$HOME\"; ls -A \"$HOME/.config\" 2> /dev/null | sed 's|^|.config/|'; } | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig|npmrc|pip|config)|go|\\.config/(pip|go)' | grep -v '^countersign-control$' | grep .",
         control: "write in the private home",
         allow: "echo x > \"$HOME/countersign-control\" && test -s \"$HOME/countersign-control\"",
     },

@@ -286,6 +286,10 @@ fn doctor_sees_a_key_file_a_proxy_and_a_place_that_cannot_be_written() {
 #[test]
 fn sandbox_check_tries_every_wall() {
     let user = User::new();
+    // Commands see these two, rebuilt, and nothing beside them.
+    user.write(".npmrc", "fund=false\n");
+    user.write(".config/pip/pip.conf", "[global]\nretries = 7\n");
+    user.write(".config/other/token", "x\n");
     let ran = user.run(["sandbox", "check", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let report = &ran.json()[0];
