@@ -118,6 +118,8 @@ test("a server that is started again", () => at({ files: { "list.txt": TEXT } },
     await until("its end", () => "", () => !lab.processes("countersign lsp").includes(pid));
     await lab.lens("Accept −1 +1").click();
     await lab.toast("the server is being started again: decide in a moment").waitFor();
+    // Nor does it show more than three within a second.
+    await lab.page.waitForTimeout(1000);
     await send(lab, "What is left?");
     await lab.toast("the server is being started; try again in a moment").waitFor();
     assert.equal(await lab.run().locator("#box").inputValue(), "What is left?");
