@@ -87,7 +87,7 @@ test("first steps", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
   await step("without a model the first ask leads to the set-up", async () => {
     lab.setMachine({ "countersign.model": "" });
     await lab.toast("1 pending change from before the restart").waitFor();
-    // The editor puts the fourth message within a second away without showing it.
+    // A message that comes with several others may not be shown; seen once, with the question open.
     await lab.clearToasts();
     await page.waitForTimeout(1000);
     await page.keyboard.press("Control+Alt+A");
