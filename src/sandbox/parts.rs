@@ -16,7 +16,7 @@ use super::{
     hints::refusal,
     net::Network,
     plan::{Ground, Limits, Packages, Plan},
-    shadow::{PROOF, ShadowFolders},
+    shadow::ShadowFolders,
     view::{self, View},
 };
 use crate::seams::{Command, Level, SandboxError, SandboxSpec, Shadow};
@@ -78,11 +78,8 @@ impl Parts {
         command: &Command,
         shadow: &Shadow,
         overlay: &mut ShadowFolders,
-        proved: bool,
     ) -> Result<(Plan, Vec<String>), SandboxError> {
         let Parts { spec, view, .. } = self;
-        let armed = if proved { Ok(()) } else { overlay.arm() };
-        armed.map_err(|e| refusal("shadow folders", &e.to_string()))?;
         let hidden = overlay
             .sync(&spec.folder, shadow, &git::configs(&spec.folder))
             .map_err(|e| refusal("shadow folders", &format!("what the editor holds cannot be laid over the disk: {e}")))?;
@@ -95,13 +92,9 @@ impl Parts {
         }
         let fetched = fetches || spec.packages.is_some() || overlay.has_packages();
         let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
-        let mut masked = view.masked.clone();
-        masked.extend(view::sockets(view, &spec.folder));
         let plan = Plan {
-            proof: (!proved).then(|| PROOF.to_owned()),
             folder: (about.dev(), about.ino()),
-            replaced: view.replaced.clone(),
-            masked: masked.into_iter().map(PathBuf::into_os_string).collect(),
+            masked: view::sockets(view, &spec.folder).into_iter().map(PathBuf::into_os_string).collect(),
             packages,
             ..self.plan(command, &spec.folder)
         };

@@ -42,23 +42,28 @@ pub(super) struct Ground {
     pub shown: Vec<PathBuf>,
     /// Small private files below covered folders: rebuilt configuration.
     pub copies: Vec<(PathBuf, String)>,
+    /// Files outside the workspace that are replaced by a read-only text.
+    pub replaced: Vec<(PathBuf, String)>,
+    /// Files outside the workspace that become empty and unreadable: system secrets and sockets, whose names may hold any bytes.
+    pub masked: Vec<OsString>,
     pub limits: Limits,
     /// The control group in which the session's processes live, if any.
     pub group: Option<PathBuf>,
+    /// The mount is proved to be one that can be written: once a session.
+    pub prove: bool,
     /// The system-call filter: one `(code, jump if true, jump if false, operand)` an instruction.
     pub filter: Vec<(u16, u8, u8, u32)>,
 }
 
+/// What a mount is proved by begins with this, at its root.
+pub(super) const PROOF: &str = ".countersign-proof";
+
 /// One command. Made when it is to run, so that nothing in it is older than that.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Plan {
-    /// A file at the root of `layer` by which the mount is proved once a session; the server removes its traces.
-    pub proof: Option<String>,
     /// Device and inode of the workspace folder: what process 1 opened while it waited must still be it.
     pub folder: (u64, u64),
-    /// Files outside the workspace that are replaced by a read-only text.
-    pub replaced: Vec<(PathBuf, String)>,
-    /// Files outside the workspace that become empty and unreadable: system secrets and sockets, whose names may hold any bytes.
+    /// Sockets that programs listen on now; those of the ground stay hidden.
     pub masked: Vec<OsString>,
     /// Without namespaces: what may be read, with all below it; folders that may be written; and the bytes that the shadow takes
     /// as it is.

@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub reached: Vec<Reached>,
     /// The keeper did not see it through: another is needed.
     pub lost: bool,
+    /// Every wall was seen to stand.
+    pub walled: bool,
     /// It was stopped before it began: nothing ran.
     pub unbegun: bool,
 }
@@ -64,7 +66,7 @@ pub(super) async fn attend(
     let mut orders = Some(orders);
     let mut ended = Ended::default();
     let mut unmade = None;
-    let (mut running, mut reporting, mut flowing, mut walled) = (true, true, true, false);
+    let (mut running, mut reporting, mut flowing) = (true, true, true);
     let (mut buffer, mut filled) = (vec![0u8; BUFFER], 0);
     let pace = sleep_until(Instant::now());
     let deadline = sleep_until(Instant::now() + RAISING);
@@ -84,7 +86,7 @@ pub(super) async fn attend(
             line = reports.next(), if reporting => match line {
                 Some(line) => match serde_json::from_str(&line) {
                     Ok(Report::Started) => {
-                        walled = true;
+                        ended.walled = true;
                         deadline.as_mut().reset(Instant::now() + time);
                     }
                     Ok(Report::Empty) => {
@@ -147,14 +149,18 @@ pub(super) async fn attend(
     if let Some(proxy) = proxy {
         proxy.finish().await.iter().for_each(|news| sink.connection(news));
     }
-    if !walled && let Some((step, why)) = unmade {
+    if !ended.walled
+        && let Some((step, why)) = unmade
+    {
         return Err(Unrun::Refused(refusal(&step, &why)));
     }
     match &ended.report {
         Some(Report::Failed { step, why }) => Err(Unrun::Refused(refusal(step, why))),
         Some(Report::Stale(why)) => Err(Unrun::Lost(why.clone())),
-        None if !walled && ended.stopped.is_none() => Err(Unrun::Lost("the wall process ended without a word".into())),
-        None if !walled && ended.stopped == Some(Stopped::Timeout) => Err(Unrun::Lost("the walls did not stand in time".into())),
+        None if !ended.walled && ended.stopped.is_none() => Err(Unrun::Lost("the wall process ended without a word".into())),
+        None if !ended.walled && ended.stopped == Some(Stopped::Timeout) => {
+            Err(Unrun::Lost("the walls did not stand in time".into()))
+        }
         _ => Ok(ended),
     }
 }

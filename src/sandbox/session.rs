@@ -3,7 +3,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,8 +39,9 @@ const TELL: Duration = Duration::from_secs(1);
 /// A session at one level, from its first command to its last.
 pub struct LinuxSession {
     parts: Parts,
-    /// A frame of the [`Ground`].
-    ground: Vec<u8>,
+    /// Frames of the [`Ground`]: with the mount's proof, and without once it was given.
+    grounds: [Vec<u8>; 2],
+    proved: AtomicBool,
     /// See [`Ground::group`].
     group: Option<PathBuf>,
     facts: Arc<Facts>,
@@ -84,8 +88,6 @@ impl OnDisk {
 
 struct State {
     shadow: OnDisk,
-    /// The first mount has been proved.
-    proved: bool,
     /// What stood in git's own folders when the last command had ended.
     git: u64,
 }
@@ -126,12 +128,30 @@ impl LinuxSession {
             removals::note_group(shadow.root(), group).map_err(|e| refusal("shadow folders", &e.to_string()))?;
         }
         ground.group.clone_from(&group);
-        let ground = frame(&ground).map_err(|e| refusal("plan", &e.to_string()))?;
         let facts = parts.view.facts(parts.spec.clone(), parts.home.clone());
+        if parts.level >= Level::L2 {
+            ground.replaced.clone_from(&parts.view.replaced);
+            ground.masked = facts.masked.iter().map(|path| path.clone().into_os_string()).collect();
+        }
+        let frame = |prove: bool| frame(&Ground { prove, ..ground.clone() }).map_err(|e| refusal("plan", &e.to_string()));
+        let grounds = [frame(true)?, frame(false)?];
         let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
         let facts = Arc::new(Facts { reach, ..facts });
-        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
-        Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
+        let state = Arc::new(Mutex::new(State { shadow, git: 0 }));
+        Ok(LinuxSession {
+            parts,
+            grounds,
+            proved: AtomicBool::new(false),
+            group,
+            facts,
+            warm: tokio::sync::Mutex::default(),
+            state,
+        })
+    }
+
+    /// What the next process 1 is told.
+    fn ground(&self) -> &[u8] {
+        &self.grounds[usize::from(self.proved.load(Ordering::Relaxed))]
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -141,7 +161,7 @@ impl LinuxSession {
     /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
     pub(super) async fn stand_ready(&self) {
         let mut warm = self.warm.lock().await;
-        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
+        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, self.ground(), self.group.as_deref()).await {
             warm.waiting = Some(waiting);
         }
     }
@@ -151,7 +171,7 @@ impl LinuxSession {
         let Ok(mut warm) = self.warm.try_lock() else { return };
         if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
             // Where that fails, the next command finds out.
-            *waiting = keeper.order(&self.ground).await.ok();
+            *waiting = keeper.order(self.ground()).await.ok();
         }
     }
 
@@ -164,9 +184,8 @@ impl LinuxSession {
         proxy: Option<&Proxy>,
     ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
-        let proved = state.proved;
         let (mut plan, hidden) = match &mut state.shadow {
-            OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay, proved)?,
+            OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay)?,
             OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
         if let Some(proxy) = proxy {
@@ -248,7 +267,7 @@ impl LinuxSession {
         loop {
             // What it would report may be out of date by now.
             let ahead = warm.waiting.is_some();
-            let tried = match warm.ready(&self.parts.wall, &self.ground, self.group.as_deref()).await {
+            let tried = match warm.ready(&self.parts.wall, self.ground(), self.group.as_deref()).await {
                 Ok((keeper, mut waiting)) => {
                     // Only now: nothing that an earlier command left can write to the shadow any more.
                     match self.proxy(command, keeper, &mut waiting).await {
@@ -289,17 +308,10 @@ impl LinuxSession {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let proved = state.proved;
             let (paths, git) = match &state.shadow {
-                OnDisk::Overlay(overlay) => {
-                    if !proved {
-                        overlay.proved()?;
-                    }
-                    overlay.changed()?
-                }
+                OnDisk::Overlay(overlay) => overlay.changed()?,
                 OnDisk::Copy(copy, _) => copy.changed()?,
             };
-            state.proved = true;
             let before = std::mem::replace(&mut state.git, git);
             Ok((paths, git != 0 && git != before))
         };
@@ -328,6 +340,7 @@ impl SandboxSession for LinuxSession {
         }
         let begun = Instant::now();
         let (ended, hidden) = self.attempt(&command, shadow, sink, cancel).await?;
+        self.proved.fetch_or(ended.walled, Ordering::Relaxed);
         let facts = match command.network.is_empty() {
             true => self.facts.clone(),
             false => Arc::new(Facts { reach: Reach::Hosts, ..Facts::clone(&self.facts) }),

@@ -31,9 +31,6 @@ use crate::{
     seams::{Shadow, ShadowFile},
 };
 
-/// A file of one session by which its first mount is proved.
-pub(super) const PROOF: &str = ".countersign-proof";
-
 /// Tells whether the file system knows such attributes.
 const PROBE: &str = "user.countersign.probe";
 
@@ -79,18 +76,6 @@ impl ShadowFolders {
 
     pub(super) fn work(&self) -> PathBuf {
         self.root.join("work")
-    }
-
-    /// Lays out the file that proves the next mount.
-    pub(super) fn arm(&self) -> io::Result<()> {
-        self.proved()?;
-        write(&self.layer().join(PROOF), &Entry::File { content: Cow::Borrowed(&[]), mode: 0o644 })
-    }
-
-    /// Removes what the proof of a mount left.
-    pub(super) fn proved(&self) -> io::Result<()> {
-        remove(&self.upper().join(PROOF))?;
-        remove(&self.layer().join(PROOF))
     }
 
     /// Brings `layer` to what `shadow` says, with `rebuilt` configuration over the disk's; the secret files hidden now.
@@ -146,7 +131,7 @@ impl ShadowFolders {
             if change.is == Is::Opaque && !beneath(&self.folder) && !beneath(&self.layer()) {
                 continue;
             }
-            if change.path != PROOF && !known.is_some_and(same) {
+            if !known.is_some_and(same) {
                 paths.push(change.path);
             }
         }
@@ -158,7 +143,10 @@ impl ShadowFolders {
         // A folder that its owner may not write gets a shadow all the same, and that one must take what is laid into it.
         let mode = fs::metadata(folder)?.permissions().mode() & 0o7777 | 0o700;
         for root in [self.layer(), self.upper()] {
-            fs::set_permissions(root, fs::Permissions::from_mode(mode))?;
+            // Each time it is set, the disk has something to write.
+            if fs::metadata(&root)?.permissions().mode() & 0o7777 != mode {
+                fs::set_permissions(root, fs::Permissions::from_mode(mode))?;
+            }
         }
         Ok(())
     }

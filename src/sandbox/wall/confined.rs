@@ -24,7 +24,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     privileges::drop_all(ground.level)?;
     let writable: Vec<&Path> = plan.writable.iter().map(AsRef::as_ref).collect();
     let rights = Rights { readable: &plan.readable, writable: &writable, devices: &private::devices() };
-    landlock::restrict(ground.level, &rights)?;
+    landlock::rules(ground.level, &rights)?.restrict()?;
     process_1::filter(&ground)?;
     let mut command = process_1::command(&plan)?;
     send(&mut watcher, &Report::Started).step("start")?;

@@ -1,11 +1,14 @@
 //! The second wall around files, and without namespaces the first: Landlock, which holds even where a mount was forgotten. Its
 //! domain forbids later mounts.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetStatus, Scope,
+    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use rustix::{io::Errno, process::test_kill_process};
 
@@ -27,14 +30,36 @@ pub(super) struct Rights<'a> {
     pub devices: &'a [PathBuf],
 }
 
-/// Restricts the calling thread, and what it starts, for good.
+/// Rules that restrict nobody yet.
+pub(super) struct Rules(RulesetCreated);
+
+impl Rules {
+    /// This folder may be changed, too.
+    pub(super) fn writable(self, folder: impl AsFd) -> Result<Rules, Failure> {
+        Ok(Rules(self.0.add_rule(PathBeneath::new(folder, change())).step(STEP)?))
+    }
+
+    /// Restricts the calling thread, and what it starts, for good.
+    pub(super) fn restrict(self) -> Result<(), Failure> {
+        match self.0.restrict_self().step(STEP)?.ruleset {
+            RulesetStatus::NotEnforced => Err("the kernel enforces none of it").step(STEP),
+            RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        }
+    }
+}
+
+/// What may be done to folders that may be changed.
+fn change() -> BitFlags<AccessFs> {
+    AccessFs::from_all(NEWEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock)
+}
+
+/// Makes the rules.
 ///
 /// # Errors
 /// Where the kernel lacks what the level rests on: for L2 and L1 that it keeps signals and abstract sockets in, since no
 /// namespace does.
-pub(super) fn restrict(level: Level, rights: &Rights<'_>) -> Result<(), Failure> {
+pub(super) fn rules(level: Level, rights: &Rights<'_>) -> Result<Rules, Failure> {
     let everything = AccessFs::from_all(NEWEST);
-    let change: BitFlags<AccessFs> = everything & !(AccessFs::MakeChar | AccessFs::MakeBlock);
     let device = AccessFs::from_file(NEWEST) & !AccessFs::Execute;
     let read = AccessFs::from_read(NEWEST);
     let least = if level == Level::L3 { ABI::V1 } else { ABI::V3 };
@@ -56,15 +81,12 @@ pub(super) fn restrict(level: Level, rights: &Rights<'_>) -> Result<(), Failure>
         rules = rules.add_rule(PathBeneath::new(place, read)).step(STEP)?;
     }
     for folder in rights.writable {
-        rules = rules.add_rule(PathBeneath::new(PathFd::new(folder).step(STEP)?, change)).step(STEP)?;
+        rules = rules.add_rule(PathBeneath::new(PathFd::new(folder).step(STEP)?, change())).step(STEP)?;
     }
     for file in rights.devices {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(file).step(STEP)?, device)).step(STEP)?;
     }
-    match rules.restrict_self().step(STEP)?.ruleset {
-        RulesetStatus::NotEnforced => Err("the kernel enforces none of it").step(STEP),
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
-    }
+    Ok(Rules(rules))
 }
 
 /// Keeps the signals of the calling thread, and of what it starts, among themselves: then all of them can be ended in one

@@ -1,8 +1,8 @@
 //! The shadow: an overlay over the workspace folder, mounted at the folder's own path, so that absolute paths, modification
 //! times and build caches hold.
 //!
-//! What it is made of is looked at, and the kernel's half of it made, while process 1 waits; it becomes a mount, and names in it
-//! are looked up, only when the command comes. So what changes on the disk in between is seen as it is then.
+//! It is made and proved while process 1 waits, but nothing of the workspace is looked up in it before the command comes: what
+//! changes on the disk in between is seen as it is then.
 //!
 //! Layers are named by descriptors (`/proc/self/fd/N`): commas, colons, newlines and 4,000-byte paths are then nothing
 //! special, and tmpfs may cover the places where they lie. `volatile`, because unmounting any other overlay syncs the whole
@@ -10,7 +10,7 @@
 
 use std::{
     fs,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
     path::Path,
 };
 
@@ -22,8 +22,8 @@ use rustix::{
     },
 };
 
-use super::{Failure, STALE, Step};
-use crate::sandbox::plan::{Ground, Plan};
+use super::{Failure, STALE, Step, mounts};
+use crate::sandbox::plan::{Ground, PROOF, Plan};
 
 const STEP: &str = "shadow of the workspace";
 
@@ -42,8 +42,8 @@ impl Layers {
         Ok(Layers { layer, folder, upper: open(&ground.upper)?, work: open(&ground.work)? })
     }
 
-    /// Makes the overlay; it is no mount yet.
-    pub(super) fn make(self) -> Result<Overlay, Failure> {
+    /// Makes the overlay and, where that is wanted, proves it; it is not attached anywhere yet.
+    pub(super) fn make(self, prove: bool) -> Result<Overlay, Failure> {
         // A volatile overlay that was not unmounted cleanly refuses to be mounted again; the whole shadow is thrown away with
         // the session, so what the mark warns of (a crash of the machine) cannot be met here. All of the work folder goes, since
         // the kernel would remove the rest itself.
@@ -58,13 +58,48 @@ impl Layers {
         fsconfig_set_flag(&context, "volatile").step(STEP)?;
         let mode = fstat(&self.upper).step(STEP)?.st_mode;
         fsconfig_create(&context).step(STEP)?;
-        Ok(Overlay { context, folder: self.folder, upper: self.upper, mode })
+        let flags = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+        let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags).step(STEP)?;
+        if fstatvfs(&mount).step(STEP)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            return Err("it cannot be written").step(STEP);
+        }
+        if prove {
+            self.prove(&mount)?;
+        }
+        Ok(Overlay { mount, folder: self.folder, upper: self.upper, mode })
+    }
+
+    /// A shadow over a foreign owner's folder, or on a file system without the needed attributes, mounts without an error and
+    /// then cannot be written. So: make a file, and rename and delete one of a lower layer. Nothing is left of it.
+    fn prove(&self, shadow: &OwnedFd) -> Result<(), Failure> {
+        let (old, new) = (PROOF, format!("{PROOF}-new"));
+        let create = |folder: &OwnedFd, name: &str| {
+            let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            openat(folder, name, how, Mode::RUSR).map(drop)
+        };
+        let sweep = || {
+            let files = [(&self.upper, old), (&self.upper, &new), (&self.layer, old)];
+            files.into_iter().try_for_each(|(folder, name)| match unlinkat(folder, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(format!("{name} cannot be removed: {error}")).step(STEP),
+            })
+        };
+        // Of a proof that was ended half-way.
+        sweep()?;
+        create(&self.layer, old).map_err(|e| format!("a lower layer cannot be written: {e}")).step(STEP)?;
+        create(shadow, &new).map_err(|e| format!("it cannot be written: {e}")).step(STEP)?;
+        renameat(shadow, old, shadow, &new).map_err(|e| format!("files in it cannot be renamed: {e}")).step(STEP)?;
+        if statat(shadow, old, AtFlags::SYMLINK_NOFOLLOW).err() != Some(Errno::NOENT) {
+            return Err("files of the workspace cannot be deleted in it").step(STEP);
+        }
+        unlinkat(shadow, &new, AtFlags::empty()).map_err(|e| format!("files in it cannot be deleted: {e}")).step(STEP)?;
+        sweep()
     }
 }
 
-/// An overlay that nobody has looked into.
+/// An overlay that no command has looked into.
 pub(super) struct Overlay {
-    context: OwnedFd,
+    mount: OwnedFd,
     folder: OwnedFd,
     upper: OwnedFd,
     /// Of the upper folder: the one thing that the kernel has taken a copy of.
@@ -77,8 +112,13 @@ impl Overlay {
         self.upper
     }
 
-    /// Makes it a mount and proves that it can be written; it is not attached anywhere yet.
-    pub(super) fn mount(&self, plan: &Plan) -> Result<OwnedFd, Failure> {
+    /// Its root folder, to make rules for it.
+    pub(super) fn root(&self) -> &OwnedFd {
+        &self.mount
+    }
+
+    /// Attaches it, if what it is made of is still what the plan means.
+    pub(super) fn attach(&self, plan: &Plan, at: &Path) -> Result<(), Failure> {
         let now = fstat(&self.folder).step(STEP)?;
         if (now.st_dev, now.st_ino) != plan.folder {
             return Err("the workspace folder was replaced from outside").step(STALE);
@@ -86,10 +126,7 @@ impl Overlay {
         if fstat(&self.upper).step(STEP)?.st_mode != self.mode {
             return Err("the workspace folder has other rights now").step(STALE);
         }
-        let flags = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
-        let shadow = fsmount(&self.context, FsMountFlags::FSMOUNT_CLOEXEC, flags).step(STEP)?;
-        prove(&shadow, plan.proof.as_deref())?;
-        Ok(shadow)
+        mounts::attach(&self.mount, at, STEP)
     }
 }
 
@@ -101,25 +138,4 @@ fn open(folder: &Path) -> Result<OwnedFd, Failure> {
 
 fn named(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
-}
-
-/// A shadow over a foreign owner's folder, or on a file system without the needed attributes, mounts without an error and
-/// then cannot be written. So once a session: make a file, and rename and delete one of a lower layer. After that, the kernel's
-/// word on whether it is read-only has to do.
-fn prove(shadow: impl AsFd, lower_file: Option<&str>) -> Result<(), Failure> {
-    let shadow = shadow.as_fd();
-    let Some(old) = lower_file else {
-        return match fstatvfs(shadow).step(STEP)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
-            true => Err("it cannot be written").step(STEP),
-            false => Ok(()),
-        };
-    };
-    const NEW: &str = ".countersign-proof-new";
-    let create = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    drop(openat(shadow, NEW, create, Mode::RUSR).map_err(|e| format!("it cannot be written: {e}")).step(STEP)?);
-    renameat(shadow, old, shadow, NEW).map_err(|e| format!("files in it cannot be renamed: {e}")).step(STEP)?;
-    if statat(shadow, old, AtFlags::SYMLINK_NOFOLLOW).err() != Some(Errno::NOENT) {
-        return Err("files of the workspace cannot be deleted in it").step(STEP);
-    }
-    unlinkat(shadow, NEW, AtFlags::empty()).map_err(|e| format!("files in it cannot be deleted: {e}")).step(STEP)
 }

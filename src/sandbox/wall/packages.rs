@@ -6,7 +6,7 @@
 use std::{
     fs,
     os::fd::{AsRawFd, OwnedFd},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rustix::{
@@ -35,20 +35,22 @@ impl Packages {
         Ok(Packages(holder))
     }
 
-    /// Mounts the caches that the plan names. What the command may write to, and what is written there.
-    pub(super) fn mount(&self, plan: &Plan) -> Result<(Vec<PathBuf>, Option<OwnedFd>), Failure> {
+    /// Mounts the caches that the plan names. Those that the command may write to, and what is written there.
+    pub(super) fn mount(&self, plan: &Plan) -> Result<(Vec<OwnedFd>, Option<OwnedFd>), Failure> {
         let Some(packages) = &plan.packages else { return Ok((Vec::new(), None)) };
+        let mut caches = Vec::new();
         for (number, cache) in packages.caches.iter().enumerate() {
             let own = Path::new(FOLDER).join(number.to_string());
-            self.over(&own, cache, packages.writable).map_err(|e| format!("{}: {e}", cache.display())).step(STEP)?;
+            let over = self.over(&own, cache, packages.writable);
+            caches.push(over.map_err(|e| format!("{}: {e}", cache.display())).step(STEP)?);
         }
         if !packages.writable {
             return Ok((Vec::new(), None));
         }
-        Ok((packages.caches.clone(), Some(open(&self.0, Path::new(FOLDER)).step(STEP)?)))
+        Ok((caches, Some(open(&self.0, Path::new(FOLDER)).step(STEP)?)))
     }
 
-    fn over(&self, own: &Path, cache: &Path, writable: bool) -> Result<(), String> {
+    fn over(&self, own: &Path, cache: &Path, writable: bool) -> Result<OwnedFd, String> {
         let words = |failure: Failure| failure.why;
         let upper = open(&self.0, &own.join(UPPER)).map_err(|e| e.to_string())?;
         // The user's own cache as it is visible here, read-only; or an empty folder.
@@ -78,7 +80,8 @@ impl Packages {
             fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, flags)
         };
         let tree = make().map_err(|e| e.to_string())?;
-        mounts::attach(&tree, cache, STEP).map_err(words)
+        mounts::attach(&tree, cache, STEP).map_err(words)?;
+        Ok(tree)
     }
 }
 

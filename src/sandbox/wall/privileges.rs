@@ -5,8 +5,8 @@ use std::{fs, os::unix::fs::MetadataExt};
 use rustix::{
     process::{Resource, Rlimit, setrlimit},
     thread::{
-        CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, configure_capability_in_ambient_set,
-        remove_capability_from_bounding_set, set_capabilities,
+        CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
+        configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
     },
 };
 
@@ -33,14 +33,22 @@ pub(super) fn keep_over_exec() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Nothing that is started from here on can gain a capability; what this process has it keeps. Whether it went well is seen
+/// by [`drop_all`].
+pub(super) fn empty_bounding_set() {
+    for one in each() {
+        // Numbers that this kernel does not have are refused, and those that are out already not looked at again.
+        if capability_is_in_bounding_set(one).unwrap_or(false) {
+            let _ = remove_capability_from_bounding_set(one);
+        }
+    }
+}
+
 /// Gives every capability up, for this process and all that it starts. Whoever is not root in a namespace of their own cannot
 /// empty the bounding set; `no_new_privs` keeps what is left in it out of reach.
 pub(super) fn drop_all(level: Level) -> Result<(), Failure> {
     clear_ambient_capability_set().step("capabilities")?;
-    for one in each() {
-        // Numbers that this kernel does not have are refused; the check below sees what matters.
-        let _ = remove_capability_from_bounding_set(one);
-    }
+    empty_bounding_set();
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),

@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     fs,
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{self, Command, Stdio},
 };
 
@@ -16,9 +16,8 @@ use super::{
     bounds::Bounds,
     channel,
     disk::Disk,
-    hidden,
+    hidden::Hidden,
     landlock::{self, Rights},
-    mounts,
     overlay::Layers,
     packages::Packages,
     private, privileges, reaper, send,
@@ -40,27 +39,33 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     privileges::limit(&ground.limits, ground.level)?;
     privileges::offer_to_memory_killer();
     private::seal_proc()?;
-    let overlay = layers.make()?;
-
-    let Some(plan) = read_frame::<Plan>(&mut server).step("plan")? else { process::exit(0) };
-    covers.still_stand()?;
-    let shadow = overlay.mount(&plan)?;
-    mounts::attach(&shadow, &ground.folder, "shadow of the workspace")?;
-    let (caches, fetched) = packages.mount(&plan)?;
-    hidden::hide(&plan)?;
-    privileges::drop_all(ground.level)?;
+    let mut hidden = Hidden::raise(&ground)?;
+    let overlay = layers.make(ground.prove)?;
     let mut writable: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm", "/dev/pts"].map(Path::new).to_vec();
-    writable.extend([ground.home.as_path(), ground.folder.as_path()]);
-    writable.extend(caches.iter().map(PathBuf::as_path));
+    writable.push(&ground.home);
     writable.retain(|path| path.is_dir());
     // The mounts decide what there is to be read.
     let rights = Rights { readable: &["/".into()], writable: &writable, devices: &private::devices() };
-    landlock::restrict(ground.level, &rights)?;
+    let mut rules = landlock::rules(ground.level, &rights)?.writable(overlay.root())?;
+    privileges::empty_bounding_set();
+    let mut usage = Usage::new(&ground, Tree::Namespace);
+
+    let Some(plan) = read_frame::<Plan>(&mut server).step("plan")? else { process::exit(0) };
+    covers.still_stand()?;
+    overlay.attach(&plan, &ground.folder)?;
+    let (caches, fetched) = packages.mount(&plan)?;
+    for cache in &caches {
+        rules = rules.writable(cache)?;
+    }
+    hidden.complete(&ground, &plan)?;
+    privileges::drop_all(ground.level)?;
+    rules.restrict()?;
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
     let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
-    let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, Tree::Namespace));
+    let bounds = Bounds::new(&ground);
+    usage.begin();
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     // Not waited for by handle: process 1 reaps whatever ends.
     let command =

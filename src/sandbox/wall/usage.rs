@@ -40,6 +40,14 @@ impl Usage {
         Usage { limits: ground.limits, ends, begun, shared, held: Cell::new((0, begun)), processors, tree }
     }
 
+    /// The command begins now.
+    pub(super) fn begin(&mut self) {
+        self.begun = Instant::now();
+        if let Some((events, before)) = &mut self.ends {
+            *before = counted(events, "oom_kill ").unwrap_or(*before);
+        }
+    }
+
     /// Whose use it is.
     pub(super) fn tree(&self) -> Tree {
         self.tree
