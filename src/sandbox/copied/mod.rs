@@ -325,10 +325,8 @@ impl CopiedShadow {
     /// # Errors
     /// When the disk would be nearly full after that.
     fn room_for(&self, bytes: u64) -> io::Result<()> {
-        const LEFT: u64 = 256 << 20;
-        let disk = rustix::fs::statvfs(&self.root)?;
-        let room = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if bytes.saturating_add(LEFT) <= room {
+        let room = place::room(&rustix::fs::statvfs(&self.root)?);
+        if bytes.saturating_add(place::LEFT) <= room {
             return Ok(());
         }
         let [needed, room] = [bytes >> 20, room >> 20];
