@@ -257,8 +257,8 @@ const CHECKS: &[Check] = &[
 
 /// A command that never ends, and the child that it leaves behind.
 async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<CheckResult, SandboxError> {
-    // A number that nothing else on this machine is likely to sleep for.
-    let long = format!("1{}.5", std::process::id());
+    // A number that nothing else on this machine is likely to sleep for, another check of this process included.
+    let long = format!("1{}.5", uuid::Uuid::now_v7().as_u128() as u32);
     let text = format!("sleep {long} & sleep {long}");
     let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;
