@@ -42,7 +42,10 @@ use crate::{
     seams::{Shadow, Written},
 };
 
-pub(super) use {progress::Progress, reach::Reach};
+pub(super) use {
+    progress::Progress,
+    reach::{Reach, place_of},
+};
 
 /// What the user's side said of a path when the copy was last brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]
