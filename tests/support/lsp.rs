@@ -36,6 +36,8 @@ pub enum Habit {
     Fails,
     /// Answers `applied: true` at once and tells the change only after this time.
     Late(Duration),
+    /// Answers `applied: true` at once and tells the change at [`Editor::tell`].
+    Untold,
     /// Tells the change and answers, both after this time (an editor on a busy machine).
     Slow(Duration),
     /// Applies only the first of the edits and answers `applied: true`.
@@ -54,6 +56,8 @@ pub enum Habit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     Title(&'static str),
+    /// This title, at [`Editor::release`].
+    Held(&'static str),
     Null,
     Error(i64),
     Never,
@@ -84,6 +88,10 @@ struct State {
     edits: Vec<Value>,
     /// Edits that nothing was done about.
     held: VecDeque<(Value, Value)>,
+    /// Questions whose answer is held, with it.
+    undecided: Vec<(Value, &'static str)>,
+    /// Changes that were made and not told.
+    untold: Vec<(&'static str, Value)>,
     unexpected: Vec<String>,
 }
 
@@ -154,6 +162,8 @@ impl Editor {
             requests: Vec::new(),
             edits: Vec::new(),
             held: VecDeque::new(),
+            undecided: Vec::new(),
+            untold: Vec::new(),
             unexpected: Vec::new(),
         }));
         let news = Arc::new(Notify::new());
@@ -267,6 +277,19 @@ impl Editor {
     pub fn late(&self, habit: Habit) {
         let (id, params) = self.state.lock().unwrap().held.pop_front().expect("an edit is held");
         apply(&self.peer, id, &params, &self.state, habit);
+    }
+
+    /// Gives the answers that are held.
+    pub fn release(&self) {
+        let undecided = std::mem::take(&mut self.state.lock().unwrap().undecided);
+        assert!(!undecided.is_empty(), "an answer is held");
+        undecided.into_iter().for_each(|(id, title)| self.peer.respond(id, Ok(json!({"title": title}))));
+    }
+
+    /// Tells what was made and not told.
+    pub fn tell(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.untold.drain(..).for_each(|(method, params)| self.peer.notify(method, params));
     }
 
     /// Answers no to the oldest edit that is held, and still holds it.
@@ -467,6 +490,9 @@ fn answer(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
         locked.unexpected.push(format!("question: {text}"));
         return;
     };
+    if let Choice::Held(title) = choice {
+        return locked.undecided.push((id, title));
+    }
     drop(locked);
     let peer = peer.clone();
     tokio::spawn(async move {
@@ -475,7 +501,7 @@ fn answer(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
             Choice::Title(title) => peer.respond(id, Ok(json!({"title": title}))),
             Choice::Null => peer.respond(id, Ok(Value::Null)),
             Choice::Error(code) => peer.respond(id, Err(Refused { code, message: "no".to_owned() })),
-            Choice::Never => {}
+            Choice::Never | Choice::Held(_) => {}
         }
     });
 }
@@ -503,7 +529,7 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
         Habit::Silent | Habit::Held => return,
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
         Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Slow(_) | Habit::Half => {}
-        Habit::Mute | Habit::Breaks | Habit::Unasked => {}
+        Habit::Untold | Habit::Mute | Habit::Breaks | Habit::Unasked => {}
     }
     let mut notifications = Vec::new();
     let mut fine = true;
@@ -577,8 +603,11 @@ fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>, habi
     if !fine {
         return peer.respond(id, applied(false));
     }
-    if matches!(habit, Habit::AnswersFirst | Habit::Late(_)) {
+    if matches!(habit, Habit::AnswersFirst | Habit::Late(_) | Habit::Untold) {
         peer.respond(id.clone(), applied(true));
+    }
+    if habit == Habit::Untold {
+        return state.untold.append(&mut notifications);
     }
     if let Habit::Late(delay) | Habit::Slow(delay) = habit {
         let peer = peer.clone();
