@@ -201,6 +201,11 @@ export class Server implements vscode.Disposable {
         const argument = (args[0] ?? {}) as Record<string, unknown>;
         return own && this.#rich ? own(argument) : next(command, args);
       },
+      // The terminal that asks for the key beside it keeps the keyboard: a key is no text.
+      window: {
+        showDocument: (params, token, next) =>
+          next(params.uri.endsWith("/countersign/documents/setup.md") ? { ...params, takeFocus: false } : params, token),
+      },
       // The status item says it, and stops it.
       handleWorkDoneProgress: (token, params, next) => {
         if (!this.#rich) next(token, params);
