@@ -13,6 +13,9 @@ test("another protocol", () => at({ protocol: 2, listening: true, files: { "list
     const said = lab.wire().filter(({ message }) => message.method === "initialize").map(({ message }) => message.params.initializationOptions.countersign.rich);
     assert.deepEqual(said, [true, false], "started once more, as a plain client");
     assert.equal(await lab.toast("speaks protocol").count(), 1, "said once");
+    await lab.command("countersign: Show Run");
+    await lab.run().locator("#why").filter({ hasText: "update the extension" }).waitFor();
+    await page.locator(".sidebar").getByText("its changes stand in the text and under Problems only").waitFor();
   });
 
   await step("a plain client asks, reviews by code actions and accepts", async () => {
@@ -27,6 +30,10 @@ test("another protocol", () => at({ protocol: 2, listening: true, files: { "list
     lab.answer({ type: "tool_use", id: "e", name: "edit_file", input: { path: "list.txt", edits: [{ old: "line 2\n", new: "line 2, marked\n" }] } });
     await lab.asked();
     lab.answer({ type: "text", text: "Marked." });
+    await lab.toast("countersign done").waitFor();
+    // What a plain server does not tell the end of is not shown as going on.
+    await lab.statusShows(/^\s*agent$/);
+    await page.locator("#countersign\\.countersign\\.countersign\\.stop").waitFor({ state: "hidden" });
     // The server's own diagnostic and lens stand where the extension's would.
     await page.locator(".squiggly-info").first().waitFor();
     await lab.go(2);
