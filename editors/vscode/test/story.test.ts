@@ -126,7 +126,7 @@ test("a first task", () => at(DESK, async (lab) => {
     lab.answer({ type: "tool_use", id: "f1", name: "finish", input: { summary: "Simplified total; label shows two digits." } });
     await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
     await lab.row("sh check.sh").filter({ hasText: "passed" }).waitFor();
-    await lab.toast("2 changes to review").waitFor();
+    await lab.told("2 changes to review");
     await lab.shot("review");
   });
 
