@@ -117,6 +117,25 @@ async fn a_copy_ends_with_a_run_that_is_dropped_and_leaves_nothing() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
+/// The holes of a file have no blocks that could be reckoned with: the copy ends when its disk is nearly full.
+#[test]
+fn a_copy_of_holes_leaves_room_on_its_disk() {
+    let root = folders();
+    let line = "mount -t tmpfs -o size=300m none cache && echo 0 > /proc/sys/user/max_user_namespaces && \
+                exec \"$0\" sandbox run --workspace w -- cat a.txt";
+    let ran = || {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", line]).arg(exe()).current_dir(root.path());
+        unshare.env("HOME", root.path().join("home")).env("XDG_CACHE_HOME", root.path().join("cache"));
+        let output = unshare.output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    assert_eq!(ran(), (Some(0), "alpha\n".into()));
+    File::create(root.path().join("w").join(LARGE)).unwrap().set_len(8 << 30).unwrap();
+    let (code, said) = ran();
+    assert!(code == Some(3) && said.contains("copy of the workspace") && said.contains("MiB left"), "{code:?} {said}");
+}
+
 #[tokio::test]
 async fn later_commands_cost_only_what_changed() {
     let bench = Bench::forced(Level::L1).await;
