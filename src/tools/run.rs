@@ -95,6 +95,8 @@ impl Tool for Run {
         let outcome = ended.map_err(|error| unrun(&error))?;
         let collected = collector.finish();
         let reasons = cx.shell.explained(&self.command, &collected.text, &outcome).await;
+        let refused: Vec<&str> = reasons.iter().chain(&collected.closed).map(String::as_str).collect();
+        let refused = (!refused.is_empty()).then(|| refused.join("\n"));
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {
             Some(Stopped::Cancelled) => String::new(),
@@ -110,7 +112,7 @@ impl Tool for Run {
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,
             _ => ToolCallStatus::Error,
         };
-        Ok(ToolResult { status, text })
+        Ok(ToolResult { status, text, refused })
     }
 }
 

@@ -17,6 +17,9 @@ use self::{
 };
 use crate::seams::{Outcome, Reached, SandboxSession, Stopped};
 
+/// The closing line: what the model is to do about a wall.
+pub const ADVICE: &str = "There is no other way past a wall: do without, and leave the rest to the user.";
+
 /// Most reasons that are told; with the closing line five lines.
 const MOST: usize = 4;
 /// Most names in one reason.
@@ -102,7 +105,7 @@ impl Findings {
         }
         // A limit may be kept to; a wall stays where it is.
         text.push_str(match self.order.iter().any(|reason| reason.is_wall()) {
-            true => "There is no other way past a wall: do without, and leave the rest to the user.",
+            true => ADVICE,
             false => "",
         });
         Some(text.trim_end().to_owned())
