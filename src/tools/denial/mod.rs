@@ -11,11 +11,11 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 pub use self::reasons::ended;
 use self::{
-    places::{Place, absolute, place},
+    places::{Place, absolute, own, place},
     reasons::Reason,
     signs::Kind,
 };
-use crate::seams::{Outcome, Reached, SandboxSession, Stopped};
+use crate::seams::{Outcome, Reach, Reached, SandboxSession, Stopped};
 
 /// The closing line: what the model is to do about a wall.
 pub const ADVICE: &str = "There is no other way past a wall: do without, and leave the rest to the user.";
@@ -154,12 +154,12 @@ fn of_a_line(line: &str, seen: &Seen<'_>, found: &mut Findings) {
         Kind::NoName | Kind::Unreachable => found.add(reasons::network(facts.reach), signs::host(line).unwrap_or_default()),
         Kind::Refused => {
             let host = signs::host(line).unwrap_or_default();
-            let reason = if is_local(&host) { Reason::Loopback } else { reasons::network(facts.reach) };
-            found.add(reason, host);
+            let own = is_local(&host) && facts.reach != Reach::Nothing;
+            found.add(if own { Reason::Loopback } else { reasons::network(facts.reach) }, host);
         }
         Kind::TooLarge => found.add(Reason::FileSize, ""),
         Kind::NoProcess => found.add(Reason::Processes, ""),
-        Kind::NoProtocol => found.add(Reason::Protocol, ""),
+        Kind::NoProtocol => found.add(reasons::protocol(facts.reach), ""),
         Kind::NoCall => found.add(Reason::Call, ""),
         Kind::NoOwner => found.add(Reason::Owner, ""),
         Kind::Full => {
@@ -179,8 +179,13 @@ fn of_a_line(line: &str, seen: &Seen<'_>, found: &mut Findings) {
 
 fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
     let facts = &*seen.outcome.facts;
+    let program = line.split([':', ' ']).next().unwrap_or_default();
+    if kind == Kind::NotPermitted && reasons::PRIVILEGED.contains(&program) {
+        return found.add(Reason::Privilege, program);
+    }
     for written in signs::paths(line) {
         let Some(path) = absolute(written, facts) else { continue };
+        let moved = own(Path::new(written), facts);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         // The shell says its own name first.
         if ["bash", "sh", "dash"].contains(&name) && line.starts_with(written) {
@@ -191,6 +196,10 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
             return found.add(Reason::Privilege, name);
         }
         let reason = match (place(&path, facts), kind) {
+            // It is written as the person knows it, and commands see it elsewhere.
+            (Place::Workspace, Kind::Denied | Kind::NotPermitted) if !facts.moved.is_empty() && moved.is_none() => {
+                Some(Reason::Moved)
+            }
             (Place::Workspace, _) => None,
             (Place::Socket, _) => Some(Reason::Socket),
             (Place::Masked, Kind::Missing) => None,
@@ -211,14 +220,21 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
             _ => None,
         };
         if let Some(reason) = reason {
-            return found.add(reason, written);
+            return found.add(reason, moved.map_or_else(|| written.to_owned(), |path| path.display().to_string()));
         }
     }
-    let program = line.split([':', ' ']).next().unwrap_or_default();
-    if kind == Kind::NotPermitted && reasons::PRIVILEGED.contains(&program) {
-        found.add(Reason::Privilege, program);
-    } else if kind == Kind::NotPermitted && line.to_lowercase().contains("sock") {
-        found.add(Reason::Protocol, "");
+    let lower = line.to_lowercase();
+    match (kind, facts.reach) {
+        (Kind::NotPermitted, Reach::Nothing) if !signs::no_socket(&lower) => {
+            found.add(Reason::NoSockets, signs::host(line).unwrap_or_else(|| "probably a socket".to_owned()));
+        }
+        (Kind::NotPermitted, _) if lower.contains("sock") => found.add(Reason::Protocol, ""),
+        (Kind::Denied, Reach::Nothing) => {
+            if let Some(what) = signs::unshared(&lower, seen.output) {
+                found.add(Reason::Absent, what);
+            }
+        }
+        _ => {}
     }
 }
 
