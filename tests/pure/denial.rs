@@ -214,6 +214,9 @@ fn the_advice_fits_the_command_and_the_walls() {
     assert!(socket.unwrap().starts_with("docker: its daemon cannot be reached"));
     let at = |reach: Reach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
     assert!(told("c", unreached, &at(Reach::Hosts)).unwrap().contains("by way of a proxy"));
+    let local = "curl: (7) Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server";
+    assert!(told("c", local, &at(Reach::Hosts)).unwrap().contains("by way of the proxy only"));
+    assert!(!told("c", local, &at(Reach::Loopback)).unwrap().contains("proxy"));
     let refused = "OSError: [Errno 101] Network is unreachable";
     assert!(told("c", refused, &at(Reach::Nothing)).unwrap().contains("no sockets but Unix ones at this level"));
     let netlink = "Cannot open netlink socket: Operation not permitted";

@@ -131,8 +131,10 @@ impl Reason {
             Reason::Network => unreached(&or("the host"), seen),
             Reason::Loopback => format!(
                 "{}: probably a server outside the walls; a command has a loopback of its own, where nothing listens but what it \
-                 starts itself. Start the server in the same command",
-                or("the local address")
+                 starts itself. Start the server in the same command{}",
+                or("the local address"),
+                // A program that takes no notice of the proxy's variables.
+                if seen.outcome.facts.reach == Reach::Hosts { "; what its `network` names is reached by way of the proxy only" } else { "" }
             ),
             Reason::NoSockets => format!(
                 "{}: commands have no sockets{} at this level of walls, so neither network nor a local server. `countersign doctor` \
