@@ -102,7 +102,7 @@ impl Tool for Run {
             Some(Stopped::Cancelled) => String::new(),
             _ => merge::propose(cx, began, outcome.changed.clone()).await,
         };
-        let piped = ends_in_pipe(&self.command);
+        let piped = denial::ends_in_pipe(&self.command);
         let mut text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
         if let Some(words) = cx.shell.untold_differences().await {
             let _ = write!(text, "\n[{words}]");
@@ -202,28 +202,4 @@ fn report(
 
 fn lines_of(text: &str) -> u64 {
     text.lines().count() as u64
-}
-
-/// Whether the command ends with a pipe, whose exit code says nothing about its start. Where quotes do not tell for sure, the
-/// code is told as it is.
-fn ends_in_pipe(command: &str) -> bool {
-    let (mut quote, mut piped) = (None, false);
-    let mut chars = command.trim_end().chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some('"') | None, '\\') => drop(chars.next()),
-            (Some(open), c) if open == c => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '`' | '{') => return false,
-            (None, '<') if chars.peek() == Some(&'<') => return false,
-            (None, '|') => piped = chars.next_if_eq(&'|').is_none(),
-            // `2>&1` and `&>` end no command.
-            (None, '>') => drop(chars.next_if_eq(&'&')),
-            (None, '&') if chars.peek() == Some(&'>') => {}
-            (None, ';' | '\n' | '&') => piped = false,
-            _ => {}
-        }
-    }
-    piped && quote.is_none()
 }

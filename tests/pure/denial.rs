@@ -174,6 +174,23 @@ fn nothing_is_said_where_no_wall_is_the_cause() {
     }
 }
 
+/// The exit code of a pipe is its last command's: what the first one ran into is told all the same, where the words are its own.
+#[test]
+fn a_pipe_hides_no_wall() {
+    let well = Outcome { exit: Some(0), ..failed() };
+    let line = "curl: (6) Could not resolve host: example.com";
+    for command in
+        ["curl -sS https://example.com 2>&1 | tail -3", "cd x && FOO=1 cargo fetch 2>&1 | grep -v warning", "make |& head"]
+    {
+        assert!(told(command, line, &well).is_some_and(|text| text.contains("example.com: cannot be reached")), "{command}");
+    }
+    let ends_by_itself = ["curl https://example.com", "make | tee log; true", "make || true", "echo '|' make"];
+    let reads = ["cat log | tail -3", "rg resolve src | head", "cd src; git log | head", "/bin/grep x log | sort | head"];
+    for command in ends_by_itself.iter().chain(&reads) {
+        assert_eq!(told(command, line, &well), None, "{command}");
+    }
+}
+
 #[test]
 fn five_lines_at_most_however_much_was_refused() {
     let all: String = REFUSED.iter().map(|(line, _)| format!("{line}\n")).collect();

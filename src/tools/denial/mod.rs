@@ -3,13 +3,14 @@
 //! A pure function of what the walls know of themselves ([`Facts`]), what they saw, and what the command printed. What only
 //! the output suggests is told as probable. Nothing is said of commands that end well, nor of errors that no wall explains.
 
+mod pipes;
 mod places;
 mod reasons;
 mod signs;
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-pub use self::reasons::ended;
+pub use self::{pipes::ends_in_pipe, reasons::ended};
 use self::{
     places::{Place, absolute, own, place},
     reasons::Reason,
@@ -41,7 +42,7 @@ pub struct Seen<'a> {
 /// The explanation: at most five lines, none ending in a line feed. `None` where there is nothing to explain.
 pub fn explain(seen: &Seen<'_>) -> Option<String> {
     let outcome = seen.outcome;
-    if outcome.exit == Some(0) || outcome.stopped == Some(Stopped::Cancelled) {
+    if ended_well(seen.command, outcome) || outcome.stopped == Some(Stopped::Cancelled) {
         return None;
     }
     let mut found = Findings::default();
@@ -54,12 +55,16 @@ pub fn explain(seen: &Seen<'_>) -> Option<String> {
 
 /// The same for a session that has just run it, which is asked for programs that nobody found.
 pub async fn of_session(session: &dyn SandboxSession, command: &str, output: &str, outcome: &Outcome) -> Option<String> {
-    let missing = missing_program(output).filter(|_| outcome.exit != Some(0));
+    let missing = missing_program(output).filter(|_| !ended_well(command, outcome));
     let place = match missing {
         Some(program) => session.unseen(program).await,
         None => None,
     };
     explain(&Seen { command, output, outcome, unseen: missing.zip(place.as_deref()) })
+}
+
+fn ended_well(command: &str, outcome: &Outcome) -> bool {
+    outcome.exit == Some(0) && !pipes::hides_the_end(command)
 }
 
 /// The program that a shell did not find, if one line of the output says so.
