@@ -52,6 +52,27 @@ async fn the_kernel_decides_the_level_and_every_check_of_it_holds() {
     }
 }
 
+/// Whoever runs one command is told what it lacks; nobody is where it lacks nothing.
+#[tokio::test]
+async fn a_command_line_tells_at_which_level_it_runs() {
+    let root = folders();
+    if !reaches(&sandbox_below(root.path(), Level::L1), Level::L1).await {
+        return;
+    }
+    let run = |program: &str| {
+        let mut command = Process::new("sh");
+        command.args(["-c", program, "sh", "sandbox", "run", "-w", "w", "--", "cat a.txt"]).stdin(Stdio::null());
+        command.current_dir(&root).env("HOME", root.path().join("home")).env("XDG_CACHE_HOME", root.path().join("line"));
+        let output = command.output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"alpha\n"[..]), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let told = run(&below(Level::L1, &exe()));
+    assert!(told.contains("Commands run at level L1, on a copy of the folder: ") && told.contains("doctor"), "{told}");
+    let full = run(&format!("exec {} \"$@\"", exe().display()));
+    assert!(!full.contains("level"), "{full}");
+}
+
 #[tokio::test]
 async fn a_session_never_falls_to_a_weaker_level() {
     let root = folders();
