@@ -17,6 +17,7 @@ use super::{
     controls::Control,
     documents,
     input::Input,
+    outbox::Weight,
     task::Asked,
 };
 use crate::event::{ApprovalId, TaskId};
@@ -225,6 +226,11 @@ impl Actor {
         if sent.text.is_empty() && !enough {
             self.out.message(MessageType::WARNING, "Nothing was sent: there is no text above the boxes.");
             return self.watch_prompt(OpenPrompt { purpose, path, uri, words }, Some(sent.stamp));
+        }
+        if self.client.rich {
+            // Its window has done its work.
+            let row = json!({"task": null, "kind": "document", "uri": uri, "state": "sent"});
+            self.out.own("countersign/update", row, Weight::Needed);
         }
         self.sent.insert(uri);
         let done = match purpose {

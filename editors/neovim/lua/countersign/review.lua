@@ -200,10 +200,22 @@ function M.many(verb, buffer, line, whole, reason)
     return show.tell('no change of the agent is pending ' .. (whole == 'file' and 'in this file' or 'here'), vim.log.levels.WARN)
   end
   local uri = whole == 'file' and (name and vim.uri_from_fname(name) or vim.uri_from_bufnr(buffer)) or nil
+  local alone, others = 0, 0
+  for _, item in ipairs(verb == 'accept' and whole == 'all' and require('countersign.state').items() or {}) do
+    if item.hunk.steering then
+      alone = alone + 1
+    else
+      others = others + 1
+    end
+  end
   -- One after the other: the next is placed in the text that the one before it made.
   local function decide(index)
     local one = all[index]
-    if not one or is_away(one.client) then
+    if not one and alone > 0 and others > 0 then
+      -- Where there is nothing else the server says so by itself.
+      local them = alone == 1 and '1 change steers tools and is' or ('%d changes steer tools and are'):format(alone)
+      return show.tell(them .. ' left: accept it on its own', vim.log.levels.WARN)
+    elseif not one or is_away(one.client) then
       return
     end
     local argument = { proposal = one.proposal, uri = uri, reason = verb == 'reject' and reason or nil }
