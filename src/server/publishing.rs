@@ -35,7 +35,11 @@ impl Actor {
             Some(message) => message,
             None => {
                 let desk = self.folders.get(folder).map(|folder| &folder.desk);
-                let worked = |task: &&Task| desk.is_some_and(|desk| desk.proposal_of(&task.id).is_some());
+                // The newest whose changes are in it.
+                let waiting = desk.map(|desk| desk.uncommitted(None, &[]).hunks).unwrap_or_default();
+                let of = |task: &Task| desk.and_then(|desk| desk.proposal_of(&task.id));
+                let worked =
+                    |task: &&Task| of(task).is_some_and(|mine| waiting.iter().any(|(proposal, ..)| *proposal == mine.id));
                 let latest = self.tasks.values().filter(worked).max_by_key(|task| task.started);
                 latest.map_or_else(|| "Apply accepted changes".to_owned(), |task| task.title.clone())
             }

@@ -100,7 +100,7 @@ impl Vcs for Repository {
             let (of, hint) = match self.tasks {
                 Some(_) => (
                     " in this conversation",
-                    "pending hunks are accepted by the user only, and what they accepted elsewhere they commit themselves                      (countersign's `commit`)",
+                    "pending hunks are accepted by the user only; for what they accepted elsewhere they have countersign's own `commit`",
                 ),
                 None => ("", "pending hunks are accepted by the user only"),
             };

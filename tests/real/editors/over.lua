@@ -88,6 +88,16 @@ lab.answer(5, { call('e', 'finish', { summary = 'It is dark.\nThe tests were not
 wait('the summary', function()
   return log():find('■ ended · 2 to review\n  It is dark.\n  The tests were not run.', 1, true)
 end)
+-- Going to a change shows its new lines too.
+wait('the change', function()
+  return #lab.drawn() == 2
+end)
+vim.cmd('split | resize 4')
+vim.cmd('normal! gg')
+vim.cmd('Countersign next')
+assert(vim.fn.line('.') == 4 and vim.fn.winline() < 4, vim.inspect({ vim.fn.line('.'), vim.fn.winline() }))
+vim.cmd('close')
+equal(vim.api.nvim_get_current_win(), here, 'back in the file')
 vim.cmd('Countersign accept_all')
 wait('what is left', function()
   return lab.said('1 change steers tools and is left: accept it on its own')

@@ -361,7 +361,8 @@ function M.open()
   if window ~= -1 then
     return vim.api.nvim_set_current_win(window)
   end
-  vim.cmd('botright 15split')
+  -- In a small terminal the file keeps most of the lines.
+  vim.cmd(('botright %dsplit'):format(math.max(math.min(15, math.floor(vim.o.lines * 0.4)), 3)))
   vim.api.nvim_win_set_buf(0, buffer)
   vim.wo[0][0].wrap = true
   vim.wo[0][0].linebreak = true
