@@ -262,7 +262,16 @@ async fn no_decision_is_no_permission_and_the_user_can_ask_again() {
     let told = double.requests()[3].results()[0].1.clone();
     assert!(told.contains("did not decide"), "{told}");
 
-    // The user may, by a command that opens the server's own question and approves nothing by itself.
+    // The user may. Without a message of theirs it is the task's whose changes are committed. What the model is advised is not theirs.
+    editor.answer("Commit", READING, Choice::Null);
+    editor.command("commit", json!({})).await.unwrap();
+    let said = editor.until("no commit", |seen| seen.messages().into_iter().find(|said| said.contains("did not decide"))).await;
+    assert_eq!(said, "countersign: you did not decide; nothing was done");
+    let question = editor.seen().questions[1].clone();
+    assert!(question.contains("Message: \"Shout.\""), "{question}");
+    assert_eq!(lab.git(&["rev-parse", "HEAD"]), head);
+
+    // A command that opens the server's own question approves nothing by itself.
     editor.answer("Commit", READING, Choice::Title("Commit"));
     editor.command("commit", json!({"message": "By hand"})).await.unwrap();
     editor.until("the commit", |seen| seen.messages().into_iter().find(|message| message.contains("committed"))).await;
