@@ -92,8 +92,11 @@ impl Parts {
         }
         let fetched = fetches || spec.packages.is_some() || overlay.has_packages();
         let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
+        // Git may have written to its own since the session began: the newest of it counts.
+        let replaced = git::configs_elsewhere(&spec.folder).into_iter().filter(|found| !view.replaced.contains(found));
         let plan = Plan {
             folder: (about.dev(), about.ino()),
+            replaced: replaced.collect(),
             masked: view::sockets(view, &spec.folder).into_iter().map(PathBuf::into_os_string).collect(),
             packages,
             ..self.plan(command, &spec.folder)

@@ -63,6 +63,8 @@ pub(super) const PROOF: &str = ".countersign-proof";
 pub(super) struct Plan {
     /// Device and inode of the workspace folder: what process 1 opened while it waited must still be it.
     pub folder: (u64, u64),
+    /// Of the files that the ground names or others of that kind, those whose text is another one now.
+    pub replaced: Vec<(PathBuf, String)>,
     /// Sockets that programs listen on now; those of the ground stay hidden.
     pub masked: Vec<OsString>,
     /// Without namespaces: what may be read, with all below it; folders that may be written; and the bytes that the shadow takes
@@ -70,6 +72,8 @@ pub(super) struct Plan {
     pub readable: Vec<PathBuf>,
     pub writable: Vec<PathBuf>,
     pub begun: u64,
+    /// An earlier command was ended because the shadow takes too much.
+    pub exceeded: bool,
     /// Caches of package managers with what was fetched; none where nothing was.
     pub packages: Option<Packages>,
     /// Where to start, absolute, below the workspace folder.

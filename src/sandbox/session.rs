@@ -90,6 +90,8 @@ struct State {
     shadow: OnDisk,
     /// What stood in git's own folders when the last command had ended.
     git: u64,
+    /// A command was ended because the shadow takes too much.
+    exceeded: bool,
 }
 
 impl LinuxSession {
@@ -137,7 +139,7 @@ impl LinuxSession {
         let grounds = [frame(true)?, frame(false)?];
         let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
         let facts = Arc::new(Facts { reach, ..facts });
-        let state = Arc::new(Mutex::new(State { shadow, git: 0 }));
+        let state = Arc::new(Mutex::new(State { shadow, git: 0, exceeded: false }));
         Ok(LinuxSession {
             parts,
             grounds,
@@ -184,10 +186,12 @@ impl LinuxSession {
         proxy: Option<&Proxy>,
     ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
+        let exceeded = state.exceeded;
         let (mut plan, hidden) = match &mut state.shadow {
             OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay)?,
             OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
+        plan.exceeded = exceeded;
         if let Some(proxy) = proxy {
             plan.env.extend(self.parts.trust.iter().cloned());
             plan.env.extend(variables::of_proxy(proxy.port(), &command.network));
@@ -358,6 +362,9 @@ impl SandboxSession for LinuxSession {
             (None, Some(Report::Disk)) => own(Stopped::Disk),
             (None, _) => own(Stopped::Walls),
         };
+        if outcome.stopped == Some(Stopped::Shadow) {
+            self.state().exceeded = true;
+        }
         if !ended.unbegun {
             (outcome.changed, outcome.git) = self.changed().await?;
             self.make_ready().await;

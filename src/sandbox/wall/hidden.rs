@@ -35,27 +35,32 @@ impl Hidden {
     /// Replaces and masks what is known ahead of the command.
     pub(super) fn raise(ground: &Ground) -> Result<Hidden, Failure> {
         fs::DirBuilder::new().mode(0o700).create(OWN).step(STEP)?;
-        for (number, (_, text)) in ground.replaced.iter().enumerate() {
-            write(&own(number), 0o444, text)?;
-        }
         write(&nothing(), 0, "")?;
+        for (number, (_, text)) in ground.replaced.iter().enumerate() {
+            write(&own("ahead", number), 0o444, text)?;
+        }
         let mut hidden = Hidden::default();
         hidden.all_of(ground)?;
         Ok(hidden)
     }
 
-    /// Sees to it that all of it stands, and masks what has come up since.
+    /// Sees to it that all of it stands, replaces what has another text now, and masks what has come up since.
     pub(super) fn complete(&mut self, ground: &Ground, plan: &Plan) -> Result<(), Failure> {
         self.all_of(ground)?;
+        for (number, (path, text)) in plan.replaced.iter().enumerate() {
+            let own = own("now", number);
+            write(&own, 0o444, text)?;
+            if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+                self.over(path, &own)?;
+            }
+        }
         plan.masked.iter().try_for_each(|path| self.mask(path))
     }
 
     fn all_of(&mut self, ground: &Ground) -> Result<(), Failure> {
         for (number, (path, _)) in ground.replaced.iter().enumerate() {
-            if let Some(found) = self.uncovered(path)
-                && found.is_file()
-            {
-                self.over(path, &own(number))?;
+            if self.uncovered(path).is_some_and(|found| found.is_file()) {
+                self.over(path, &own("ahead", number))?;
             }
         }
         ground.masked.iter().try_for_each(|path| self.mask(path))
@@ -94,8 +99,9 @@ impl Hidden {
     }
 }
 
-fn own(number: usize) -> PathBuf {
-    Path::new(OWN).join(number.to_string())
+/// Holds a text that stands in for a file's.
+fn own(kind: &str, number: usize) -> PathBuf {
+    Path::new(OWN).join(format!("{kind}-{number}"))
 }
 
 /// Stands for every masked file.

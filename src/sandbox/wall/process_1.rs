@@ -63,7 +63,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
+    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size, plan.exceeded);
     let bounds = Bounds::new(&ground);
     usage.begin();
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
