@@ -39,9 +39,9 @@ impl OutputSink for Stopper {
 
 /// A workspace with a large file, and a session whose copy lies on another file system: no blocks can be shared.
 struct Slow {
-    workspace: TempDir,
-    root: TempDir,
     session: LinuxSession,
+    workspace: TempDir,
+    root: Folders,
 }
 
 impl Slow {
@@ -91,7 +91,7 @@ async fn a_long_copy_is_told_and_stops_within_a_second() {
     assert_eq!((outcome.exit, ran.text()), (Some(0), "alpha\na.txt\n".into()));
     assert_eq!(outcome.changed, Vec::<String>::new());
     assert_eq!(inode(&slow.copy_of("a.txt").unwrap()), copied);
-    let Slow { root, session, .. } = slow;
+    let Slow { session, root, .. } = slow;
     drop(session);
     assert!(gets_empty(&root.path().join("cache")), "folders are left");
 }
