@@ -55,7 +55,7 @@ pub fn ends_in_pipe(command: &str) -> bool {
             // `|&` takes the errors along.
             (None, '|') => {
                 piped = chars.next_if_eq(&'|').is_none();
-                drop(chars.next_if_eq(&'&'));
+                let _ = chars.next_if_eq(&'&');
             }
             // `2>&1` and `&>` end no command.
             (None, '>') => drop(chars.next_if_eq(&'&')),
