@@ -133,11 +133,8 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
     replaced.extend(managers::replaced(&programs, home));
-    replaced.extend(git::configs_above(&spec.folder));
-    if let Some(work_tree) = git::linked(&spec.folder) {
-        shown.push(work_tree.common.clone());
-        replaced.extend(work_tree.configs);
-    }
+    replaced.extend(git::configs_elsewhere(&spec.folder));
+    shown.extend(git::linked(&spec.folder).map(|work_tree| work_tree.common));
     let shown = outermost(shown.into_iter().filter(|path| is_covered(path)).collect());
 
     let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
