@@ -19,7 +19,7 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{Budget, Gate, Publisher},
+    agent::{Budget, Gate, Publisher, without_advice},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
@@ -86,11 +86,12 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
-        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
-        self.out.message(typ, &format!("countersign: {text}"));
         if !fine {
-            return;
+            let why = without_advice(text);
+            let why = why.strip_prefix("the user ").map_or_else(|| why.to_owned(), |did| format!("you {did}"));
+            return self.out.message(MessageType::WARNING, &format!("countersign: {why}"));
         }
+        self.out.message(MessageType::INFO, &format!("countersign: {text}"));
         let note = format!("(The user did this on their own: {text})");
         for task in self.tasks.values().filter(|task| task.folder == folder) {
             if task.state.is_over() {
@@ -123,7 +124,12 @@ impl Job {
         if !trusted {
             return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
         }
-        let Effective { policy, .. } = effective_policy(setup, &self.root, trusted);
+        let Effective { policy, problem, .. } = effective_policy(setup, &self.root, trusted);
+        if let Some(problem) = problem {
+            // It is shown at its line as well.
+            let _ = self.mailbox.send(problem.input());
+            return Err(format!("nothing was done: {problem}"));
+        }
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let Some(vcs) = versioning::git(setup, &self.root, &policy, desk, None) else {
             return Err(format!("{} is in no git repository", self.root.display()));

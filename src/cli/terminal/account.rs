@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::screen::{Flow, Screen, Tone};
 use crate::{
-    agent::progress_line,
+    agent::{progress_line, without_advice},
     cli::printable::{printable, shortened},
     event::Usage,
 };
@@ -114,8 +114,7 @@ impl Account {
         let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
         if status == "denied" {
             // Why something was denied is never cut; what follows is advice to the model.
-            let why =
-                [". Do not try it", ". Do not ask again"].iter().fold(first, |why, tail| why.split(tail).next().unwrap_or(why));
+            let why = without_advice(first);
             let mark = if first.starts_with("denied") { "" } else { "denied: " };
             return screen.paragraph("    ", tone, &format!("{mark}{}", printable(why)));
         }
