@@ -252,11 +252,6 @@ pub(super) fn denied(decision: &Decision) -> String {
     )
 }
 
-/// A denial or a refusal for people: without the advice to the model that follows it.
-pub fn without_advice(text: &str) -> &str {
-    [". Do not try it", ". Do not ask again"].iter().fold(text, |text, tail| text.split(tail).next().unwrap_or(text))
-}
-
 fn refusal(outcome: PermissionOutcome, again: bool) -> String {
     let what = match outcome {
         PermissionOutcome::Rejected => "the user rejected this",

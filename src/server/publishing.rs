@@ -19,7 +19,7 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{Budget, Gate, Publisher, without_advice},
+    agent::{Budget, Gate, Publisher},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
@@ -35,7 +35,11 @@ impl Actor {
             Some(message) => message,
             None => {
                 let desk = self.folders.get(folder).map(|folder| &folder.desk);
-                let worked = |task: &&Task| desk.is_some_and(|desk| desk.proposal_of(&task.id).is_some());
+                // The newest whose changes are in it.
+                let waiting = desk.map(|desk| desk.uncommitted(None, &[]).hunks).unwrap_or_default();
+                let of = |task: &Task| desk.and_then(|desk| desk.proposal_of(&task.id));
+                let worked =
+                    |task: &&Task| of(task).is_some_and(|mine| waiting.iter().any(|(proposal, ..)| *proposal == mine.id));
                 let latest = self.tasks.values().filter(worked).max_by_key(|task| task.started);
                 latest.map_or_else(|| "Apply accepted changes".to_owned(), |task| task.title.clone())
             }
@@ -86,12 +90,11 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
+        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
         if !fine {
-            let why = without_advice(text);
-            let why = why.strip_prefix("the user ").map_or_else(|| why.to_owned(), |did| format!("you {did}"));
-            return self.out.message(MessageType::WARNING, &format!("countersign: {why}"));
+            return self.out.message(typ, &format!("countersign: {}", addressed(text)));
         }
-        self.out.message(MessageType::INFO, &format!("countersign: {text}"));
+        self.out.message(typ, &format!("countersign: {text}"));
         let note = format!("(The user did this on their own: {text})");
         for task in self.tasks.values().filter(|task| task.folder == folder) {
             if task.state.is_over() {
@@ -105,6 +108,12 @@ impl Actor {
             }
         }
     }
+}
+
+/// What a result tells the model about the user, told to the user: without the advice that is the model's alone.
+fn addressed(text: &str) -> String {
+    let (said, _) = text.rsplit_once(". Do not ").unwrap_or((text, ""));
+    said.replace("the user's", "your").replace("the user", "you")
 }
 
 struct Job {

@@ -322,7 +322,7 @@ impl Client {
             let why = self.state().out_of_step();
             let Some(why) = why else { return };
             let account = || self.state().account.join("\n");
-            assert!(start.elapsed() < Duration::from_secs(10), "seed {seed:#x}: {why}\n{}", account());
+            assert!(start.elapsed() < PATIENCE, "seed {seed:#x}: {why}\n{}", account());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::screen::{Flow, Screen, Tone};
 use crate::{
-    agent::{progress_line, without_advice},
+    agent::progress_line,
     cli::printable::{printable, shortened},
     event::Usage,
+    tools::denial::ADVICE,
 };
 
 /// Lines of one command's output that are shown as they come, and how many of its last ones at its end.
@@ -65,6 +66,10 @@ impl Account {
                     None => self.started(screen, call, text("title")),
                     Some(result) => self.ended(screen, &call, text("tool"), text("status"), result),
                 }
+                // Why it was refused is never cut; the advice is the model's.
+                for why in text("refused").lines().filter(|line| *line != ADVICE) {
+                    screen.paragraph("    ", Tone::Warn, &printable(why));
+                }
             }
             "tool_output" => self.output.push(screen, text("text")),
             "usage" => {
@@ -114,7 +119,8 @@ impl Account {
         let first = result.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
         if status == "denied" {
             // Why something was denied is never cut; what follows is advice to the model.
-            let why = without_advice(first);
+            let why =
+                [". Do not try it", ". Do not ask again"].iter().fold(first, |why, tail| why.split(tail).next().unwrap_or(why));
             let mark = if first.starts_with("denied") { "" } else { "denied: " };
             return screen.paragraph("    ", tone, &format!("{mark}{}", printable(why)));
         }
