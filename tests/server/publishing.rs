@@ -326,7 +326,8 @@ async fn what_the_user_took_back_with_the_editors_undo_is_not_committed() {
     editor.replace("a.txt", "two\n", "TWO\n");
     editor.answer("Commit", READING, Choice::Title("Commit"));
     editor.command("commit", json!({})).await.unwrap();
-    let count = |seen: &crate::lsp::Seen| seen.messages().iter().filter(|said| said.starts_with("countersign: committed")).count();
+    let count =
+        |seen: &crate::lsp::Seen| seen.messages().iter().filter(|said| said.starts_with("countersign: committed")).count();
     editor.until("the second commit", |seen| (count(seen) == 2).then_some(())).await;
     assert_eq!(lab.git(&["show", "HEAD:a.txt"]), "one\nTWO\nthree\nfour\nfive\nSIX\nseven\n");
     double.assert_clean();
