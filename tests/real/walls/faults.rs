@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -113,8 +112,7 @@ fn wrapper(root: &Path, (_, number, index, value, _): &Fault) -> SandboxPaths {
         root.join("wrapper/refuse.py").display(),
         exe().display()
     );
-    put(root, "wrapper/countersign", &script);
-    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    program(&root.join("wrapper/countersign"), script);
     SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") }
 }
 
