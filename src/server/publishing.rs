@@ -19,7 +19,7 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{Budget, Gate, Publisher},
+    agent::{Budget, Gate, Publisher, for_the_user},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
@@ -143,7 +143,7 @@ impl Job {
         let cancel = CancellationToken::new();
         let mut publisher = Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
         match publisher.publish(what).await {
-            Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
+            Ok(result) => Ok((result.status == ToolCallStatus::Ok, for_the_user(&result.text))),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
         }
     }

@@ -260,7 +260,14 @@ async fn no_decision_is_no_permission_and_the_user_can_ask_again() {
     let told = double.requests()[3].results()[0].1.clone();
     assert!(told.contains("did not decide"), "{told}");
 
-    // The user may, by a command that opens the server's own question and approves nothing by itself.
+    // The user may, by a command that opens the server's own question and approves nothing by itself. A no is told to them in words
+    // for a person: what a model is to do then is not said.
+    editor.answer("Commit", READING, Choice::Title("Reject"));
+    editor.command("commit", json!({"message": "Not this"})).await.unwrap();
+    let told =
+        editor.until("the no", |seen| seen.messages().into_iter().find(|message| message.contains("you rejected this"))).await;
+    assert!(told.ends_with("nothing was done"), "{told}");
+    assert_eq!(lab.git(&["rev-parse", "HEAD"]), head);
     editor.answer("Commit", READING, Choice::Title("Commit"));
     editor.command("commit", json!({"message": "By hand"})).await.unwrap();
     editor.until("the commit", |seen| seen.messages().into_iter().find(|message| message.contains("committed"))).await;
