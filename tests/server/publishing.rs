@@ -223,12 +223,14 @@ async fn what_moved_between_question_and_answer_is_not_pushed() {
     let old = lab.remote(&["rev-parse", "work"]);
     let double = ModelDouble::start([call("p", json!({"op": "push"})), Turn::say("So be it.")]);
     let editor = lab.editor(&double).await;
-    editor.answer("Push", Duration::from_secs(2), Choice::Title("Push"));
+    editor.answer("Push", READING, Choice::Held("Push"));
     editor.command("ask", json!({"prompt": "Push."})).await.unwrap();
     editor.until("the question", |seen| seen.questions.first().cloned()).await;
     fs::write(lab.path("w/c.txt"), "c\n").unwrap();
     lab.git(&["add", "c.txt"]);
     lab.git(&["commit", "-q", "-m", "sneaked in"]);
+    tokio::time::sleep(READING).await;
+    editor.release();
     editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("So be it"))).await;
     let told = double.last().results()[0].1.clone();
     assert!(told.contains("changed while the question was open"), "{told}");
