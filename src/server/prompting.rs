@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::{
     jsonrpc,
-    lsp_types::{MessageType, Url},
+    lsp_types::{MessageType, Range, Url},
 };
 
 use super::{
@@ -64,6 +64,20 @@ pub struct Opened<'a> {
     pub words: &'a str,
 }
 
+/// A file's name as people write it.
+fn shown(uri: &Url) -> String {
+    uri.to_file_path().map_or_else(|()| uri.to_string(), |path| path.display().to_string())
+}
+
+/// The lines of a selection, one-based; whole lines end before the first character of the next one.
+fn lines(range: &Range) -> String {
+    let whole = range.end.character == 0 && range.end.line > range.start.line;
+    match (range.start.line + 1, range.end.line + u32::from(!whole)) {
+        (first, last) if first == last => format!("line {first}"),
+        (first, last) => format!("lines {first}-{last}"),
+    }
+}
+
 impl Actor {
     /// `ask` without a prompt.
     pub fn open_ask_document(&mut self, ask: Ask, tasks: &[(String, String)]) -> jsonrpc::Result<Value> {
@@ -72,9 +86,9 @@ impl Actor {
         }
         let about = match (&ask.uri, &ask.range) {
             (Some(uri), Some(range)) => {
-                format!("Ask the agent about {}, lines {}-{}.", uri.path(), range.start.line + 1, range.end.line + 1)
+                format!("Ask the agent about {}, {}.", shown(uri), lines(range))
             }
-            (Some(uri), None) => format!("Ask the agent about {}.", uri.path()),
+            (Some(uri), None) => format!("Ask the agent about {}.", shown(uri)),
             _ => "Ask the agent.".to_owned(),
         };
         let text = documents::prompt_document(&about, tasks);

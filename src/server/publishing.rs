@@ -126,7 +126,12 @@ impl Job {
         if !trusted {
             return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
         }
-        let Effective { policy, .. } = effective_policy(setup, &self.root, trusted);
+        let Effective { policy, problem, .. } = effective_policy(setup, &self.root, trusted);
+        if let Some(problem) = problem {
+            // It is shown at its line as well.
+            let _ = self.mailbox.send(problem.input());
+            return Err(format!("nothing was done: {problem}"));
+        }
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let Some(vcs) = versioning::git(setup, &self.root, &policy, desk, None) else {
             return Err(format!("{} is in no git repository", self.root.display()));
