@@ -19,7 +19,7 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{Budget, Gate, Publisher},
+    agent::{Budget, Gate, Publisher, for_the_user},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
@@ -90,11 +90,10 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
-        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
+        self.out.message(if fine { MessageType::INFO } else { MessageType::WARNING }, &format!("countersign: {text}"));
         if !fine {
-            return self.out.message(typ, &format!("countersign: {}", addressed(text)));
+            return;
         }
-        self.out.message(typ, &format!("countersign: {text}"));
         let note = format!("(The user did this on their own: {text})");
         for task in self.tasks.values().filter(|task| task.folder == folder) {
             if task.state.is_over() {
@@ -108,12 +107,6 @@ impl Actor {
             }
         }
     }
-}
-
-/// What a result tells the model about the user, told to the user: without the advice that is the model's alone.
-fn addressed(text: &str) -> String {
-    let (said, _) = text.rsplit_once(". Do not ").unwrap_or((text, ""));
-    said.replace("the user's", "your").replace("the user", "you")
 }
 
 struct Job {
@@ -158,7 +151,7 @@ impl Job {
         let cancel = CancellationToken::new();
         let mut publisher = Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
         match publisher.publish(what).await {
-            Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
+            Ok(result) => Ok((result.status == ToolCallStatus::Ok, for_the_user(&result.text))),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
         }
     }

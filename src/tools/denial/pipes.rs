@@ -52,7 +52,11 @@ pub fn ends_in_pipe(command: &str) -> bool {
             (None, '\'' | '"') => quote = Some(c),
             (None, '(' | '`' | '{') => return false,
             (None, '<') if chars.peek() == Some(&'<') => return false,
-            (None, '|') => piped = chars.next_if_eq(&'|').is_none(),
+            // `|&` takes the errors along.
+            (None, '|') => {
+                piped = chars.next_if_eq(&'|').is_none();
+                let _ = chars.next_if_eq(&'&');
+            }
             // `2>&1` and `&>` end no command.
             (None, '>') => drop(chars.next_if_eq(&'&')),
             (None, '&') if chars.peek() == Some(&'>') => {}

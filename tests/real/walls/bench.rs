@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     ops::Deref,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::{Duration, Instant},
@@ -20,6 +20,8 @@ use countersign::{
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+pub use crate::support::program::{copied, program};
 
 /// Tells a re-executed test binary where it finds a visible folder of its own, and copies of the binaries.
 pub const PLACE: &str = "WALLS_TEST_PLACE";
@@ -74,8 +76,8 @@ const UNWANTED: &[&str] = &[
     "EDITOR",
 ];
 
-/// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`. Goes last, and asserts that the product left
-/// nothing: a shadow that still stands cannot be removed by an ordinary user, and would keep all of this there.
+/// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`. Goes last, and asserts that the sessions of this
+/// process left nothing: a shadow that still stands cannot be removed by an ordinary user, and would keep all of this there.
 pub struct Folders(TempDir);
 
 impl Deref for Folders {
@@ -88,8 +90,13 @@ impl Deref for Folders {
 
 impl Drop for Folders {
     fn drop(&mut self) {
-        soon(|| shadows(&self.path().join("cache")).is_empty());
-        let left = shadows(&self.path().join("cache"));
+        let cache = self.path().join("cache");
+        soon(|| shadows(&cache).is_empty());
+        let left = shadows(&cache);
+        // Programs that end have no time for a large shadow, or on a busy machine, and leave it to the next.
+        if cache.join("countersign").exists() {
+            unwalled("chmod -R u+rwX countersign", &cache);
+        }
         let removed = fs::remove_dir_all(self.path());
         if !std::thread::panicking() {
             assert!(left.is_empty(), "left behind: {left:?}");
@@ -98,11 +105,10 @@ impl Drop for Folders {
     }
 }
 
-/// The shadows in a cache folder, or in the product's own folder there.
+/// The shadows in a cache folder.
 fn shadows(cache: &Path) -> Vec<PathBuf> {
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let all = entries(cache).chain(entries(&cache.join("countersign")).collect::<Vec<_>>());
-    all.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shadow-"))).collect()
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shadow-"))).collect()
 }
 
 /// Folders of one test; gone when it ends, after the session over them.
@@ -244,8 +250,7 @@ pub fn below(level: Level, program: &Path) -> String {
 pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
     let script = format!("#!/bin/sh\n{}\n", below(level, &exe()));
     if !root.join("wrapper/countersign").exists() {
-        put(root, "wrapper/countersign", &script);
-        fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+        program(&root.join("wrapper/countersign"), script);
     }
     let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))

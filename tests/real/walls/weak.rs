@@ -62,7 +62,7 @@ async fn a_command_line_tells_at_which_level_it_runs() {
     let run = |program: &str| {
         let mut command = Process::new("sh");
         command.args(["-c", program, "sh", "sandbox", "run", "-w", "w", "--", "cat a.txt"]).stdin(Stdio::null());
-        command.current_dir(&root).env("HOME", root.path().join("home")).env("XDG_CACHE_HOME", root.path().join("line"));
+        command.current_dir(root.path()).env("HOME", root.path().join("home")).env("XDG_CACHE_HOME", root.path().join("line"));
         let output = command.output().unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"alpha\n"[..]), "{output:?}");
         String::from_utf8(output.stderr).unwrap()

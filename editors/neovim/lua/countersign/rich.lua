@@ -26,7 +26,7 @@ end
 function M.update(params, context)
   if params.kind == 'question' and params.state ~= 'open' then
     require('countersign.question').closed(params.approval, context.client_id)
-    require('countersign.show').over(('question-%s.md'):format(params.approval), 'decided')
+    require('countersign.show').over(('question-%s.md'):format(params.approval), params.state)
   elseif params.kind == 'document' then
     require('countersign.show').over(vim.fs.basename(vim.uri_to_fname(params.uri)), params.state)
   end
