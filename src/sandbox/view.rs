@@ -73,6 +73,8 @@ pub(super) struct View {
     pub masked: Vec<PathBuf>,
     /// Caches of package managers, there or not: what commands fetch lies over them.
     pub caches: Vec<PathBuf>,
+    /// What commands see at another place, and its own.
+    pub moved: Vec<(PathBuf, PathBuf)>,
 }
 
 impl View {
@@ -81,8 +83,8 @@ impl View {
         let rebuilt = self.copies.iter().chain(&self.replaced).map(|(path, _)| path.clone()).collect();
         let mut masked = self.masked.clone();
         masked.extend(sockets(self, &spec.folder));
-        let (covered, shown) = (self.covered.clone(), self.shown.clone());
-        Facts { spec, home, covered, shown, rebuilt, masked, reach: Reach::Loopback }
+        let (covered, shown, moved) = (self.covered.clone(), self.shown.clone(), self.moved.clone());
+        Facts { spec, home, covered, shown, rebuilt, masked, moved, reach: Reach::Loopback }
     }
 }
 
@@ -144,6 +146,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         tools,
         shown,
         masked,
+        moved: Vec::new(),
     })
 }
 

@@ -176,7 +176,7 @@ impl Actor {
             Input::Remind(approval) => self.on_remind(&approval),
             Input::Trusted(approval) => self.on_trusted(&approval),
             Input::Refresh => self.refresh(),
-            Input::SetUp => self.on_set_up(),
+            Input::SetUp => self.on_set_up(true),
             Input::Level(level) => self.on_level(level),
             Input::Problem { file, line, message } => self.on_problem(file, line, &message),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),

@@ -95,7 +95,9 @@ impl Client {
             questions: own["dialogs"].as_bool().unwrap_or(true),
             apply_edit: workspace.and_then(|w| w.apply_edit).unwrap_or(false),
             document_changes: edit.and_then(|edit| edit.document_changes).unwrap_or(false),
-            create: resource(ResourceOperationKind::Create),
+            // lsp-mode visits the file before it makes it, and asks whether to read it again: the command's answer takes that
+            // question away, and an empty file is left.
+            create: resource(ResourceOperationKind::Create) && !named("emacs"),
             rename: resource(ResourceOperationKind::Rename),
             delete: resource(ResourceOperationKind::Delete),
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),

@@ -29,16 +29,18 @@ impl Actor {
         let ids: Vec<_> = here.iter().map(|hunk| &hunk.id).collect();
         let these = json!({"proposal": proposal.id, "hunks": ids});
         let diagnostics = self.own_diagnostics(uri, &here);
+        let many = |verb: &str, n: usize| if n == 1 { format!("{verb} change") } else { format!("{verb} changes ({n})") };
+        let pending = here.iter().filter(|hunk| hunk.state == HunkState::Pending).count();
         let mut push = |title: &str, command: &str, argument: Value| {
             out.push(action(title.to_owned(), kind(), command, argument, diagnostics.clone()));
         };
-        if here.iter().any(|hunk| hunk.state == HunkState::Pending) {
-            push("Accept change", "accept", these.clone());
+        if pending > 0 {
+            push(&many("Accept", pending), "accept", these.clone());
         }
         if here.iter().any(|hunk| hunk.state == HunkState::Stale) {
             push("Propose again", "renew", these.clone());
         }
-        push("Reject change", "reject", these.clone());
+        push(&many("Reject", here.len()), "reject", these.clone());
         push("Reject with a reason...", "rejectWithReason", these);
         push("Show diff", "showDiff", json!({"proposal": proposal.id, "uri": uri}));
         if file.all().count() > here.len() {

@@ -82,10 +82,10 @@ impl Actor {
         }
     }
 
-    /// The steps to a model, as a document.
-    pub fn on_set_up(&mut self) {
+    /// The steps to a model, as a document. `wanted`: the user has just asked for it. Unasked, it takes no focus.
+    pub fn on_set_up(&mut self, wanted: bool) {
         match self.documents.write_read_only("setup.md", super::life::SETUP) {
-            Ok(uri) if self.client.show_document => self.out.show_document(uri, true),
+            Ok(uri) if self.client.show_document && (wanted || !self.client.steals_focus) => self.out.show_document(uri, wanted),
             Ok(uri) => self.out.message(MessageType::INFO, &format!("How to set up a model: {}", uri.path())),
             Err(_) => self.out.message(MessageType::INFO, "Run `countersign init` in a terminal to set up a model."),
         }

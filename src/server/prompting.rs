@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::{
     jsonrpc,
-    lsp_types::{MessageType, Url},
+    lsp_types::{MessageType, Range, Url},
 };
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     controls::Control,
     documents,
     input::Input,
+    outbox::Weight,
     task::Asked,
 };
 use crate::event::{ApprovalId, TaskId};
@@ -63,6 +64,20 @@ pub struct Opened<'a> {
     pub words: &'a str,
 }
 
+/// A file's name as people write it.
+fn shown(uri: &Url) -> String {
+    uri.to_file_path().map_or_else(|()| uri.to_string(), |path| path.display().to_string())
+}
+
+/// The lines of a selection, one-based; whole lines end before the first character of the next one.
+fn lines(range: &Range) -> String {
+    let whole = range.end.character == 0 && range.end.line > range.start.line;
+    match (range.start.line + 1, range.end.line + u32::from(!whole)) {
+        (first, last) if first == last => format!("line {first}"),
+        (first, last) => format!("lines {first}-{last}"),
+    }
+}
+
 impl Actor {
     /// `ask` without a prompt.
     pub fn open_ask_document(&mut self, ask: Ask, tasks: &[(String, String)]) -> jsonrpc::Result<Value> {
@@ -71,9 +86,9 @@ impl Actor {
         }
         let about = match (&ask.uri, &ask.range) {
             (Some(uri), Some(range)) => {
-                format!("Ask the agent about {}, lines {}-{}.", uri.path(), range.start.line + 1, range.end.line + 1)
+                format!("Ask the agent about {}, {}.", shown(uri), lines(range))
             }
-            (Some(uri), None) => format!("Ask the agent about {}.", uri.path()),
+            (Some(uri), None) => format!("Ask the agent about {}.", shown(uri)),
             _ => "Ask the agent.".to_owned(),
         };
         let text = documents::prompt_document(&about, tasks);
@@ -119,8 +134,7 @@ impl Actor {
     /// When the state folder cannot be written.
     pub fn open_prompt(&mut self, stem: &str, text: &str, purpose: Purpose, opened: Opened<'_>) -> io::Result<Url> {
         // Sent documents stay as history, so each has a name of its own.
-        let name = format!("{stem}-{}.md", uuid::Uuid::now_v7().simple());
-        let (path, uri) = self.documents.write(&name, text)?;
+        let (path, uri) = self.documents.write(&documents::prompt_name(stem), text)?;
         self.watch_prompt(OpenPrompt { purpose, path, uri: uri.clone(), words: opened.words.to_owned() }, None);
         self.show_written(uri.clone(), opened);
         Ok(uri)
@@ -197,10 +211,11 @@ impl Actor {
         }
     }
 
-    /// A document of ours was saved in the editor. One that a server opened that is gone would be sent by nobody.
+    /// A document of ours was saved in the editor. One that a server opened that is gone would be sent by nobody. (An editor may
+    /// run a server for the document, beside the one that opened it.)
     pub fn on_own_saved(&mut self, uri: &Url) {
         let known = self.prompts.values().any(|prompt| prompt.uri == *uri) || self.sent.contains(uri);
-        if !known && uri.to_file_path().is_ok_and(|path| documents::is_ready(&path)) {
+        if !known && uri.to_file_path().is_ok_and(|path| documents::is_ready(&path) && !documents::is_watched(&path)) {
             let words = "Nothing was sent: this document was opened by a countersign that is gone. Choose `Ask agent...` from the menu, \
                 and write it there.";
             self.out.message(MessageType::WARNING, words);
@@ -225,6 +240,11 @@ impl Actor {
         if sent.text.is_empty() && !enough {
             self.out.message(MessageType::WARNING, "Nothing was sent: there is no text above the boxes.");
             return self.watch_prompt(OpenPrompt { purpose, path, uri, words }, Some(sent.stamp));
+        }
+        if self.client.rich {
+            // Its window has done its work.
+            let row = json!({"task": null, "kind": "document", "uri": uri, "state": "sent"});
+            self.out.own("countersign/update", row, Weight::Needed);
         }
         self.sent.insert(uri);
         let done = match purpose {

@@ -35,7 +35,11 @@ impl Actor {
             Some(message) => message,
             None => {
                 let desk = self.folders.get(folder).map(|folder| &folder.desk);
-                let worked = |task: &&Task| desk.is_some_and(|desk| desk.proposal_of(&task.id).is_some());
+                // The newest whose changes are in it.
+                let waiting = desk.map(|desk| desk.uncommitted(None, &[]).hunks).unwrap_or_default();
+                let of = |task: &Task| desk.and_then(|desk| desk.proposal_of(&task.id));
+                let worked =
+                    |task: &&Task| of(task).is_some_and(|mine| waiting.iter().any(|(proposal, ..)| *proposal == mine.id));
                 let latest = self.tasks.values().filter(worked).max_by_key(|task| task.started);
                 latest.map_or_else(|| "Apply accepted changes".to_owned(), |task| task.title.clone())
             }
@@ -86,8 +90,7 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
-        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
-        self.out.message(typ, &format!("countersign: {text}"));
+        self.out.message(if fine { MessageType::INFO } else { MessageType::WARNING }, &format!("countersign: {text}"));
         if !fine {
             return;
         }
@@ -123,7 +126,12 @@ impl Job {
         if !trusted {
             return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
         }
-        let Effective { policy, .. } = effective_policy(setup, &self.root, trusted);
+        let Effective { policy, problem, .. } = effective_policy(setup, &self.root, trusted);
+        if let Some(problem) = problem {
+            // It is shown at its line as well.
+            let _ = self.mailbox.send(problem.input());
+            return Err(format!("nothing was done: {problem}"));
+        }
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let Some(vcs) = versioning::git(setup, &self.root, &policy, desk, None) else {
             return Err(format!("{} is in no git repository", self.root.display()));

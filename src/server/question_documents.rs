@@ -41,9 +41,14 @@ impl Actor {
     pub fn ask_in_document(&mut self, approval: &ApprovalId, wanted: bool) {
         // A command's changes to such a folder could be accepted with others.
         let exposed = self.documents.uri("").is_none_or(|uri| self.folders.find(&uri).is_some());
+        if self.questions.get(approval).is_some_and(|open| open.question.kind == QuestionKind::Setup) {
+            // The document is the answer: the next ask would wait for a question that stays open.
+            self.on_set_up(wanted);
+            return self.on_settled(approval, "its document was opened");
+        }
         let Some((open, again)) = self.questions.in_document(approval) else { return };
         let again = again.map(|again| format!("{again} Please read it, and answer again.\n\n")).unwrap_or_default();
-        let hint = "> Read, then tick a box on the last lines and save.\n\n";
+        let hint = format!("> {}\n\n", first_sentence(open));
         let (mut text, mut choices) = (format!("{hint}{again}{}\n{}\n", covered(open), how_to_answer(open)), open.choices());
         if exposed {
             text = format!(
@@ -126,6 +131,19 @@ fn covered(open: &Open) -> String {
         text.push_str(&format!("\nThe approval covers exactly this: SHA-256 {}\n", open.question.digest));
     }
     text
+}
+
+/// What the user sees without scrolling: where it is decided.
+fn first_sentence(open: &Open) -> &'static str {
+    match open.question.kind {
+        QuestionKind::Trust => {
+            "Read. To give trust, run the command that stands near the end in a terminal: no box here gives it."
+        }
+        QuestionKind::Push | QuestionKind::OpenPullRequest => {
+            "Read. To do it, run the command below in a terminal: no box here approves it."
+        }
+        _ => "Read, then tick a box on the last lines and save.",
+    }
 }
 
 /// How a client without dialogs answers.

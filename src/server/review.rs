@@ -19,6 +19,9 @@ use crate::{
     proposal::{HunkState, Proposal},
 };
 
+/// Hunks that the document for a reason names.
+const PLACES: usize = 5;
+
 impl Actor {
     /// `accept`
     pub fn on_accept(&mut self, args: Args, reply: Reply<Value>) {
@@ -97,11 +100,31 @@ impl Actor {
     pub fn on_reject_with_reason(&mut self, hunks: Explainable) -> jsonrpc::Result<Value> {
         let args = Args { proposal: hunks.proposal.clone(), hunks: Some(hunks.hunks.clone()), uri: None, reason: None };
         self.chosen(&args, false)?;
-        let text = documents::reason_document(&hunks.hunks.iter().map(|hunk| hunk.0.as_str()).collect::<Vec<_>>().join(", "));
+        let text = documents::reason_document(&self.places(&hunks));
         let uri = self
             .open_prompt("reason", &text, Purpose::Reject(hunks), Opened { take_focus: true, words: "Say why." })
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
+    }
+}
+
+impl Actor {
+    /// Where hunks stand, for people: `list.txt line 9 (h2)`.
+    fn places(&self, hunks: &Explainable) -> String {
+        let files = self.folders.iter().flat_map(|(_, folder)| folder.desk.proposals());
+        let files: Vec<_> = files.filter(|proposal| proposal.id == hunks.proposal).flat_map(|one| &one.files).collect();
+        let place = |id: &HunkId| {
+            let found = files.iter().find_map(|(path, file)| Some((path, file, file.all().find(|hunk| hunk.id == *id)?)));
+            match found {
+                Some((path, file, hunk)) => {
+                    format!("{} line {} ({id})", path.to_string().replace("-->", "-- >"), file.base.line_of(hunk.range.start) + 1)
+                }
+                None => id.to_string(),
+            }
+        };
+        let mut places: Vec<String> = hunks.hunks.iter().take(PLACES).map(place).collect();
+        places.extend((hunks.hunks.len() > PLACES).then(|| format!("{} more", hunks.hunks.len() - PLACES)));
+        places.join(", ")
     }
 }
 

@@ -4,6 +4,7 @@
 mod answers;
 mod apart;
 mod desk;
+mod marks;
 mod menu;
 mod prompts;
 mod story;

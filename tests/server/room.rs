@@ -3,9 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use serde_json::{Value, json};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use crate::lsp::{Editor, able};
 
@@ -77,6 +79,23 @@ impl Room {
         let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
         fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
         format!("script:{}", path.display())
+    }
+
+    /// A server that nobody has said anything to, and the pipes to it and from it.
+    pub fn server(&self, arguments: &[&str]) -> (Child, ChildStdin, ChildStdout) {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .arg("lsp")
+            .args(arguments)
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .env("XDG_CACHE_HOME", self.home.path().join("cache"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        (child, to, from)
     }
 
     /// An initialized client of a server that was told of no model.

@@ -50,6 +50,10 @@ struct State {
     edits: Vec<Value>,
     /// Edits that nothing was done about.
     held: VecDeque<(Value, Value)>,
+    /// Questions whose answer is held, with it.
+    undecided: Vec<(Value, &'static str)>,
+    /// Changes that were made and not told.
+    untold: Vec<(&'static str, Value)>,
     unexpected: Vec<String>,
 }
 
@@ -120,6 +124,8 @@ impl Editor {
             requests: Vec::new(),
             edits: Vec::new(),
             held: VecDeque::new(),
+            undecided: Vec::new(),
+            untold: Vec::new(),
             unexpected: Vec::new(),
         }));
         let news = Arc::new(Notify::new());
@@ -233,6 +239,19 @@ impl Editor {
     pub fn late(&self, habit: Habit) {
         let (id, params) = self.state.lock().unwrap().held.pop_front().expect("an edit is held");
         apply(&self.peer, id, &params, &self.state, habit);
+    }
+
+    /// Gives the answers that are held.
+    pub fn release(&self) {
+        let undecided = std::mem::take(&mut self.state.lock().unwrap().undecided);
+        assert!(!undecided.is_empty(), "an answer is held");
+        undecided.into_iter().for_each(|(id, title)| self.peer.respond(id, Ok(json!({"title": title}))));
+    }
+
+    /// Tells what was made and not told.
+    pub fn tell(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.untold.drain(..).for_each(|(method, params)| self.peer.notify(method, params));
     }
 
     /// Answers no to the oldest edit that is held, and still holds it.

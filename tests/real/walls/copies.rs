@@ -39,9 +39,9 @@ impl OutputSink for Stopper {
 
 /// A workspace with a large file, and a session whose copy lies on another file system: no blocks can be shared.
 struct Slow {
-    workspace: TempDir,
-    root: TempDir,
     session: LinuxSession,
+    workspace: TempDir,
+    root: Folders,
 }
 
 impl Slow {
@@ -91,7 +91,7 @@ async fn a_long_copy_is_told_and_stops_within_a_second() {
     assert_eq!((outcome.exit, ran.text()), (Some(0), "alpha\na.txt\n".into()));
     assert_eq!(outcome.changed, Vec::<String>::new());
     assert_eq!(inode(&slow.copy_of("a.txt").unwrap()), copied);
-    let Slow { root, session, .. } = slow;
+    let Slow { session, root, .. } = slow;
     drop(session);
     assert!(gets_empty(&root.path().join("cache")), "folders are left");
 }
@@ -130,7 +130,8 @@ fn a_copy_of_holes_leaves_room_on_its_disk() {
         let output = unshare.output().unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
-    assert_eq!(ran(), (Some(0), "alpha\n".into()));
+    let (code, said) = ran();
+    assert!(code == Some(0) && said.starts_with("alpha\n"), "{code:?} {said}");
     File::create(root.path().join("w").join(LARGE)).unwrap().set_len(8 << 30).unwrap();
     let (code, said) = ran();
     assert!(code == Some(3) && said.contains("copy of the workspace") && said.contains("MiB left"), "{code:?} {said}");

@@ -112,7 +112,8 @@ impl OutputSink for Heard {
 }
 
 fn counted(counter: &Path) -> usize {
-    fs::read_to_string(counter).map_or(0, |uses| uses.parse().unwrap())
+    // It is there, and empty, before the first use.
+    fs::read_to_string(counter).map_or(0, |uses| if uses.is_empty() { 0 } else { uses.parse().unwrap() })
 }
 
 /// How a run ended whose use number `refused` of a call failed, and how many uses there were.

@@ -199,6 +199,8 @@ async fn shadows_of_killed_servers_are_swept_and_living_ones_are_not() {
     let dead = || ["cache/shadow-dead", "cache/shadow-dead.lock"].iter().any(|path| root.path().join(path).exists());
     assert!(soon(|| !dead()), "still there");
     assert!(root.path().join("cache/shadow-alive/upper/x").exists() && root.path().join("cache/shadow-alive.lock").exists());
+    fs::remove_dir_all(root.path().join("cache/shadow-alive")).unwrap();
+    fs::remove_file(root.path().join("cache/shadow-alive.lock")).unwrap();
 }
 
 #[tokio::test]

@@ -30,7 +30,9 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         bare.hunks(2).await;
 
         bare.choose(5, "Reject with a reason...").await.unwrap();
-        send(&document().await, "six is fine as it is");
+        let reason = document().await;
+        assert!(read(&reason).starts_with("<!-- Reject a.txt line 6 (h2)."), "{}", read(&reason));
+        send(&reason, "six is fine as it is");
         bare.hunks(1).await;
         assert_eq!(bare.choose(1, "Accept change").await.unwrap()["refused"], json!([]));
         assert_eq!(bare.editor.text(FILE), TEXT.replace("two", "TWO"));
@@ -55,6 +57,7 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         let question = document().await;
         let text = read(&question);
         let command = text.lines().find(|line| line.trim().starts_with("git push ")).unwrap().trim().to_owned();
+        assert!(text.starts_with("> Read. To do it, run the command below in a terminal"), "{text}");
         assert!(!text.contains("] Push") && !text.contains("\"code\""), "{text}");
         assert!(text.contains("not approved in a document") && text.contains("countersign ask"), "{text}");
         let mut shell = Command::new("sh");

@@ -1,22 +1,28 @@
 //! Hunks under clients that say what is not so, and under users who type in their lines.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ended, hunk};
 use crate::{
-    lsp::Habit,
+    lsp::{Editor, Habit},
     room::{Room, calls, edit, say},
 };
+
+/// A client that has `a.txt` open, and the hunk that puts one text of it in the place of another.
+async fn proposed(room: &Room, text: &str, change: (&str, &str)) -> (Editor, Value) {
+    let editor = room.editor(&[calls(&[edit("a.txt", &[change])]), say("Done.")]).await;
+    editor.open("a.txt", text);
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let chosen = hunk(&editor, "a.txt").await;
+    ended(&editor).await;
+    (editor, chosen)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acceptance_is_believed_when_the_text_shows_it() {
     for habit in [Habit::Honest, Habit::AnswersFirst, Habit::Liar, Habit::Refuses, Habit::Silent, Habit::Fails] {
         let room = Room::with(&[("a.txt", "one\n")]);
-        let editor = room.editor(&[calls(&[edit("a.txt", &[("one\n", "two\n")])]), say("Done.")]).await;
-        editor.open("a.txt", "one\n");
-        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-        let chosen = hunk(&editor, "a.txt").await;
-        ended(&editor).await;
+        let (editor, chosen) = proposed(&room, "one\n", ("one\n", "two\n")).await;
         editor.habit(habit);
         let answer = editor.command("accept", chosen.clone()).await.unwrap();
         let taken = matches!(habit, Habit::Honest | Habit::AnswersFirst);
@@ -38,11 +44,7 @@ async fn an_acceptance_is_believed_when_the_text_shows_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hunk_whose_lines_the_user_edits_turns_stale() {
     let room = Room::with(&[("a.txt", "one\ntwo\n")]);
-    let editor = room.editor(&[calls(&[edit("a.txt", &[("two\n", "TWO\n")])]), say("Done.")]).await;
-    editor.open("a.txt", "one\ntwo\n");
-    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-    let chosen = hunk(&editor, "a.txt").await;
-    ended(&editor).await;
+    let (editor, chosen) = proposed(&room, "one\ntwo\n", ("two\n", "TWO\n")).await;
     editor.replace("a.txt", "two", "two and a half");
     let uri = editor.uri("a.txt");
     editor
@@ -67,11 +69,7 @@ async fn a_hunk_whose_lines_the_user_edits_turns_stale() {
 async fn a_stale_hunk_is_proposed_again_on_the_users_lines() {
     let text = "start\none(a);\ntwo(b);\nend\n";
     let room = Room::with(&[("a.txt", text)]);
-    let editor = room.editor(&[calls(&[edit("a.txt", &[("one(a);\ntwo(b);\n", "ONE(a);\nTWO(b);\n")])]), say("Done.")]).await;
-    editor.open("a.txt", text);
-    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-    let chosen = hunk(&editor, "a.txt").await;
-    ended(&editor).await;
+    let (editor, chosen) = proposed(&room, text, ("one(a);\ntwo(b);\n", "ONE(a);\nTWO(b);\n")).await;
     editor.replace("a.txt", "two(b)", "two(bbb)");
     let uri = editor.uri("a.txt");
     editor

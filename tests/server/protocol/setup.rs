@@ -110,6 +110,24 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
     assert_eq!(editor.quit().await, Some(0));
 }
 
+/// Where questions are documents the steps are one, and nothing waits for an answer to it: the next ask would wait behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_dialogs_the_steps_to_a_key_are_shown_and_the_next_ask_runs() {
+    let room = Room::with(&[]);
+    let editor = room.modelless().await;
+    editor.answer("Setup", Duration::ZERO, Choice::Error(-32601));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let end = ended(&editor).await;
+    assert!(end.contains("countersign init"), "{end}");
+    let document = editor.until("the steps", |seen| seen.documents.last().cloned()).await;
+    assert!(document.ends_with("setup.md"), "{document}");
+    let script = room.script(&[say("At your service.")]);
+    room.config("config.toml", &format!("[model]\nname = \"{script}\"\n"));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("At your service."))).await;
+    assert_eq!(editor.quit().await, Some(0));
+}
+
 /// A typo is said when it is met, and nothing but reading is left until it is mended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_that_breaks_and_is_mended_counts_at_once() {

@@ -1,12 +1,10 @@
 //! Messages that are wrong, come all at once or stop: each gets its answer, in order, and the server leaves when its client does.
 
-use std::process::Stdio;
-
 use countersign::{server::peer::Peer, text::Edit};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::ChildStdout,
 };
 
 use super::{ended, journal};
@@ -15,25 +13,10 @@ use crate::{
     room::{Room, calls, say},
 };
 
-/// A server that nobody has said anything to, and its ends of the pipes.
-fn started(room: &Room) -> (Child, ChildStdin, ChildStdout) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .arg("lsp")
-        .env("XDG_STATE_HOME", room.home.path().join("state"))
-        .env("XDG_CONFIG_HOME", room.home.path().join("config"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    (child, to, from)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_messages_get_an_error_and_the_server_goes_on() {
     let room = Room::untrusted(&[]);
-    let (mut child, mut to, mut from) = started(&room);
+    let (mut child, mut to, mut from) = room.server(&[]);
     let cases = [
         ("{not json", -32700),
         ("[1]", -32600),
@@ -132,7 +115,7 @@ async fn it_always_leaves() {
     // exit without shutdown, a closed stream, and the editor's death.
     let room = Room::untrusted(&[]);
     for way in ["exit", "close"] {
-        let (mut child, to, from) = started(&room);
+        let (mut child, to, from) = room.server(&[]);
         let (peer, _incoming) = Peer::connect(from, to);
         tokio::time::timeout(PATIENCE, peer.request("initialize", json!({"capabilities": {}}))).await.unwrap().unwrap();
         if way == "exit" {

@@ -68,6 +68,9 @@ fn answer(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
         locked.unexpected.push(format!("question: {text}"));
         return;
     };
+    if let Choice::Held(title) = choice {
+        return locked.undecided.push((id, title));
+    }
     drop(locked);
     let peer = peer.clone();
     tokio::spawn(async move {
@@ -76,7 +79,7 @@ fn answer(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<State>>) {
             Choice::Title(title) => peer.respond(id, Ok(json!({"title": title}))),
             Choice::Null => peer.respond(id, Ok(Value::Null)),
             Choice::Error(code) => peer.respond(id, Err(Refused { code, message: "no".to_owned() })),
-            Choice::Never => {}
+            Choice::Never | Choice::Held(_) => {}
         }
     });
 }

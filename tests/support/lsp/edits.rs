@@ -38,7 +38,7 @@ pub(super) fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<St
         Habit::Silent | Habit::Held => return,
         Habit::Fails => return peer.respond(id, Err(Refused { code: -32603, message: "cannot".to_owned() })),
         Habit::Honest | Habit::AnswersFirst | Habit::Late(_) | Habit::Slow(_) | Habit::Half => {}
-        Habit::Mute | Habit::Breaks | Habit::Unasked => {}
+        Habit::Untold | Habit::Mute | Habit::Breaks | Habit::Unasked => {}
     }
     let mut notifications = Vec::new();
     let mut fine = true;
@@ -112,8 +112,11 @@ pub(super) fn apply(peer: &Peer, id: Value, params: &Value, state: &Arc<Mutex<St
     if !fine {
         return peer.respond(id, applied(false));
     }
-    if matches!(habit, Habit::AnswersFirst | Habit::Late(_)) {
+    if matches!(habit, Habit::AnswersFirst | Habit::Late(_) | Habit::Untold) {
         peer.respond(id.clone(), applied(true));
+    }
+    if habit == Habit::Untold {
+        return state.untold.append(&mut notifications);
     }
     if let Habit::Late(delay) | Habit::Slow(delay) = habit {
         let peer = peer.clone();

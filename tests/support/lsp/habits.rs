@@ -21,6 +21,8 @@ pub enum Habit {
     Fails,
     /// Answers `applied: true` at once and tells the change only after this time.
     Late(Duration),
+    /// Answers `applied: true` at once and tells the change at [`Editor::tell`].
+    Untold,
     /// Tells the change and answers, both after this time (an editor on a busy machine).
     Slow(Duration),
     /// Applies only the first of the edits and answers `applied: true`.
@@ -39,6 +41,8 @@ pub enum Habit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     Title(&'static str),
+    /// This title, at [`Editor::release`].
+    Held(&'static str),
     Null,
     Error(i64),
     Never,
