@@ -19,11 +19,13 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{Budget, Gate, Publisher},
+    agent::{self, Budget, Gate, Publisher},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
+    seams::PushSpec,
     tools::Publication,
+    vcs::ALREADY,
     workspace::{self, World},
 };
 
@@ -86,8 +88,13 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
-        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
-        self.out.message(typ, &format!("countersign: {text}"));
+        // The user has pushed it by hand.
+        let already = text.ends_with(ALREADY);
+        if let Some(folder) = self.folders.get_mut(folder).filter(|_| already) {
+            folder.desk.pushed();
+        }
+        let typ = if fine || already { MessageType::INFO } else { MessageType::WARNING };
+        self.out.message(typ, &format!("countersign: {}", short_ids(text)));
         if !fine {
             return;
         }
@@ -104,6 +111,13 @@ impl Actor {
             }
         }
     }
+}
+
+/// The text with its ids of commits cut short: some editors show the first hundred characters of a message.
+fn short_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words = text.split(' ').map(|word| if is_id(word) { word.get(..10).unwrap_or(word) } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 struct Job {
@@ -142,8 +156,14 @@ impl Job {
         };
         let cancel = CancellationToken::new();
         let mut publisher = Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
+        let pushes = matches!(what, Publication::Push { .. });
         match publisher.publish(what).await {
-            Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
+            // Closed, after it was pushed by hand as the document says?
+            Ok(result) if pushes && result.status != ToolCallStatus::Ok => match vcs.plan_push(PushSpec::default()).await {
+                Err(error) if error.message.ends_with(ALREADY) => Ok((true, error.message)),
+                _ => Ok((false, agent::for_people(&result.text))),
+            },
+            Ok(result) => Ok((result.status == ToolCallStatus::Ok, agent::for_people(&result.text))),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
         }
     }

@@ -8,3 +8,4 @@ mod menu;
 mod prompts;
 mod story;
 mod whole;
+mod words;

@@ -242,10 +242,10 @@ async fn a_broken_policy_leaves_reading_and_says_the_line() {
             .await;
         assert_eq!(shown["diagnostics"][0]["range"]["start"]["line"], line, "{shown}");
         editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-        let end = editor
-            .until("the end", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign done")))
-            .await;
+        let end =
+            editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.ends_with(": done. Done."))).await;
         assert!(!end.contains("to review"), "{end}");
+        assert!(end.starts_with("countersign is read-only (") && end.contains(file), "why nothing came of it: {end}");
         assert!(editor.hunks("a.txt").is_empty());
         assert_eq!(editor.quit().await, Some(0));
         let journal = journal(&lab);
@@ -280,6 +280,27 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
     assert_eq!(editor.quit().await, Some(0));
 }
 
+/// Without dialogs the steps are the question: once they are done, its box lets the agent go on with what was asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_set_up_while_the_question_is_open_is_taken() {
+    let lab = Lab::new();
+    lab.trust();
+    lab.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
+    let editor = lab.editor(&[]).await;
+    editor.initialize(able(), Value::Null).await;
+    editor.answer_all(Choice::Error(-32601));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let document = editor.until("the question", |seen| seen.documents.last().cloned()).await;
+    let path = reqwest::Url::parse(&document).unwrap().to_file_path().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("> Set a model up as it stands below. Then tick `Set up`"), "{text}");
+    let script = lab.script(&[say("At your service.")]);
+    lab.config("config.toml", &format!("[model]\nname = \"{script}\"\n[approval]\nmin_seconds = 0.0\n"));
+    fs::write(&path, text.replace("[ ] Set up", "[x] Set up")).unwrap();
+    editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("At your service."))).await;
+    assert_eq!(editor.quit().await, Some(0));
+}
+
 /// A typo is said when it is met, and nothing but reading is left until it is mended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_that_breaks_and_is_mended_counts_at_once() {
@@ -302,6 +323,10 @@ async fn a_config_that_breaks_and_is_mended_counts_at_once() {
     lab.config("config.toml", "[git]\nbranch = \"agent\"\n");
     ask("Two.").await;
     hunk(&editor, "a.txt").await;
+    let seen = editor.seen();
+    let about = |params: &Value| params["uri"].as_str().unwrap_or_default().ends_with("config.toml");
+    let shown = seen.find("textDocument/publishDiagnostics", about).expect("it was shown");
+    assert_eq!(seen.diagnostics(shown["uri"].as_str().unwrap()), Vec::<Value>::new(), "what is mended is shown no more");
     assert_eq!(editor.quit().await, Some(0));
 }
 
