@@ -125,7 +125,11 @@ fn record(task: &mut Task, call: Settled, notes: Vec<String>) {
     }
     notes.iter().for_each(|note| content += &format!("\n{note}"));
     let status = call.result.status;
-    task.show(UpdateKind::ToolCall, json!({"call": call.open.call, "tool": call.open.name, "status": status, "result": content}));
+    let mut data = json!({"call": call.open.call, "tool": call.open.name, "status": status, "result": content});
+    if let Some(refused) = call.result.refused {
+        data["refused"] = json!(refused);
+    }
+    task.show(UpdateKind::ToolCall, data);
     let ms = call.took.as_millis() as u64;
     let event = Event::ToolResult { tool: call.open.name, model_id: call.open.model_id, status, content, ms };
     task.record(Actor::Server, Some(&call.open.call), event);

@@ -33,6 +33,8 @@ struct Checked {
     receipt: Receipt,
     /// The end of what it printed.
     output: String,
+    /// What the walls refused.
+    refused: Option<String>,
 }
 
 /// Runs the task's checks and puts what they say into the result of `finish`; when one fails, the task goes on.
@@ -68,7 +70,11 @@ pub(super) async fn before_the_end(task: &mut Task, finish: &mut Settled) -> Res
         task.record(Actor::Server, Some(&finish.open.call), Event::CheckResult { command, exit, ms, digest });
         let status = if checked.receipt.passed() { ToolCallStatus::Ok } else { ToolCallStatus::Error };
         let words = checked.receipt.words(true);
-        task.show(UpdateKind::ToolCall, json!({"call": id, "tool": "check", "status": status, "result": words}));
+        let mut data = json!({"call": id, "tool": "check", "status": status, "result": words});
+        if let Some(refused) = &checked.refused {
+            data["refused"] = json!(refused);
+        }
+        task.show(UpdateKind::ToolCall, data);
         task.seams.workspace.checked(checked.receipt.clone()).await;
         all.push(checked);
     }
@@ -121,9 +127,9 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
         Permit::Go { .. } => {}
         Permit::Denied(why) => {
             // The rest of the sentence is advice to the model.
-            let why = why.split(". There is no other way").next().unwrap_or_default();
+            let why = why.split(". Do not ").next().unwrap_or_default();
             receipt.summary = proposal::shortened(&format!("not run: {why}"));
-            return Ok(Checked { receipt, output: String::new() });
+            return Ok(Checked { receipt, output: String::new(), refused: None });
         }
     }
     let detail = json!({"command": receipt.command, "text": text});
@@ -141,12 +147,14 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let walls = Shell::new(task.seams.sandbox.clone(), spec);
     let ran = walls.run(run, shadow, &mut end, &task.cancel).await;
     let mut output = terminal::clean(&end.kept);
+    let mut refused = None;
     let cancelled = task.cancel.is_cancelled();
     match ran {
         Ok(outcome) => {
             receipt.ms = outcome.duration.as_millis() as u64;
             (receipt.exit, receipt.summary) = result(&outcome, &output, timeout);
-            if let Some(reasons) = walls.explained(&receipt.command, &output, &outcome).await {
+            refused = walls.explained(&receipt.command, &output, &outcome).await;
+            if let Some(reasons) = &refused {
                 output = format!("{}\n[refused by the walls]\n{reasons}", output.trim_end());
             }
         }
@@ -155,7 +163,7 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
     let ok = receipt.passed();
     let detail = json!({"exit": receipt.exit, "ms": receipt.ms, "summary": receipt.summary});
     task.record(Actor::Server, Some(call), Event::EffectResult { effect, digest: sha, ok, detail });
-    if cancelled { Err(Ending::cancelled()) } else { Ok(Checked { receipt, output }) }
+    if cancelled { Err(Ending::cancelled()) } else { Ok(Checked { receipt, output, refused }) }
 }
 
 /// Exit code and summary. A check that ran out of time or was killed has failed, with the shells' code for it.

@@ -245,7 +245,7 @@ impl Gate {
 pub(super) fn denied(decision: &Decision) -> String {
     let part = decision.part.as_ref().map_or_else(String::new, |part| format!(" (the part {part:?})"));
     format!(
-        "denied by the policy, rule {} ({}){part}: {}{NO_OTHER_FORM}",
+        "denied by the policy, rule {} ({}){part}: {}. Do not try it in another form: do what the reason says, or go on without it and name it in finish",
         decision.rule,
         decision.layer,
         decision.reason.trim_end_matches('.')
@@ -259,17 +259,9 @@ fn refusal(outcome: PermissionOutcome, again: bool) -> String {
         PermissionOutcome::Approved | PermissionOutcome::Dismissed => "the user did not decide",
     };
     let again = if again { " before and was not asked again" } else { "" };
-    format!("{what}{again}; nothing was done{GO_ON}")
-}
-
-/// How a refusal ends for the model.
-const GO_ON: &str = ". Do not ask again and do not try it in another form; go on without it, or name it in finish";
-const NO_OTHER_FORM: &str = ". Do not try it in another form: do what the reason says, or go on without it and name it in finish";
-
-/// A refusal as the person reads it who wanted the action: without what the model is to do now.
-pub fn for_people(told: &str) -> String {
-    let told = told.strip_suffix(GO_ON).or_else(|| told.strip_suffix(NO_OTHER_FORM)).unwrap_or(told);
-    told.strip_prefix("the user ").map_or_else(|| told.to_owned(), |rest| format!("you {rest}"))
+    format!(
+        "{what}{again}; nothing was done. Do not ask again and do not try it in another form; go on without it, or name it in finish"
+    )
 }
 
 /// What stands in the document where a yes can be remembered.

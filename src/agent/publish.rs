@@ -112,7 +112,7 @@ impl Publisher<'_> {
         let CommitPlan { branch, tree, files, refused, .. } = plan;
         let event = Event::GitCommit { commit: commit.clone(), branch: branch.clone(), tree, message };
         self.gate.journal.append(Actor::Server, self.scope, event);
-        let mut text = format!("committed {commit} on {branch}: {}", files.join(", "));
+        let mut text = format!("committed {} on {branch}: {}", short(&commit), files.join(", "));
         for (path, why) in refused {
             text += &format!("\nleft out {path}: {why}");
         }
@@ -156,7 +156,7 @@ impl Publisher<'_> {
         self.result("git.push", &plan.digest, done.as_ref().err(), Value::Null);
         done?;
         let PushPlan { url, branch, old, new, remote, .. } = plan;
-        let text = format!("pushed {new} to {branch} of {remote} ({url})");
+        let text = format!("pushed {} to {branch} of {remote} ({url})", short(&new));
         let event = Event::GitPush { url, branch, old: old.unwrap_or_default(), new };
         self.gate.journal.append(Actor::Server, self.scope, event);
         Ok(ToolResult::ok(text))

@@ -32,5 +32,7 @@ pub fn brief(text: &str, most: usize) -> String {
     let (start, end) = (most * 2 / 3, most / 4);
     let head: String = line.chars().take(start).collect();
     let tail: String = line.chars().skip(count - end).collect();
-    format!("{head} […{} more characters…] {tail}", count - start - end)
+    let cut = format!("{head} […{} more characters…] {tail}", count - start - end);
+    // Nothing is won by hiding fewer characters than it takes to say so.
+    if cut.chars().count() < count { cut } else { line }
 }

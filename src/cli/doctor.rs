@@ -160,7 +160,7 @@ fn policy(folders: &Folders) -> Result<Policy, ConfigError> {
 
 fn walls_check(policy: Option<&Policy>, context: &Context) -> Result<Check, CliError> {
     let (level, detail) = walls::level(context)?;
-    let found = format!("level {level}: {detail}; {}", LinuxSandbox::memory_limit(level));
+    let found = format!("level {level}: {}; {}", detail.trim_end_matches('.'), LinuxSandbox::memory_limit(level));
     let mut ways = walls::sandbox(context)?.ways_up().join("; or ");
     if let Err(why) = probe::room(&context.folders()?.cache) {
         // No switch of the kernel helps where shadows cannot be made.

@@ -186,6 +186,9 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
         }
         None => thrown_away(&outcome, context),
     }
+    if outcome.git {
+        context.complain("countersign: what the command did in .git is thrown away: the repository is as it was");
+    }
     report(&outcome, reasons.as_deref(), context)
 }
 
@@ -202,6 +205,9 @@ async fn inside(
     if !line.network.is_empty() && level < Level::L3 {
         let message = format!("--net needs walls of level L3, this machine reaches {level}: {detail}");
         return Err(CliError::new(Code::Walls, message).hint("countersign doctor"));
+    }
+    if let Some(words) = level.for_the_user() {
+        let _ = writeln!(io::stderr(), "countersign: {words}");
     }
     let lost = |error| CliError::new(Code::Failed, error);
     let began = task.moment().await.map_err(lost)?;
@@ -249,7 +255,9 @@ fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
     match (outcome.stopped, outcome.exit, outcome.signal) {
         (Some(Stopped::Cancelled), ..) => Ok(Code::Cancelled),
-        (Some(Stopped::Timeout), ..) => failed(format!("was ended after {} s, when its time was up", outcome.duration.as_secs())),
+        (Some(Stopped::Timeout), ..) => {
+            failed(format!("was ended after {} s, when its time was up; --timeout gives it more", outcome.duration.as_secs()))
+        }
         (Some(_), ..) => failed(format!("was {}", denial::ended(outcome).unwrap_or_default())),
         (None, Some(0), _) => Ok(Code::Done),
         (None, Some(code), _) => failed(format!("ended with exit code {code}")),

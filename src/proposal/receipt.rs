@@ -52,7 +52,7 @@ impl Receipt {
 pub fn result_line(output: &str) -> String {
     const WORDS: [&str; 9] = ["test result", " passed", " failed", "FAILED", "error:", "errors", "warning", "Finished", "tests"];
     // Runs without a single test say nothing about those before them.
-    let empty = |line: &&str| line.contains("0 passed; 0 failed");
+    let empty = |line: &&str| line.contains("0 passed; 0 failed") || *line == "running 0 tests";
     let lines = || output.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let result = |line: &&str| WORDS.iter().any(|word| line.contains(word));
     let found = lines().find(|line| result(line) && !empty(line)).or_else(|| lines().find(result)).or_else(|| lines().next());

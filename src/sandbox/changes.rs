@@ -101,9 +101,10 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
     Ok(Changes { listed: found, git: written(git) })
 }
 
-/// Gives the owner the rights to look into a folder, where a command took them away.
+/// Gives the owner all rights to a folder, where a command took some away: the server looks into it, and takes out of it and
+/// puts into it what the user's side says.
 pub(super) fn open_up(folder: &Path, about: &fs::Metadata) {
-    if about.mode() & 0o500 != 0o500 {
+    if about.mode() & 0o700 != 0o700 {
         // Where that fails, whoever looks into it finds out.
         let _ = fs::set_permissions(folder, fs::Permissions::from_mode(about.mode() & 0o7777 | 0o700));
     }

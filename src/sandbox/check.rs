@@ -4,6 +4,7 @@
 //! Effects are looked at from outside the walls, in scratch folders of its own, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
+mod home;
 mod network;
 mod sockets;
 
@@ -16,7 +17,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{LinuxSandbox, hints::refusal, make_private};
+use super::{LinuxSandbox, environment, hints::refusal, make_private};
 use crate::{
     path::WsPath,
     seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
@@ -76,6 +77,7 @@ pub async fn run(sandbox: &LinuxSandbox) -> Result<Vec<CheckResult>, SandboxErro
         let detail = if result.holds() { String::new() } else { harmed.unwrap_or_else(|| format!("{denied}{allowed}")) };
         results.push(CheckResult { detail, ..result });
     }
+    results.push(home::run(&scratch, session, &environment::cargo_home(&sandbox.variables, &sandbox.home)).await?);
     if session.level() == Level::L3 {
         results.extend(network::run(&scratch, sandbox).await?);
     }
@@ -130,14 +132,6 @@ const CHECKS: &[Check] = &[
         deny: "cat .env",
         control: "see that it is there",
         allow: "test -e .env && ! test -s .env",
-    },
-    Check {
-        levels: ALL,
-        wall: "home",
-        denial: "list anything in the home but toolchains and configuration without secrets",
-        deny: "{ ls -A \"$HOME\"; ls -A \"$HOME/.config\" 2> /dev/null | sed 's|^|.config/|'; } | grep -vxE '\\.(cargo|rustup|pyenv|nvm|volta|asdf|sdkman|bun|deno|juliaup|npm|cache|m2|gradle|local|gitconfig|npmrc|pip|config)|go|\\.config/(pip|go)' | grep -v '^countersign-control$' | grep .",
-        control: "write in the private home",
-        allow: "echo x > \"$HOME/countersign-control\" && test -s \"$HOME/countersign-control\"",
     },
     Check {
         levels: &[Level::L3],
@@ -257,8 +251,8 @@ const CHECKS: &[Check] = &[
 
 /// A command that never ends, and the child that it leaves behind.
 async fn endless(scratch: &Scratch, session: &dyn SandboxSession) -> Result<CheckResult, SandboxError> {
-    // A number that nothing else on this machine is likely to sleep for.
-    let long = format!("1{}.5", std::process::id());
+    // A number that nothing else on this machine is likely to sleep for, another check of this process included.
+    let long = format!("1{}.5", uuid::Uuid::now_v7().as_u128() as u32);
     let text = format!("sleep {long} & sleep {long}");
     let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_millis(200), network: Vec::new() };
     let outcome = session.run(command, &scratch.shadow(), &mut Said::default(), &CancellationToken::new()).await?;

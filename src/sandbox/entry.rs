@@ -75,7 +75,8 @@ pub(super) fn write(target: &Path, entry: &Entry<'_>) -> io::Result<()> {
     }
 }
 
-/// Removes whatever stands at `path`, if anything does, also from a folder whose owner may not write to it.
+/// Removes whatever stands at `path`, if anything does, also from a folder whose owner may not write to it: the scan after a
+/// command opens those up, but stops at a bound, and the proof of a mount goes before it.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match (removed(path), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::PermissionDenied => {

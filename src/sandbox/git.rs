@@ -134,13 +134,15 @@ pub(super) fn configs(folder: &Path) -> Vec<(WsPath, String)> {
     found.filter_map(|(path, text)| Some((WsPath::from_disk(path.strip_prefix(folder).ok()?.to_str()?)?, text))).collect()
 }
 
-/// The same for repositories that the folder lies in: they are not part of the shadow, but commands may see them.
-pub(super) fn configs_above(folder: &Path) -> Vec<(PathBuf, String)> {
+/// The same for repositories that the folder lies in, and for the one that a linked work tree belongs to: they are not part of
+/// the shadow, but commands may see them.
+pub(super) fn configs_elsewhere(folder: &Path) -> Vec<(PathBuf, String)> {
     let of = |top: &Path| match linked(top) {
         Some(work_tree) => work_tree.configs,
+        None if top == folder => Vec::new(),
         None => rebuilt_below(&top.join(".git")),
     };
-    folder.ancestors().skip(1).flat_map(of).collect()
+    folder.ancestors().flat_map(of).collect()
 }
 
 /// All of that below one of git's own folders.
@@ -152,12 +154,8 @@ fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
                 found.push((config, rebuilt(&text)));
             }
         }
-        // What stands in a branch's log stood in that of HEAD as well, so the others are read only where that one says so.
-        let log = folder.join("logs/HEAD");
-        if let Some(text) = reflog(&log) {
-            found.push((log, text));
-            found.extend(files_below(folder.join("logs/refs")).filter_map(|log| reflog(&log).map(|text| (log, text))));
-        }
+        // Every one: a pull that leaves HEAD where it is, or is made in a linked work tree, is noted in a branch's log alone.
+        found.extend(files_below(folder.join("logs")).filter_map(|log| reflog(&log).map(|text| (log, text))));
         // A submodule's name may hold slashes: folders in between are no repositories themselves.
         let within = if folder == git || folder.join("HEAD").exists() {
             vec![folder.join("modules"), folder.join("worktrees")]

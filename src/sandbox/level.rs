@@ -1,7 +1,7 @@
 //! A proof of the walls that outlives its server: the first task of the next one need not run the probe again.
 //!
-//! It is remembered until the next boot, for one user, one build, one place of shadows, and as long as the machine's switches for
-//! namespaces stand as they stood. It is a forecast and no wall: a command whose walls cannot be put up is refused whatever
+//! It is remembered until the next boot, for one user, one build, one place of shadows, one container or none, and as long as the
+//! machine's switches for namespaces stand as they stood. It is a forecast and no wall: a command whose walls cannot be put up is refused whatever
 //! stands here, and that ends the memory. What tells people how strong the walls are never asks it.
 //!
 //! It owns that file, hence the lifted bans.
@@ -61,6 +61,11 @@ impl Memory {
             rustix::process::geteuid().as_raw().to_string(),
             format!("{}:{}", place.dev(), rustix::fs::statfs(cache).ok()?.f_type),
         ];
+        // A container of the same user may share the home, and grants less.
+        for namespace in ["user", "mnt"] {
+            let link = fs::read_link(Path::new("/proc/self/ns").join(namespace)).ok()?;
+            key.push(link.to_string_lossy().into_owned());
+        }
         key.extend(SWITCHES.map(|name| {
             let value = fs::read_to_string(Path::new("/proc/sys").join(name)).unwrap_or_default();
             format!("{name} {}", value.trim())

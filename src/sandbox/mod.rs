@@ -207,6 +207,12 @@ impl LinuxSandbox {
         // Commands see where it lies: by the one name that it has.
         let cache = self.paths.cache.canonicalize().map_err(unmade)?;
         let shadow = CopiedShadow::create(&cache, &parts.spec.folder, self.removals.clone()).map_err(unmade)?;
+        let mut parts = parts;
+        parts.view.moved = vec![
+            (shadow.copy().to_owned(), parts.spec.folder.clone()),
+            (shadow.home(), parts.home.clone()),
+            (shadow.temporary(), "/tmp".into()),
+        ];
         LinuxSession::copied(parts, shadow, environment::cargo_home(&self.variables, &self.home))
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -95,12 +96,15 @@ impl Parts {
         }
         let fetched = fetches || spec.packages.is_some() || overlay.has_packages();
         let packages = fetched.then(|| Packages { caches: view.caches.clone(), writable: fetches });
+        // Git may have written to its own since the session began: the newest of it counts.
+        let mut replaced: BTreeMap<PathBuf, String> = view.replaced.iter().cloned().collect();
+        replaced.extend(git::configs_elsewhere(&spec.folder));
         let mut masked = view.masked.clone();
         masked.extend(view::sockets(view, &spec.folder));
         let plan = Plan {
             proof: (!proved).then(|| PROOF.to_owned()),
             folder: (about.dev(), about.ino()),
-            replaced: view.replaced.clone(),
+            replaced: replaced.into_iter().collect(),
             masked: masked.into_iter().map(PathBuf::into_os_string).collect(),
             packages,
             ..self.plan(command, &spec.folder)

@@ -65,6 +65,8 @@ pub(super) struct Plan {
     pub readable: Vec<PathBuf>,
     pub writable: Vec<PathBuf>,
     pub begun: u64,
+    /// An earlier command was ended because the shadow takes too much.
+    pub exceeded: bool,
     /// Caches of package managers with what was fetched; none where nothing was.
     pub packages: Option<Packages>,
     /// Where to start, absolute, below the workspace folder.

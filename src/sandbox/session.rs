@@ -88,6 +88,8 @@ struct State {
     proved: bool,
     /// What stood in git's own folders when the last command had ended.
     git: u64,
+    /// A command was ended because the shadow takes too much.
+    exceeded: bool,
 }
 
 impl LinuxSession {
@@ -130,7 +132,7 @@ impl LinuxSession {
         let facts = parts.view.facts(parts.spec.clone(), parts.home.clone());
         let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
         let facts = Arc::new(Facts { reach, ..facts });
-        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0 }));
+        let state = Arc::new(Mutex::new(State { shadow, proved: false, git: 0, exceeded: false }));
         Ok(LinuxSession { parts, ground, group, facts, warm: tokio::sync::Mutex::default(), state })
     }
 
@@ -164,11 +166,12 @@ impl LinuxSession {
         proxy: Option<&Proxy>,
     ) -> Result<(Vec<u8>, Vec<String>), SandboxError> {
         let mut state = self.state();
-        let proved = state.proved;
+        let (proved, exceeded) = (state.proved, state.exceeded);
         let (mut plan, hidden) = match &mut state.shadow {
             OnDisk::Overlay(overlay) => self.parts.in_overlay(command, shadow, overlay, proved)?,
             OnDisk::Copy(copy, reach) => self.parts.in_copy(command, copy, reach, synced)?,
         };
+        plan.exceeded = exceeded;
         if let Some(proxy) = proxy {
             plan.env.extend(self.parts.trust.iter().cloned());
             plan.env.extend(variables::of_proxy(proxy.port(), &command.network));
@@ -345,6 +348,9 @@ impl SandboxSession for LinuxSession {
             (None, Some(Report::Disk)) => own(Stopped::Disk),
             (None, _) => own(Stopped::Walls),
         };
+        if outcome.stopped == Some(Stopped::Shadow) {
+            self.state().exceeded = true;
+        }
         if !ended.unbegun {
             (outcome.changed, outcome.git) = self.changed().await?;
             self.make_ready().await;

@@ -81,7 +81,7 @@ impl ShadowFolders {
                     remove(&there)?;
                     fs::create_dir(&there)?;
                     let mode = fs::metadata(self.folder.join(parent.as_str())).map_or(0o755, |about| about.mode() & 0o7777);
-                    fs::set_permissions(&there, fs::Permissions::from_mode(mode))?;
+                    fs::set_permissions(&there, fs::Permissions::from_mode(mode | 0o700))?;
                     self.mark_all(&parent)?;
                 }
                 Ok(about) if about.is_dir() && is_opaque(&there) => {

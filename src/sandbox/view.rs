@@ -73,6 +73,8 @@ pub(super) struct View {
     pub masked: Vec<PathBuf>,
     /// Caches of package managers, there or not: what commands fetch lies over them.
     pub caches: Vec<PathBuf>,
+    /// What commands see at another place, and its own.
+    pub moved: Vec<(PathBuf, PathBuf)>,
 }
 
 impl View {
@@ -81,8 +83,8 @@ impl View {
         let rebuilt = self.copies.iter().chain(&self.replaced).map(|(path, _)| path.clone()).collect();
         let mut masked = self.masked.clone();
         masked.extend(sockets(self, &spec.folder));
-        let (covered, shown) = (self.covered.clone(), self.shown.clone());
-        Facts { spec, home, covered, shown, rebuilt, masked, reach: Reach::Loopback }
+        let (covered, shown, moved) = (self.covered.clone(), self.shown.clone(), self.moved.clone());
+        Facts { spec, home, covered, shown, rebuilt, masked, moved, reach: Reach::Loopback }
     }
 }
 
@@ -131,11 +133,8 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
     replaced.extend(managers::replaced(&programs, home));
-    replaced.extend(git::configs_above(&spec.folder));
-    if let Some(work_tree) = git::linked(&spec.folder) {
-        shown.push(work_tree.common.clone());
-        replaced.extend(work_tree.configs);
-    }
+    replaced.extend(git::configs_elsewhere(&spec.folder));
+    shown.extend(git::linked(&spec.folder).map(|work_tree| work_tree.common));
     let shown = outermost(shown.into_iter().filter(|path| is_covered(path)).collect());
 
     let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
@@ -147,6 +146,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         tools,
         shown,
         masked,
+        moved: Vec::new(),
     })
 }
 

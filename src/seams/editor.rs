@@ -12,7 +12,7 @@ use crate::event::{ApprovalId, PermissionOutcome, Scope};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Update {
     pub kind: UpdateKind,
-    /// Fields by kind: text and thinking `{text}`; tool_call `{call, tool, title, status, result?}`; tool_output
+    /// Fields by kind: text and thinking `{text}`; tool_call `{call, tool, title, status, result?, refused?}`; tool_output
     /// `{call, text}`; usage `{iteration, iterations, usage, cost_usd?, model}`; state `{state, message?}`.
     pub data: Value,
 }

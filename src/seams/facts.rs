@@ -18,6 +18,9 @@ pub struct Facts {
     pub rebuilt: Vec<PathBuf>,
     /// Files and folders outside the workspace that are empty and unreadable: secrets of the machine, sockets.
     pub masked: Vec<PathBuf>,
+    /// What commands see at another place than the person: where they see it, and where the person has it. The workspace, the
+    /// home and the folder for temporary files, where no overlay can be mounted.
+    pub moved: Vec<(PathBuf, PathBuf)>,
     pub reach: Reach,
 }
 

@@ -148,6 +148,20 @@ pub async fn sent(path: PathBuf, mut last: Option<Stamp>) -> Option<Sent> {
     }
 }
 
+/// The name of a new prompt document, with the number of the process that watches it.
+pub fn prompt_name(stem: &str) -> String {
+    format!("{stem}-{}-{}.md", uuid::Uuid::now_v7().simple(), std::process::id())
+}
+
+/// Whether the countersign that opened this prompt document is still there.
+pub fn is_watched(path: &Path) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(number) = stem.rsplit_once('-').and_then(|(_, number)| number.parse::<u32>().ok()) else { return false };
+    let about = |file| fs::read(format!("/proc/{number}/{file}")).unwrap_or_default();
+    // One that has ended and that nobody waited for has a name, and no arguments.
+    about("comm").trim_ascii_end() == b"countersign" && !about("cmdline").is_empty()
+}
+
 /// Whether a prompt document with a text says that it is to be sent.
 pub fn is_ready(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

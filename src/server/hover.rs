@@ -188,9 +188,26 @@ pub fn plain(text: &str) -> String {
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Text in which no character is markup.
+/// Text behind other words of a line, in which no character is markup and no address becomes a link. Nothing else is escaped: some
+/// editors show the backslashes.
 pub fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c])).collect()
+    let mut out = String::with_capacity(text.len() + 8);
+    for (at, c) in text.char_indices() {
+        let (before, behind) = (&text[..at], &text[at + c.len_utf8()..]);
+        let within = || before.ends_with(char::is_alphanumeric) && behind.starts_with(char::is_alphanumeric);
+        let markup = match c {
+            '\\' | '`' | '*' | '[' | ']' | '<' | '&' | '~' | '$' | '@' => true,
+            '_' => !within(),
+            ':' => behind.starts_with('/'),
+            '.' => before.len() >= 3 && before.as_bytes()[before.len() - 3..].eq_ignore_ascii_case(b"www"),
+            _ => false,
+        };
+        if markup {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 fn clipped(text: &str, most: usize) -> String {

@@ -17,6 +17,7 @@ use super::{
     controls::Control,
     documents,
     input::Input,
+    outbox::Weight,
     task::Asked,
 };
 use crate::event::{ApprovalId, TaskId};
@@ -130,8 +131,7 @@ impl Actor {
     /// When the state folder cannot be written.
     pub fn open_prompt(&mut self, stem: &str, text: &str, purpose: Purpose, opened: Opened<'_>) -> io::Result<Url> {
         // Sent documents stay as history, so each has a name of its own.
-        let name = format!("{stem}-{}.md", uuid::Uuid::now_v7().simple());
-        let (path, uri) = self.documents.write(&name, text)?;
+        let (path, uri) = self.documents.write(&documents::prompt_name(stem), text)?;
         self.watch_prompt(OpenPrompt { purpose, path, uri: uri.clone(), words: opened.words.to_owned() }, None);
         self.show_written(uri.clone(), opened);
         Ok(uri)
@@ -208,7 +208,8 @@ impl Actor {
         }
     }
 
-    /// A document of ours was saved in the editor. One that a server opened that is gone would be sent by nobody.
+    /// A document of ours was saved in the editor. One that a server opened that is gone would be sent by nobody. (An editor may
+    /// run a server for the document, beside the one that opened it.)
     pub fn on_own_saved(&mut self, uri: &Url) {
         let boxes = self.ballots.values().find(|open| open.uri == *uri).map(|open| &open.boxes);
         if let Some(boxes) = boxes.filter(|boxes| uri.to_file_path().is_ok_and(|path| boxes.are_spoilt_in(&path))) {
@@ -224,7 +225,7 @@ impl Actor {
             return self.out.message(MessageType::WARNING, "Nothing is sent: the last line has to be `[x] send`.");
         }
         let known = open || self.sent.contains(uri);
-        if !known && uri.to_file_path().is_ok_and(|path| documents::is_ready(&path)) {
+        if !known && uri.to_file_path().is_ok_and(|path| documents::is_ready(&path) && !documents::is_watched(&path)) {
             let words = "Nothing was sent: this document was opened by a countersign that is gone. Choose `Ask agent...` from the menu, \
                 and write it there.";
             self.out.message(MessageType::WARNING, words);
@@ -256,6 +257,11 @@ impl Actor {
         if sent.text.is_empty() && !enough {
             self.out.message(MessageType::WARNING, "Nothing was sent: there is no text above the boxes.");
             return self.watch_prompt(OpenPrompt { purpose, path, uri, words }, Some(sent.stamp));
+        }
+        if self.client.rich {
+            // Its window has done its work.
+            let row = json!({"task": null, "kind": "document", "uri": uri, "state": "sent"});
+            self.out.own("countersign/update", row, Weight::Needed);
         }
         self.sent.insert(uri);
         let done = match purpose {

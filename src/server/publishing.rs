@@ -19,7 +19,7 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{self, Budget, Gate, Publisher},
+    agent::{Budget, Gate, Publisher},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
@@ -37,7 +37,11 @@ impl Actor {
             Some(message) => message,
             None => {
                 let desk = self.folders.get(folder).map(|folder| &folder.desk);
-                let worked = |task: &&Task| desk.is_some_and(|desk| desk.proposal_of(&task.id).is_some());
+                // The newest whose changes are in it.
+                let waiting = desk.map(|desk| desk.uncommitted(None, &[]).hunks).unwrap_or_default();
+                let of = |task: &Task| desk.and_then(|desk| desk.proposal_of(&task.id));
+                let worked =
+                    |task: &&Task| of(task).is_some_and(|mine| waiting.iter().any(|(proposal, ..)| *proposal == mine.id));
                 let latest = self.tasks.values().filter(worked).max_by_key(|task| task.started);
                 latest.map_or_else(|| "Apply accepted changes".to_owned(), |task| task.title.clone())
             }
@@ -94,10 +98,10 @@ impl Actor {
             folder.desk.pushed();
         }
         let typ = if fine || already { MessageType::INFO } else { MessageType::WARNING };
-        self.out.message(typ, &format!("countersign: {}", short_ids(text)));
         if !fine {
-            return;
+            return self.out.message(typ, &format!("countersign: {}", addressed(text)));
         }
+        self.out.message(typ, &format!("countersign: {}", short_ids(text)));
         let note = format!("(The user did this on their own: {text})");
         for task in self.tasks.values().filter(|task| task.folder == folder) {
             if task.state.is_over() {
@@ -118,6 +122,12 @@ fn short_ids(text: &str) -> String {
     let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let words = text.split(' ').map(|word| if is_id(word) { word.get(..10).unwrap_or(word) } else { word });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// What a result tells the model about the user, told to the user: without the advice that is the model's alone.
+fn addressed(text: &str) -> String {
+    let (said, _) = text.rsplit_once(". Do not ").unwrap_or((text, ""));
+    said.replace("the user's", "your").replace("the user", "you")
 }
 
 struct Job {
@@ -161,9 +171,9 @@ impl Job {
             // Closed, after it was pushed by hand as the document says?
             Ok(result) if pushes && result.status != ToolCallStatus::Ok => match vcs.plan_push(PushSpec::default()).await {
                 Err(error) if error.message.ends_with(ALREADY) => Ok((true, error.message)),
-                _ => Ok((false, agent::for_people(&result.text))),
+                _ => Ok((false, result.text)),
             },
-            Ok(result) => Ok((result.status == ToolCallStatus::Ok, agent::for_people(&result.text))),
+            Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
         }
     }

@@ -244,7 +244,9 @@ impl Actor {
     }
 
     /// Puts what servers left back on the desks, where it still fits.
-    pub fn on_left(&mut self, all: Vec<Left>) {
+    pub fn on_left(&mut self, mut all: Vec<Left>) {
+        // In their order, so that the newest task is the newest again.
+        all.sort_by_key(|left| (number(&left.kept.proposal.id.0, 'p'), left.kept.session.clone()));
         let found = !all.is_empty();
         let (mut total, mut restored) = (0, 0);
         for left in all {

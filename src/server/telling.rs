@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     agent::{plain, progress_line},
+    config,
     event::TaskId,
     path::WsPath,
     seams::{Level, Update, UpdateKind},
@@ -153,7 +154,9 @@ impl Actor {
         tasks.sort_by_key(|task| task.started);
         let rows: Vec<Value> = tasks.into_iter().map(|task| self.status_of(task)).collect();
         let queued = self.tasks.values().filter(|task| task.state == State::Queued).count();
-        let model = self.client.model.clone().or_else(|| self.setup.model.clone());
+        // What the next ask takes; `None` where only a file or a program could tell that there is a key.
+        let chosen = self.setup.model.as_deref().or(self.client.model.as_deref());
+        let model = config::model::spec(chosen, &self.setup.environment, &self.setup.config.now()).ok();
         json!({
             "tasks": rows, "queued": queued, "level": self.level, "model": model, "questions": self.question_rows(),
         })

@@ -97,10 +97,18 @@ impl Vcs for Repository {
             });
         }
         if found.files.is_empty() {
+            let (of, hint) = match self.tasks {
+                Some(_) => (
+                    " in this conversation",
+                    "pending hunks are accepted by the user only; for what they accepted elsewhere they have countersign's own `commit`",
+                ),
+                None => ("", "pending hunks are accepted by the user only"),
+            };
             return Err(VcsError {
-                message: "there is nothing to commit: a commit takes what the user accepted, and nothing accepted is uncommitted"
-                    .to_owned(),
-                hint: Some("pending hunks are accepted by the user only".to_owned()),
+                message: format!(
+                    "there is nothing to commit: a commit takes what the user accepted{of}, and none of that is uncommitted"
+                ),
+                hint: Some(hint.to_owned()),
             });
         }
         spec.accepted = found.files;

@@ -103,27 +103,29 @@ pub struct Context<'a> {
 pub struct ToolResult {
     pub status: ToolCallStatus,
     pub text: String,
+    /// What the walls or the proxy refused, a sentence a line; `text` has it too. People see it where they do not see `text`.
+    pub refused: Option<String>,
 }
 
 impl ToolResult {
     /// It worked.
     pub fn ok(text: impl Into<String>) -> Self {
-        ToolResult { status: ToolCallStatus::Ok, text: text.into() }
+        ToolResult { status: ToolCallStatus::Ok, text: text.into(), refused: None }
     }
 
     /// It did not, and this is what the model can do about it.
     pub fn error(text: impl Into<String>) -> Self {
-        ToolResult { status: ToolCallStatus::Error, text: text.into() }
+        ToolResult { status: ToolCallStatus::Error, text: text.into(), refused: None }
     }
 
     /// A person or the policy said no.
     pub fn denied(text: impl Into<String>) -> Self {
-        ToolResult { status: ToolCallStatus::Denied, text: text.into() }
+        ToolResult { status: ToolCallStatus::Denied, text: text.into(), refused: None }
     }
 
     /// The user stopped the task.
     pub fn cancelled(text: impl Into<String>) -> Self {
-        ToolResult { status: ToolCallStatus::Cancelled, text: text.into() }
+        ToolResult { status: ToolCallStatus::Cancelled, text: text.into(), refused: None }
     }
 }
 

@@ -95,12 +95,14 @@ impl Tool for Run {
         let outcome = ended.map_err(|error| unrun(&error))?;
         let collected = collector.finish();
         let reasons = cx.shell.explained(&self.command, &collected.text, &outcome).await;
+        let refused: Vec<&str> = reasons.iter().chain(&collected.closed).map(String::as_str).collect();
+        let refused = (!refused.is_empty()).then(|| refused.join("\n"));
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {
             Some(Stopped::Cancelled) => String::new(),
             _ => merge::propose(cx, began, outcome.changed.clone()).await,
         };
-        let piped = ends_in_pipe(&self.command);
+        let piped = denial::ends_in_pipe(&self.command);
         let mut text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
         if let Some(words) = cx.shell.untold_differences().await {
             let _ = write!(text, "\n[{words}]");
@@ -110,7 +112,7 @@ impl Tool for Run {
             _ if outcome.exit == Some(0) => ToolCallStatus::Ok,
             _ => ToolCallStatus::Error,
         };
-        Ok(ToolResult { status, text })
+        Ok(ToolResult { status, text, refused })
     }
 }
 
@@ -200,28 +202,4 @@ fn report(
 
 fn lines_of(text: &str) -> u64 {
     text.lines().count() as u64
-}
-
-/// Whether the command ends with a pipe, whose exit code says nothing about its start. Where quotes do not tell for sure, the
-/// code is told as it is.
-fn ends_in_pipe(command: &str) -> bool {
-    let (mut quote, mut piped) = (None, false);
-    let mut chars = command.trim_end().chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some('"') | None, '\\') => drop(chars.next()),
-            (Some(open), c) if open == c => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '`' | '{') => return false,
-            (None, '<') if chars.peek() == Some(&'<') => return false,
-            (None, '|') => piped = chars.next_if_eq(&'|').is_none(),
-            // `2>&1` and `&>` end no command.
-            (None, '>') => drop(chars.next_if_eq(&'&')),
-            (None, '&') if chars.peek() == Some(&'>') => {}
-            (None, ';' | '\n' | '&') => piped = false,
-            _ => {}
-        }
-    }
-    piped && quote.is_none()
 }

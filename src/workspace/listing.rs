@@ -68,7 +68,7 @@ fn on_disk(folder: &Folder, under: &WsPath, depth: Option<usize>, selects: &(dyn
         Box::new(move |entry| {
             let Ok(entry) = entry else { return WalkState::Continue };
             let seen = count.fetch_add(1, Ordering::Relaxed);
-            if seen > MOST || (seen % 1024 == 0 && deadline.passed()) {
+            if seen > MOST || ((seen + 1) % 1024 == 0 && deadline.passed()) {
                 return WalkState::Quit;
             }
             if entry.depth() > 0

@@ -41,7 +41,7 @@ fn names(folder: &Folder, overlay: &Overlay) -> BTreeSet<String> {
         let (all, count) = (&all, &count);
         Box::new(move |entry| {
             let seen = count.fetch_add(1, Ordering::Relaxed);
-            if seen > MOST || (seen % 256 == 0 && deadline.passed()) {
+            if seen > MOST || ((seen + 1) % 256 == 0 && deadline.passed()) {
                 return WalkState::Quit;
             }
             if let Ok(entry) = entry

@@ -140,3 +140,17 @@ fn checks_never_have_network() {
     assert_eq!(*world.walls.networks.lock().unwrap(), [Vec::<String>::new()]);
     assert_eq!(*world.walls.ran.lock().unwrap(), ["cargo test"]);
 }
+
+/// A command of which a few characters would be hidden stands whole in its question; a long one says how much is missing.
+#[test]
+fn a_question_hides_nothing_that_it_takes_more_words_to_hide() {
+    for (length, whole) in [(60, true), (75, true), (140, false)] {
+        let text = format!("printf {}", "x".repeat(length - 7));
+        let step = call("run", json!({"command": text, "network": ["index.example.org"]}));
+        let world = World::new([step, finish()]);
+        world.run();
+        let asked = world.person.questions.lock().unwrap()[0].text.clone();
+        assert_eq!(asked.contains(&text), whole, "{asked}");
+        assert_eq!(asked.contains("more characters…]"), !whole, "{asked}");
+    }
+}

@@ -27,6 +27,7 @@ fn facts() -> Facts {
         shown: paths(&["/home/me/.cargo/registry", "/home/me/.rustup", "/home/me/repo/.git"]),
         rebuilt: paths(&["/home/me/.gitconfig", "/etc/gitconfig"]),
         masked: paths(&["/etc/shadow", "/etc/ssl/private", "/srv/app/app.socket"]),
+        moved: Vec::new(),
         reach: Reach::Loopback,
     }
 }
@@ -97,7 +98,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("Error: getaddrinfo ENOTFOUND api.example.com", "api.example.com: cannot be reached"),
     ("Error: connect ECONNREFUSED 127.0.0.1:3000", "127.0.0.1:3000: probably a server outside the walls"),
     ("Error: connect ENETUNREACH 93.184.216.34:443 - Local (0.0.0.0:0)", "93.184.216.34:443: cannot be reached"),
-    ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "no host: cannot be reached"),
+    ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "the host: cannot be reached"),
+    ("ssh: Could not resolve hostname build: Temporary failure in name resolution", "build: cannot be reached"),
     ("ConnectionRefusedError: [Errno 111] Connection refused", "the local address: probably a server outside"),
     ("OSError: [Errno 101] Network is unreachable", "cannot be reached"),
     (
@@ -124,6 +126,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("/bin/bash: line 1: /opt/x/file: Read-only file system", "/opt/x/file: everything outside"),
     ("ping: socket: Operation not permitted", "ping: needs rights that no command has"),
     ("unshare: unshare failed: Operation not permitted", "unshare: needs rights"),
+    ("mount: /mnt: must be superuser to use mount.", "mount: needs rights"),
     ("sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.", "sudo: needs rights"),
     ("tar: x: Cannot change ownership to uid 1000, gid 1000: Invalid argument", "with tar use --no-same-owner"),
     ("OSError: [Errno 97] Address family not supported by protocol", "only Unix, TCP and UDP sockets"),
@@ -171,6 +174,23 @@ fn nothing_is_said_where_no_wall_is_the_cause() {
     }
 }
 
+/// The exit code of a pipe is its last command's: what the first one ran into is told all the same, where the words are its own.
+#[test]
+fn a_pipe_hides_no_wall() {
+    let well = Outcome { exit: Some(0), ..failed() };
+    let line = "curl: (6) Could not resolve host: example.com";
+    for command in
+        ["curl -sS https://example.com 2>&1 | tail -3", "cd x && FOO=1 cargo fetch 2>&1 | grep -v warning", "make |& head"]
+    {
+        assert!(told(command, line, &well).is_some_and(|text| text.contains("example.com: cannot be reached")), "{command}");
+    }
+    let ends_by_itself = ["curl https://example.com", "make | tee log; true", "make || true", "echo '|' make"];
+    let reads = ["cat log | tail -3", "rg resolve src | head", "cd src; git log | head", "/bin/grep x log | sort | head"];
+    for command in ends_by_itself.iter().chain(&reads) {
+        assert_eq!(told(command, line, &well), None, "{command}");
+    }
+}
+
 #[test]
 fn five_lines_at_most_however_much_was_refused() {
     let all: String = REFUSED.iter().map(|(line, _)| format!("{line}\n")).collect();
@@ -211,8 +231,62 @@ fn the_advice_fits_the_command_and_the_walls() {
     assert!(socket.unwrap().starts_with("docker: its daemon cannot be reached"));
     let at = |reach: Reach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
     assert!(told("c", unreached, &at(Reach::Hosts)).unwrap().contains("by way of a proxy"));
+    let local = "curl: (7) Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server";
+    assert!(told("c", local, &at(Reach::Hosts)).unwrap().contains("by way of the proxy only"));
+    assert!(!told("c", local, &at(Reach::Loopback)).unwrap().contains("proxy"));
     let refused = "OSError: [Errno 101] Network is unreachable";
-    assert!(told("c", refused, &at(Reach::Nothing)).unwrap().contains("no sockets at this level"));
+    assert!(told("c", refused, &at(Reach::Nothing)).unwrap().contains("no sockets but Unix ones at this level"));
+    let netlink = "Cannot open netlink socket: Operation not permitted";
+    assert!(told("c", netlink, &at(Reach::Nothing)).unwrap().contains("no sockets but Unix ones at this level"));
+}
+
+/// Where no overlay can be mounted, commands see a copy, and have no sockets: what they print is told as the person knows it.
+#[test]
+fn below_the_overlay_copies_are_told_from_walls_and_missing_sockets_by_name() {
+    let own = |seen: &str, own: &str| (PathBuf::from(format!("/home/me/.cache/c/shadow-1/{seen}")), PathBuf::from(own));
+    let moved = vec![own("workspace/shop", "/home/me/work/shop"), own("home", "/home/me"), own("tmp", "/tmp")];
+    let outcome = Outcome { facts: Arc::new(Facts { reach: Reach::Nothing, moved, ..facts() }), ..failed() };
+    let at = |line: &str| told("make", line, &outcome);
+    for line in [
+        "cat: /home/me/.cache/c/shadow-1/workspace/shop/none: No such file or directory",
+        "Error: ENOENT: no such file or directory, open '/home/me/.cache/c/shadow-1/workspace/shop/x.json'",
+        "cat: /home/me/work/shop/none: No such file or directory",
+        "chmod: changing permissions of 'x': Operation not permitted",
+        "PermissionError: [Errno 1] Operation not permitted: 'x'",
+        "bash: line 1: kill: (1) - Operation not permitted",
+        "./script.sh: Permission denied",
+    ] {
+        assert_eq!(at(line), None, "{line}");
+    }
+    for (line, start) in [
+        (
+            "ls: cannot access '/home/me/.cache/c/shadow-1/home/.ssh': No such file or directory",
+            "/home/me/.ssh: outside the walls",
+        ),
+        ("cat: /home/me/.cache/c/shadow-1/tmp/of-before: No such file or directory", "/tmp/of-before: probably expected from"),
+        (
+            "cat: /home/me/work/shop/a.txt: Permission denied",
+            "/home/me/work/shop/a.txt: at this level of walls commands work on a copy",
+        ),
+        ("PermissionError: [Errno 1] Operation not permitted", "probably a socket: commands have no sockets at this level"),
+        ("Error: listen EPERM: operation not permitted 127.0.0.1:8123", "probably a socket: commands have no sockets"),
+        (r#"Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" }"#, "probably a socket: commands have no"),
+        ("nc: Operation not permitted", "probably a socket: commands have no sockets"),
+        ("socket: Operation not permitted", "probably a socket: commands have no sockets"),
+        (
+            "curl: (7) Failed to connect to localhost port 1 after 0 ms: Couldn't connect to server",
+            "localhost:1: commands have no",
+        ),
+        ("_multiprocessing.SemLock(\nPermissionError: [Errno 13] Permission denied", "shared memory: not there at this level"),
+        ("script: failed to create pseudo-terminal: Permission denied", "terminals: not there at this level"),
+    ] {
+        let text = at(line).unwrap_or_else(|| panic!("nothing is said of {line}"));
+        assert!(text.starts_with(start), "{line}\n{text}");
+    }
+    // With a loopback and an overlay none of this is a wall.
+    for line in ["PermissionError: [Errno 1] Operation not permitted", "nc: Operation not permitted"] {
+        assert_eq!(told("make", line, &failed()), None, "{line}");
+    }
 }
 
 #[test]

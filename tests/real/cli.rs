@@ -376,7 +376,11 @@ fn sandbox_run_shows_a_command_its_shadow_and_throws_changes_away() {
     let failed = walled(&["exit 7"]);
     assert!(failed.code == 1 && failed.err.contains("exit code 7"), "{failed:?}");
     let late = user.run(["sandbox", "run", "-w", "w", "--timeout", "1", "--", "read x < <(tail -f /dev/null)"]);
-    assert!(late.code == 1 && late.err.contains("after 1 s"), "{late:?}");
+    assert!(late.code == 1 && late.err.contains("after 1 s") && late.err.contains("--timeout"), "{late:?}");
+    let commit = "git init -q && git -c user.name=T -c user.email=t@example.com commit -q --allow-empty -m x";
+    let committed = walled(&[commit]);
+    assert!(committed.code == 0 && committed.err.contains("in .git is thrown away"), "{committed:?}");
+    assert!(!folder.join(".git").exists() && !control.err.contains(".git"), "{control:?}");
     let nowhere = user.run(["sandbox", "run", "-w", "nowhere", "--", "true"]);
     assert_eq!(nowhere.code, 2, "{nowhere:?}");
 }

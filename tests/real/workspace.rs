@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use countersign::{path::WsPath, workspace::Folder};
@@ -53,16 +53,25 @@ impl Tree {
     /// Lets two names change places all the time until it is done.
     fn swap(&self, one: &str, other: &str, done: &AtomicBool) {
         let root = fs::File::open(&self.root).unwrap();
-        while !done.load(Ordering::Relaxed) {
+        for round in 0_u32.. {
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
             renameat_with(&root, one, &root, other, RenameFlags::EXCHANGE).unwrap();
-            // Long enough for a few calls to fall between two swaps.
-            thread::sleep(Duration::from_micros(20));
+            // Long enough for a few calls to fall between two swaps; now and then also where the machine is busy.
+            thread::sleep(Duration::from_micros(if round % 64 < 62 { 20 } else { 5000 }));
         }
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {
         fs::read(self.root.join(name)).unwrap()
     }
+}
+
+/// Rounds of a race: so many, and on until both sides have had their turn, for a minute at most.
+fn rounds(least: u32, met: impl Fn() -> bool) -> impl Iterator<Item = u32> {
+    let began = Instant::now();
+    (0..).take_while(move |round| *round < least || (!met() && began.elapsed() < Duration::from_secs(60)))
 }
 
 fn put(path: &Path, bytes: &[u8]) {

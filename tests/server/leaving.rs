@@ -1,10 +1,12 @@
 //! A server never outlives its editor, not even when somebody else still holds its input open.
 
-use std::{process::Stdio, time::Duration};
+use std::process::Stdio;
 
 use countersign::server::framing::frame;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+
+use crate::lsp::PATIENCE;
 
 /// Starts a server for an editor with this process id; its input stays open as long as the returned child lives.
 async fn server_of(editor: u32, home: &std::path::Path) -> tokio::process::Child {
@@ -30,7 +32,7 @@ async fn it_leaves_when_the_editor_is_gone_and_its_input_stays_open() {
     let mut kept = server_of(std::process::id(), home.path()).await;
     // `wait` on the child would close its input first.
     let _input = orphan.stdin.take();
-    let status = timeout(Duration::from_secs(15), orphan.wait()).await.expect("it leaves").unwrap();
+    let status = timeout(PATIENCE, orphan.wait()).await.expect("it leaves").unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(kept.try_wait().unwrap().is_none(), "the one whose editor lives stays");
 }

@@ -223,12 +223,14 @@ async fn what_moved_between_question_and_answer_is_not_pushed() {
     let old = lab.remote(&["rev-parse", "work"]);
     let double = ModelDouble::start([call("p", json!({"op": "push"})), Turn::say("So be it.")]);
     let editor = lab.editor(&double).await;
-    editor.answer("Push", Duration::from_secs(2), Choice::Title("Push"));
+    editor.answer("Push", READING, Choice::Held("Push"));
     editor.command("ask", json!({"prompt": "Push."})).await.unwrap();
     editor.until("the question", |seen| seen.questions.first().cloned()).await;
     fs::write(lab.path("w/c.txt"), "c\n").unwrap();
     lab.git(&["add", "c.txt"]);
     lab.git(&["commit", "-q", "-m", "sneaked in"]);
+    tokio::time::sleep(READING).await;
+    editor.release();
     editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("So be it"))).await;
     let told = double.last().results()[0].1.clone();
     assert!(told.contains("changed while the question was open"), "{told}");
@@ -260,7 +262,16 @@ async fn no_decision_is_no_permission_and_the_user_can_ask_again() {
     let told = double.requests()[3].results()[0].1.clone();
     assert!(told.contains("did not decide"), "{told}");
 
-    // The user may, by a command that opens the server's own question and approves nothing by itself.
+    // The user may. Without a message of theirs it is the task's whose changes are committed. What the model is advised is not theirs.
+    editor.answer("Commit", READING, Choice::Null);
+    editor.command("commit", json!({})).await.unwrap();
+    let said = editor.until("no commit", |seen| seen.messages().into_iter().find(|said| said.contains("did not decide"))).await;
+    assert_eq!(said, "countersign: you did not decide; nothing was done");
+    let question = editor.seen().questions[1].clone();
+    assert!(question.contains("Message: \"Shout.\""), "{question}");
+    assert_eq!(lab.git(&["rev-parse", "HEAD"]), head);
+
+    // A command that opens the server's own question approves nothing by itself.
     editor.answer("Commit", READING, Choice::Title("Commit"));
     editor.command("commit", json!({"message": "By hand"})).await.unwrap();
     editor.until("the commit", |seen| seen.messages().into_iter().find(|message| message.contains("committed"))).await;

@@ -95,6 +95,26 @@ async fn pending_changes_come_back_after_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tasks_come_back_in_their_order() {
+    let names = ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt"];
+    let room = Room::with(&names.map(|name| (name, TEXT)));
+    let script: Vec<Value> = names.iter().flat_map(|name| [calls(&[edit(name, &[("one\n", "ONE\n")])]), say("Done.")]).collect();
+    let editor = room.editor(&script).await;
+    let mut tasks = Vec::new();
+    for name in names {
+        tasks.push(ask(&editor, name).await.0);
+    }
+    until_kept(&room, names.len(), |_| true).await;
+    editor.kill().await;
+    let editor = room.editor(&[]).await;
+    restored(&editor).await;
+    let status = editor.command("status", json!({})).await.unwrap();
+    let order: Vec<Value> = status["tasks"].as_array().unwrap().iter().map(|row| row["task"].clone()).collect();
+    assert_eq!(order, tasks, "the newest is the last");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_orderly_end_keeps_what_was_typed_a_moment_before() {
     let room = Room::with(&[("a.txt", TEXT)]);
     let editor = room.editor(&five()).await;

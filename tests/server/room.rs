@@ -1,8 +1,13 @@
 //! A home, a trusted folder and a scripted model, for tests of the review.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::{Value, json};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use crate::lsp::{Editor, able};
 
@@ -14,19 +19,30 @@ pub struct Room {
 impl Room {
     /// A trusted folder with these files.
     pub fn with(files: &[(&str, &str)]) -> Room {
+        let room = Room::untrusted(files);
+        room.trust("add");
+        room
+    }
+
+    /// The same before anybody trusts it.
+    pub fn untrusted(files: &[(&str, &str)]) -> Room {
         let room = Room { home: tempfile::tempdir().unwrap(), work: tempfile::tempdir().unwrap() };
         for (name, text) in files {
             fs::write(room.path(name), text).unwrap();
         }
-        room.trust("add");
         room
     }
 
     /// Trusts the folder as it is now (`add`), or takes that back (`revoke`).
     pub fn trust(&self, what: &str) {
+        self.trusts(what, &self.folder());
+    }
+
+    /// The same of any folder.
+    pub fn trusts(&self, what: &str, folder: &Path) {
         let trust = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["trust", what])
-            .arg(self.folder())
+            .arg(folder)
             .env("XDG_CONFIG_HOME", self.home.path().join("config"))
             .env("XDG_STATE_HOME", self.home.path().join("state"))
             .output()
@@ -51,6 +67,44 @@ impl Room {
         self.home.path().join("state/countersign").join(below)
     }
 
+    /// A file of the user's settings.
+    pub fn config(&self, name: &str, text: &str) {
+        let folder = self.home.path().join("config/countersign");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+
+    /// The name of a model that gives these answers.
+    pub fn script(&self, answers: &[Value]) -> String {
+        let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
+        fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
+        format!("script:{}", path.display())
+    }
+
+    /// A server that nobody has said anything to, and the pipes to it and from it.
+    pub fn server(&self, arguments: &[&str]) -> (Child, ChildStdin, ChildStdout) {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .arg("lsp")
+            .args(arguments)
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .env("XDG_CACHE_HOME", self.home.path().join("cache"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        (child, to, from)
+    }
+
+    /// An initialized client of a server that was told of no model.
+    pub async fn modelless(&self) -> Editor {
+        let editor = Editor::spawn(self.home.path(), &self.folder(), &[], &[]).await;
+        editor.initialize(able(), Value::Null).await;
+        editor
+    }
+
     /// An initialized client of a server whose model gives these answers.
     pub async fn editor(&self, answers: &[Value]) -> Editor {
         self.editor_with(answers, Value::Null).await
@@ -68,10 +122,8 @@ impl Room {
 
     /// The same of a client with this name.
     pub async fn named(&self, name: &str, answers: &[Value], capabilities: Value, options: Value) -> (Editor, Value) {
-        let path = self.home.path().join(format!("{}.jsonl", uuid::Uuid::now_v7()));
-        fs::write(&path, answers.iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
-        let editor =
-            Editor::spawn(self.home.path(), &self.folder(), &["--model", &format!("script:{}", path.display())], &[]).await;
+        let model = self.script(answers);
+        let editor = Editor::spawn(self.home.path(), &self.folder(), &["--model", &model], &[]).await;
         let answer = editor.initialize_as(name, capabilities, options).await;
         (editor, answer)
     }

@@ -475,17 +475,8 @@ async fn five_thousand_edits_in_memory() {
 async fn a_storm_over_stdio() {
     const SEED: u64 = 0x5eed_0002;
     let (room, model) = room(SEED);
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["lsp", "--model", &model])
-        .env("XDG_CONFIG_HOME", room.home.path().join("config"))
-        .env("XDG_STATE_HOME", room.home.path().join("state"))
-        .env("XDG_CACHE_HOME", room.home.path().join("cache"))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (peer, incoming) = Peer::connect(child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let (mut child, to, from) = room.server(&["--model", &model]);
+    let (peer, incoming) = Peer::connect(from, to);
     let client = client(peer, incoming);
     initialize(&client, &room.folder()).await;
     storm(&client, &room, 5000, SEED).await;

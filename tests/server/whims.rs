@@ -322,7 +322,7 @@ impl Client {
             let why = self.state().out_of_step();
             let Some(why) = why else { return };
             let account = || self.state().account.join("\n");
-            assert!(start.elapsed() < Duration::from_secs(10), "seed {seed:#x}: {why}\n{}", account());
+            assert!(start.elapsed() < PATIENCE, "seed {seed:#x}: {why}\n{}", account());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -411,19 +411,8 @@ async fn whims(seed: u64) {
     let files: Vec<(&str, String)> = names.map(|name| (*name, original(name))).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let room = Room::with(&files);
-    let path = room.home.path().join("script.jsonl");
-    fs::write(&path, script().iter().map(|answer| format!("{answer}\n")).collect::<String>()).unwrap();
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["lsp", "--model", &format!("script:{}", path.display())])
-        .env("XDG_CONFIG_HOME", room.home.path().join("config"))
-        .env("XDG_STATE_HOME", room.home.path().join("state"))
-        .env("XDG_CACHE_HOME", room.home.path().join("cache"))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (peer, incoming) = Peer::connect(child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let (mut child, to, from) = room.server(&["--model", &room.script(&script())]);
+    let (peer, incoming) = Peer::connect(from, to);
     let client = Client { peer, state: Arc::default(), root: room.folder() };
     tokio::spawn(client.clone().pump(incoming));
     let root = reqwest::Url::from_file_path(room.folder()).unwrap().to_string();

@@ -48,7 +48,8 @@ export class Asking {
     if (!(await this.isAllowed())) return false;
     const along = about ?? (await this.about());
     const started = await this.#server.run<Started>("ask", { prompt, mode, ...along, ...(session === undefined ? {} : { session }) });
-    if (started) this.#runs.started(started.task, started.session, prompt);
+    // A plain server tells nothing more of it than its own messages and progress.
+    if (started && this.#server.isRich) this.#runs.started(started.task, started.session, prompt);
     return started !== undefined;
   }
 

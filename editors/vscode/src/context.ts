@@ -1,7 +1,7 @@
 // What keybindings and menus go by.
 import * as vscode from "vscode";
 
-export type Key = "running" | "pending" | "asking" | "onChange" | "fileHasChanges" | "ready" | "missing" | "stopped";
+export type Key = "running" | "pending" | "asking" | "onChange" | "reviewing" | "fileHasChanges" | "ready" | "missing" | "plain" | "stopped";
 
 const known = new Map<Key, boolean>();
 

@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import type { Proposals } from "./proposals.ts";
 import type { Questions } from "./questions.ts";
+import { open } from "./review/hunks.ts";
 import type { Runs } from "./runs/runs.ts";
 import type { Server } from "./server.ts";
 import { changes } from "./statusText.ts";
@@ -35,7 +36,8 @@ export async function openMenu(parts: { runs: Runs; server: Server; proposals: P
     items.push(heading("Review"));
     items.push(item("$(diff-multiple) Review all changes", "diffAll", changes(proposals.count())));
     items.push(item("$(arrow-down) Next change", "nextChange", "Ctrl+Alt+J"));
-    items.push(item("$(check-all) Accept all", "acceptEverything", "without those that steer tools"));
+    const apart = proposals.waiting().some(({ file }) => open(file).some((hunk) => hunk.steering));
+    items.push(item("$(check-all) Accept all", "acceptEverything", apart ? "without those that steer tools, such as build scripts" : ""));
     items.push(item("$(close-all) Reject all...", "rejectEverything"));
   }
   if (server.state === "ready") {

@@ -72,7 +72,7 @@ export function begin(context: vscode.ExtensionContext, before: Before): Server 
 
   /** Asks the server about its tasks and itself. */
   async function learn(): Promise<void> {
-    if (server.state !== "ready") return;
+    if (server.state !== "ready" || !server.isRich) return;
     const told = await server.run<Status>("status");
     if (!told) return;
     runs.learn(told);

@@ -1,5 +1,4 @@
-// Above the document that shows a question: the way back to deciding it.
-import { basename } from "node:path";
+// Above the document that shows a question: the way back to deciding it, or that it is decided.
 import * as vscode from "vscode";
 import type { Questions } from "./questions.ts";
 import { LensEvent } from "./review/lensEvent.ts";
@@ -20,10 +19,12 @@ export class QuestionLens implements vscode.CodeLensProvider, vscode.Disposable 
   }
 
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
-    const approval = /^question-(\w+)\.md$/.exec(basename(document.uri.path))?.[1];
+    const approval = /\/countersign\/documents\/question-(\w+)\.md$/.exec(document.uri.path)?.[1];
+    if (approval === undefined) return [];
     const question = this.#questions.all().find((open) => open.approval === approval);
-    if (!question) return [];
-    const command = { title: `$(question)\u00a0${question.kind}: decide...`, command: "countersign.decide", arguments: [{ approval }] };
+    const command = question
+      ? { title: `$(question)\u00a0${question.kind}: decide...`, command: "countersign.decide", arguments: [{ approval }] }
+      : { title: "This question is no longer open", command: "" };
     return [new vscode.CodeLens(new vscode.Range(0, 0, 0, 0), command)];
   }
 

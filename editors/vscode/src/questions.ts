@@ -153,6 +153,6 @@ function choices({ kind, titles }: OpenQuestion): { title: string; means: string
   const diff = ["Commit", "Push", "Open pull request"].includes(kind);
   return titles.map((means) => {
     if (means === SHOW) return { title: diff ? "Show Full Diff" : "Show Details", means };
-    return { title: means === "Reject" && kind === "Setup" ? "Not Now" : means, means };
+    return { title: means === "Reject" && kind === "Setup" ? "Drop the Ask" : means, means };
   });
 }

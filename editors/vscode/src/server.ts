@@ -33,8 +33,8 @@ export class Server implements vscode.Disposable {
   #program: Program | undefined;
   #state: ServerState = "starting";
   #crashes: number[] = [];
-  /** Off after the versions were found to differ: then plain LSP is spoken. */
-  #rich = true;
+  /** How the versions were found to differ: then plain LSP is spoken. */
+  #difference: string | undefined;
   #why = "";
   /** The start that is in work, and whether one more is wanted after it. */
   #turn: Promise<void> | undefined;
@@ -59,7 +59,12 @@ export class Server implements vscode.Disposable {
 
   /** Whether it speaks this extension's protocol; else it is served as plain LSP. */
   get isRich(): boolean {
-    return this.#rich;
+    return this.#difference === undefined;
+  }
+
+  /** The sentence about protocols that differ. */
+  get difference(): string | undefined {
+    return this.#difference;
   }
 
   get client(): LanguageClient | undefined {
@@ -95,7 +100,7 @@ export class Server implements vscode.Disposable {
     if (this.#isOver || this.#again) return;
     const program = new Program(found.path);
     const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === "file")?.uri.fsPath;
-    const client = new (own(lsp, this.#rich))("countersign", "countersign", () => program.start(folder), this.#options(lsp, program));
+    const client = new (own(lsp, this.isRich))("countersign", "countersign", () => program.start(folder), this.#options(lsp, program));
     this.#client = client;
     this.#program = program;
     this.#prepare(client);
@@ -127,7 +132,7 @@ export class Server implements vscode.Disposable {
   /** By the user's own wish: the count of crashes begins anew. */
   async restart(): Promise<void> {
     this.#crashes = [];
-    this.#rich = true;
+    this.#difference = undefined;
     await this.start();
   }
 
@@ -167,8 +172,8 @@ export class Server implements vscode.Disposable {
   #greet(client: LanguageClient): void {
     const result = client.initializeResult;
     const words = mismatch(spoken(result?.capabilities.experimental, result?.serverInfo?.version));
-    if (words && this.#rich) {
-      this.#rich = false;
+    if (words && this.isRich) {
+      this.#difference = words;
       void vscode.window.showWarningMessage(`${words} Until then changes are reviewed by code actions only.`);
       return void this.start();
     }
@@ -182,7 +187,7 @@ export class Server implements vscode.Disposable {
       // Read at each start: trust may have come since.
       initializationOptions: () => {
         const model = vscode.workspace.getConfiguration("countersign").get<string>("model", "");
-        const own = { rich: this.#rich, protocol: PROTOCOL, trusted: vscode.workspace.isTrusted };
+        const own = { rich: this.isRich, protocol: PROTOCOL, trusted: vscode.workspace.isTrusted };
         return { countersign: model === "" ? own : { ...own, model } };
       },
       errorHandler: {
@@ -199,11 +204,16 @@ export class Server implements vscode.Disposable {
       executeCommand: (command, args, next) => {
         const own = this.#overrides[command.replace(/^countersign\./, "")];
         const argument = (args[0] ?? {}) as Record<string, unknown>;
-        return own && this.#rich ? own(argument) : next(command, args);
+        return own && this.isRich ? own(argument) : next(command, args);
+      },
+      // The terminal that asks for the key beside it keeps the keyboard: a key is no text.
+      window: {
+        showDocument: (params, token, next) =>
+          next(params.uri.endsWith("/countersign/documents/setup.md") ? { ...params, takeFocus: false } : params, token),
       },
       // The status item says it, and stops it.
       handleWorkDoneProgress: (token, params, next) => {
-        if (!this.#rich) next(token, params);
+        if (!this.isRich) next(token, params);
       },
     };
   }

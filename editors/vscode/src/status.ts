@@ -58,6 +58,7 @@ export class StatusItem implements vscode.Disposable {
     setContext("asking", asking.length > 0);
     setContext("ready", server.state === "ready");
     setContext("missing", server.state === "missing");
+    setContext("plain", server.state === "ready" && !server.isRich);
     setContext("stopped", server.state === "stopped");
   }
 

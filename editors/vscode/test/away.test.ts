@@ -46,7 +46,7 @@ test("a wrong program", () => at({ files: { "list.txt": TEXT } }, async (lab) =>
 
   await step("what cannot be sent stays in the box, and the way out is one click", async () => {
     await send(lab, "Mark line 3.");
-    await lab.toast("and no program is there").waitFor();
+    await lab.told("and no program is there");
     assert.equal(await box.inputValue(), "Mark line 3.");
     await lab.run().locator("#why").filter({ hasText: "no program is there" }).waitFor();
     await lab.run().locator("#way").filter({ hasText: "Get the Program" }).waitFor();
@@ -55,11 +55,11 @@ test("a wrong program", () => at({ files: { "list.txt": TEXT } }, async (lab) =>
 
   await step("a program that is no server is told once, with its last words", async () => {
     lab.setMachine({ "countersign.server.path": script(lab, "broken", "echo 'libsomething.so.6 is missing' >&2\nexit 1") });
-    await lab.toast(/broken ended before it answered: .*It said: libsomething\.so\.6 is missing\./).waitFor();
+    await lab.told(/broken ended before it answered: .*It said: libsomething\.so\.6 is missing\./);
     await lab.statusShows("agent: stopped");
     await lab.run().locator("#way").filter({ hasText: "Restart" }).waitFor();
     await lab.page.waitForTimeout(1000);
-    assert.equal(await lab.page.locator(".notifications-toasts .notification-list-item").count(), 1);
+    assert.equal(await lab.timesTold("broken"), 1);
     await lab.clearToasts();
   });
 
@@ -111,22 +111,18 @@ test("a server that is started again", () => at({ files: { "list.txt": TEXT } },
 
   await step("a decision in between is answered, and takes nothing away", async () => {
     const pid = await until("the server", () => "", () => lab.processes("countersign lsp")[0]);
-    // Among several others a message may not be shown.
-    await lab.clearToasts();
     rmSync(gate);
     process.kill(pid, "SIGKILL");
     await until("its end", () => "", () => !lab.processes("countersign lsp").includes(pid));
     await lab.lens("Accept −1 +1").click();
-    await lab.toast("the server is being started again: decide in a moment").waitFor();
-    // Nor perhaps right behind another.
-    await lab.page.waitForTimeout(1000);
+    await lab.told("the server is being started again: decide in a moment");
     await send(lab, "What is left?");
-    await lab.toast("the server is being started; try again in a moment").waitFor();
+    await lab.told("the server is being started; try again in a moment");
     assert.equal(await lab.run().locator("#box").inputValue(), "What is left?");
     assert.equal(await lab.lens("Accept −1 +1").count(), 1);
     assert.equal(lab.read("list.txt"), TEXT);
     writeFileSync(gate, "");
-    await lab.toast("1 pending change from before the restart").waitFor();
+    await lab.told("1 pending change from before the restart");
     await lab.lens("Accept −1 +1").click();
     await until("the accepted text", () => lab.read("list.txt"), () => lab.read("list.txt").includes("line 3, marked\n"));
   });

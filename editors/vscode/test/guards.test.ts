@@ -27,7 +27,7 @@ test("an untrusted folder", () => at({
     await lab.statusShows("agent: restricted");
     await lab.openFile("list.txt");
     await lab.command("countersign: Ask Agent...");
-    await lab.toast("Restricted Mode").waitFor();
+    await lab.told("Restricted Mode");
     await lab.shot("restricted");
     assert.deepEqual(lab.processes("countersign lsp"), [], "not even the server runs");
     assert.ok(!existsSync(join(lab.model, "1.request.json")));
@@ -39,7 +39,7 @@ test("an untrusted folder", () => at({
   });
 
   await step("with trust the agent works, and the folder's settings count for nothing", async () => {
-    await lab.toast("Restricted Mode").locator(".monaco-button").filter({ hasText: "Manage Trust" }).click();
+    await lab.told("Restricted Mode", "Manage Trust");
     await page.locator(".workspace-trust-editor .monaco-button").filter({ hasText: "Trust" }).first().click();
     await lab.statusShows(/^\s*agent$/);
     await lab.command("countersign: Ask Agent...");
@@ -76,7 +76,7 @@ test("a program that is missing", () => at({ withoutServer: true, files: { "list
   const { page } = lab;
   await step("one sentence says how to get it", async () => {
     await lab.statusShows("agent: not installed");
-    await lab.toast("countersign is neither on PATH nor in ~/.cargo/bin: run `cargo install").waitFor();
+    await lab.told("countersign is neither on PATH nor in ~/.cargo/bin: run `cargo install");
   });
   await step("the first steps are at hand", async () => {
     await lab.command("countersign: First Steps");

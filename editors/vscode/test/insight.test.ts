@@ -76,5 +76,5 @@ test("what the editor knows", () => at({ listening: true, files: { "math.ts": CO
     assert.deepEqual(order, [...order].sort((a, b) => a - b), "opened, answered, changed, saved");
   });
   lab.answer({ type: "text", text: "A string is no number." });
-  await lab.toast("A string is no number").waitFor();
+  await lab.told("A string is no number");
 }));

@@ -126,7 +126,7 @@ test("a first task", () => at(DESK, async (lab) => {
     lab.answer({ type: "tool_use", id: "f1", name: "finish", input: { summary: "Simplified total; label shows two digits." } });
     await lab.run().locator(".entry.end").filter({ hasText: "done" }).waitFor();
     await lab.row("sh check.sh").filter({ hasText: "passed" }).waitFor();
-    await lab.toast("2 changes to review").waitFor();
+    await lab.told("2 changes to review");
     await lab.shot("review");
   });
 
@@ -189,14 +189,19 @@ test("a first task", () => at(DESK, async (lab) => {
     await lab.run().getByText("Committed and pushed.").waitFor();
   });
 
-  await step("all changes stand in one editor, and all can be accepted", async () => {
+  await step("all changes stand in one editor, and can be decided there", async () => {
     await lab.command("countersign: Review All Changes");
-    await page.locator(".multiDiffEntry, .multi-diff-root-floating-menu, .monaco-component.multiDiffEditor").first().waitFor();
-    await page.waitForTimeout(800);
+    const line = (words: RegExp) => page.locator(".multiDiffEntry .modified .view-line").filter({ hasText: words });
+    await line(/:\.2f/).waitFor();
+    await line(/def.test_total/).waitFor();
     assert.equal(await page.locator(".multiDiffEntry").count(), 2, "the changed file and the new one");
     await lab.shot("diff");
-    await lab.command("countersign: Accept All Changes");
-    await until("the acceptance on record", () => lab.journal(), () => lab.journal().match(/"kind":"hunk.accepted"/g)?.length === 3);
+    const accepted = (count: number) => until("the acceptance on record", () => lab.journal(), () => lab.journal().match(/"kind":"hunk.accepted"/g)?.length === count);
+    await line(/:\.2f/).click();
+    await page.keyboard.press("Control+Alt+Enter");
+    await accepted(2);
+    await page.locator('.editor-actions [aria-label*="Accept All Changes"]').click();
+    await accepted(3);
   });
 
   await step("nothing was asked by saving", async () => {

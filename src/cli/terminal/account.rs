@@ -9,6 +9,7 @@ use crate::{
     agent::progress_line,
     cli::printable::{printable, shortened},
     event::Usage,
+    tools::denial::ADVICE,
 };
 
 /// Lines of one command's output that are shown as they come, and how many of its last ones at its end.
@@ -64,6 +65,10 @@ impl Account {
                     _ if text("tool") == "finish" && matches!(text("status"), "running" | "ok") => {}
                     None => self.started(screen, call, text("title")),
                     Some(result) => self.ended(screen, &call, text("tool"), text("status"), result),
+                }
+                // Why it was refused is never cut; the advice is the model's.
+                for why in text("refused").lines().filter(|line| *line != ADVICE) {
+                    screen.paragraph("    ", Tone::Warn, &printable(why));
                 }
             }
             "tool_output" => self.output.push(screen, text("text")),

@@ -263,7 +263,7 @@ impl Session {
             if !waits {
                 return;
             }
-            let Some(happening) = self.client.next().await else { return };
+            let Some(happening) = self.next().await else { return };
             self.take(happening, &mut nothing).await;
         }
     }
@@ -315,7 +315,7 @@ impl Session {
     async fn decided(&mut self, ended: &Ended, left: usize) {
         let mut nothing = Ended::default();
         while self.proposal(ended).is_some_and(|proposal| proposal.pending() > left) {
-            let Some(happening) = self.client.next().await else { return };
+            let Some(happening) = self.next().await else { return };
             self.take(happening, &mut nothing).await;
         }
     }

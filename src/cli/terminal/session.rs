@@ -1,6 +1,7 @@
 //! One conversation with the server: a task from the ask to its end, with its questions and the person's interrupts.
 
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     process,
     sync::{
@@ -82,6 +83,8 @@ pub struct Session {
     pub account: Account,
     /// What the task does, for the status line, and since when.
     doing: (String, Instant),
+    /// What came while a person was asked.
+    held: VecDeque<Happening>,
 }
 
 impl Session {
@@ -97,6 +100,7 @@ impl Session {
             json: false,
             account: Account::default(),
             doing: (String::new(), Instant::now()),
+            held: VecDeque::new(),
         }
     }
 
@@ -124,6 +128,10 @@ impl Session {
         let (mut over, mut seconds) = (false, tokio::time::interval(Duration::from_secs(1)));
         self.doing = ("starting".to_owned(), Instant::now());
         while !over {
+            if let Some(happening) = self.held.pop_front() {
+                over = self.take(happening, &mut ended).await;
+                continue;
+            }
             let happening = tokio::select! {
                 happening = self.client.next() => happening.ok_or_else(gone)?,
                 _ = seconds.tick() => {
@@ -145,8 +153,16 @@ impl Session {
     /// Waits until the proposal is known as it is at the end.
     async fn settle(&mut self, ended: &mut Ended) {
         while self.proposal(ended).map_or(0, |proposal| proposal.pending()) < ended.pending {
-            let Some(happening) = self.client.next().await else { return };
+            let Some(happening) = self.next().await else { return };
             self.take(happening, ended).await;
+        }
+    }
+
+    /// What the server started next; `None` when it is gone.
+    pub async fn next(&mut self) -> Option<Happening> {
+        match self.held.pop_front() {
+            None => self.client.next().await,
+            held => held,
         }
     }
 
@@ -246,14 +262,17 @@ impl Session {
         loop {
             let moment = Moment::Question(text);
             let answer = tokio::select! {
-                answer = self.person.ask(&mut self.screen, "  > ", &moment) => Some(answer),
-                () = self.interrupts.came() => None,
+                answer = self.person.ask(&mut self.screen, "  > ", &moment) => answer?,
+                () = self.interrupts.came() => {
+                    self.stop(task).await;
+                    return None;
+                }
+                // Nobody answered in time; the server says so next.
+                () = closed(&mut self.client, &mut self.held, text) => {
+                    self.screen.line("");
+                    return None;
+                }
             };
-            let Some(answer) = answer else {
-                self.stop(task).await;
-                return None;
-            };
-            let answer = answer?;
             if let Some((_, title)) =
                 keys.iter().find(|(key, title)| answer.eq_ignore_ascii_case(key) || answer.eq_ignore_ascii_case(title))
             {
@@ -291,6 +310,22 @@ impl Session {
                 }
             }
             None => self.screen.say(Tone::Quiet, &format!("  see {}", printable(&path.display().to_string()))),
+        }
+    }
+}
+
+/// Waits until the server has closed a question, and keeps all that comes meanwhile.
+async fn closed(client: &mut Client, held: &mut VecDeque<Happening>, question: &str) {
+    while let Some(happening) = client.next().await {
+        // The question's words hold its name, with a number when it was asked again.
+        let ours = |update: &Value| update["approval"].as_str().is_some_and(|name| question.contains(&format!("[{name}")));
+        let over = match &happening {
+            Happening::Update(update) => update["kind"] == "question" && update["state"] != "open" && ours(update),
+            _ => false,
+        };
+        held.push_back(happening);
+        if over {
+            return;
         }
     }
 }

@@ -14,6 +14,8 @@ pub mod tree;
 pub mod unwrap;
 pub mod word;
 
+use std::slice;
+
 /// A word of a command, quotes removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
@@ -70,9 +72,15 @@ pub struct Part {
 }
 
 impl Part {
-    /// The command as a person would write it, shortened, for messages.
+    /// The command as a person would write it, shortened, for messages; its redirects where it is nothing but these.
     pub fn shown(&self) -> String {
-        shown(&self.words)
+        if !self.words.is_empty() {
+            return shown(&self.words);
+        }
+        let one = |redirect: &Redirect| {
+            format!("{} {}", if redirect.write { '>' } else { '<' }, shown(slice::from_ref(&redirect.target)))
+        };
+        self.redirects.iter().map(one).collect::<Vec<_>>().join(" ")
     }
 }
 

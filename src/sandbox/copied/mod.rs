@@ -42,7 +42,10 @@ use crate::{
     seams::{Shadow, Written},
 };
 
-pub(super) use {progress::Progress, reach::Reach};
+pub(super) use {
+    progress::Progress,
+    reach::{Reach, place_of},
+};
 
 /// What the user's side said of a path when the copy was last brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,10 +328,8 @@ impl CopiedShadow {
     /// # Errors
     /// When the disk would be nearly full after that.
     fn room_for(&self, bytes: u64) -> io::Result<()> {
-        const LEFT: u64 = 256 << 20;
-        let disk = rustix::fs::statvfs(&self.root)?;
-        let room = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if bytes.saturating_add(LEFT) <= room {
+        let room = place::room(&rustix::fs::statvfs(&self.root)?);
+        if bytes.saturating_add(place::LEFT) <= room {
             return Ok(());
         }
         let [needed, room] = [bytes >> 20, room >> 20];

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::{OFlags, ioctl_ficlone};
+use rustix::fs::{OFlags, StatVfs, fstatvfs, ioctl_ficlone};
 
 use super::{listing::Mark, progress::Progress};
 
@@ -18,8 +18,16 @@ pub(super) struct Placed {
     pub copy: Mark,
 }
 
-/// Copied between two looks at whether it is still wanted, bytes.
+/// Copied between two looks at whether it is still wanted and has room, bytes.
 const PIECE: u64 = 8 << 20;
+
+/// What a copy must leave free on its disk, bytes.
+pub(super) const LEFT: u64 = 256 << 20;
+
+/// What is free on a disk, bytes.
+pub(super) fn room(disk: &StatVfs) -> u64 {
+    disk.f_bavail.saturating_mul(disk.f_frsize)
+}
 
 /// Copies a regular file to a path where nothing stands. `None` when it is gone, or is no such file any more.
 ///
@@ -40,8 +48,13 @@ pub(super) fn file(from: &Path, to: &Path, progress: &Progress) -> io::Result<Op
     }
     let copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     if ioctl_ficlone(&copy, &source).is_err() {
-        while io::copy(&mut (&source).take(PIECE), &mut &copy)? > 0 {
+        while io::copy(&mut (&source).take(PIECE), &mut &copy)? == PIECE {
             progress.wanted()?;
+            // Its holes have no blocks that anybody could have reckoned with.
+            let room = room(&fstatvfs(&copy)?);
+            if room < LEFT {
+                return Err(io::Error::new(io::ErrorKind::StorageFull, format!("its disk has {} MiB left", room >> 20)));
+            }
         }
     }
     // Rights of another user's are not taken over.

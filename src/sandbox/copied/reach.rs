@@ -82,14 +82,9 @@ impl Reach {
                 symlink(tool, place)?;
             }
         }
-        for (path, text) in &self.view.copies {
+        let for_git = self.view.replaced.iter().filter(|(path, _)| path == Path::new(SYSTEM_GIT.0));
+        for (path, text) in self.view.copies.iter().chain(for_git) {
             if let Some(place) = self.moved(path, shadow).filter(|place| place_in(&shadow.home(), place)) {
-                fs::write(place, text)?;
-            }
-        }
-        for (_, text) in self.view.replaced.iter().filter(|(path, _)| path == Path::new(SYSTEM_GIT.0)) {
-            let place = shadow.home().join(SYSTEM_GIT.1);
-            if place_in(&shadow.home(), &place) {
                 fs::write(place, text)?;
             }
         }
@@ -110,11 +105,19 @@ impl Reach {
         env.into_iter().collect()
     }
 
-    /// The place in the private home of a path in the real one.
     fn moved(&self, path: &Path, shadow: &CopiedShadow) -> Option<PathBuf> {
-        let below_home = path.strip_prefix(&self.home).ok().map(|rest| shadow.home().join(rest));
-        below_home.or_else(|| Some(shadow.home().join(".cargo").join(path.strip_prefix(&self.cargo).ok()?)))
+        place_of(path, &self.home, &self.cargo).map(|place| shadow.home().join(place))
     }
+}
+
+/// The place in the private home, relative to it, of a path in the user's home or in cargo's folder, and of git's configuration
+/// for all users.
+pub(in crate::sandbox) fn place_of(path: &Path, home: &Path, cargo: &Path) -> Option<PathBuf> {
+    if path == Path::new(SYSTEM_GIT.0) {
+        return Some(SYSTEM_GIT.1.into());
+    }
+    let below_home = path.strip_prefix(home).ok().map(Path::to_owned);
+    below_home.or_else(|| Some(Path::new(".cargo").join(path.strip_prefix(cargo).ok()?)))
 }
 
 /// Makes the folders above a place below `home`. Where one of them is a link to the real one, or something stands at the place

@@ -35,6 +35,8 @@ pub(super) struct Disk {
     packages: Option<OwnedFd>,
     /// Bytes; 0 is no limit of ours.
     limit: u64,
+    /// What lay there when the command began, where an earlier one was ended for it, bytes: this one may be what deletes it.
+    found: u64,
     begun: Used,
     /// As of the last time that files were added up.
     last: Used,
@@ -61,10 +63,15 @@ impl Used {
 }
 
 impl Disk {
-    /// `upper` is where commands' files land, `packages` where those of caches do: on the same file system.
-    pub(super) fn new(upper: OwnedFd, packages: Option<OwnedFd>, limit: u64) -> Disk {
+    /// `upper` is where commands' files land, `packages` where those of caches do: on the same file system. `exceeded`: an earlier
+    /// command of the session was ended for what lies there.
+    pub(super) fn new(upper: OwnedFd, packages: Option<OwnedFd>, limit: u64, exceeded: bool) -> Disk {
         let begun = fstatvfs(&upper).map(|now| Used::of(&now)).unwrap_or_default();
-        Disk { upper, packages, limit, begun, last: begun, due: Instant::now() + PERIOD }
+        let mut disk = Disk { upper, packages, limit, found: 0, begun, last: begun, due: Instant::now() + PERIOD };
+        if exceeded {
+            disk.found = disk.size().0;
+        }
+        disk
     }
 
     /// Whether the command must end for it.
@@ -86,7 +93,7 @@ impl Disk {
             bytes += used.bytes.saturating_sub(self.begun.bytes);
         }
         (self.last, self.due) = (used, Instant::now() + PERIOD.max(begun.elapsed() * 20));
-        (bytes > self.limit).then_some(Report::Shadow)
+        (bytes > self.limit.max(self.found)).then_some(Report::Shadow)
     }
 
     /// What the shadow takes, and whether a command locked some of its folders.

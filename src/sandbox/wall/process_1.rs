@@ -59,7 +59,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     filter(&ground)?;
     // The command is of the same user: it must not look into or steer the process that watches it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("start")?;
-    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size);
+    let disk = Disk::new(overlay.into_upper(), fetched, ground.limits.shadow_size, plan.exceeded);
     let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, Tree::Namespace));
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     // Not waited for by handle: process 1 reaps whatever ends.

@@ -29,7 +29,7 @@ pub(super) fn run() -> Result<Infallible, Failure> {
         0 => ground.limits,
         most => crate::sandbox::plan::Limits { shadow_size: most.saturating_add(plan.begun), ..ground.limits },
     };
-    let disk = Disk::new(shadow, None, limits.shadow_size);
+    let disk = Disk::new(shadow, None, limits.shadow_size, plan.exceeded);
     let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, tree));
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
     let command = start(&ground, &plan)?;

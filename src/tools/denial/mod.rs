@@ -3,19 +3,23 @@
 //! A pure function of what the walls know of themselves ([`Facts`]), what they saw, and what the command printed. What only
 //! the output suggests is told as probable. Nothing is said of commands that end well, nor of errors that no wall explains.
 
+mod pipes;
 mod places;
 mod reasons;
 mod signs;
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-pub use self::reasons::ended;
+pub use self::{pipes::ends_in_pipe, reasons::ended};
 use self::{
-    places::{Place, absolute, place},
+    places::{Place, absolute, own, place},
     reasons::Reason,
     signs::Kind,
 };
-use crate::seams::{Outcome, Reached, SandboxSession, Stopped};
+use crate::seams::{Outcome, Reach, Reached, SandboxSession, Stopped};
+
+/// The closing line: what the model is to do about a wall.
+pub const ADVICE: &str = "There is no other way past a wall: do without, and leave the rest to the user.";
 
 /// Most reasons that are told; with the closing line five lines.
 const MOST: usize = 4;
@@ -38,7 +42,7 @@ pub struct Seen<'a> {
 /// The explanation: at most five lines, none ending in a line feed. `None` where there is nothing to explain.
 pub fn explain(seen: &Seen<'_>) -> Option<String> {
     let outcome = seen.outcome;
-    if outcome.exit == Some(0) || outcome.stopped == Some(Stopped::Cancelled) {
+    if ended_well(seen.command, outcome) || outcome.stopped == Some(Stopped::Cancelled) {
         return None;
     }
     let mut found = Findings::default();
@@ -51,12 +55,16 @@ pub fn explain(seen: &Seen<'_>) -> Option<String> {
 
 /// The same for a session that has just run it, which is asked for programs that nobody found.
 pub async fn of_session(session: &dyn SandboxSession, command: &str, output: &str, outcome: &Outcome) -> Option<String> {
-    let missing = missing_program(output).filter(|_| outcome.exit != Some(0));
+    let missing = missing_program(output).filter(|_| !ended_well(command, outcome));
     let place = match missing {
         Some(program) => session.unseen(program).await,
         None => None,
     };
     explain(&Seen { command, output, outcome, unseen: missing.zip(place.as_deref()) })
+}
+
+fn ended_well(command: &str, outcome: &Outcome) -> bool {
+    outcome.exit == Some(0) && !pipes::hides_the_end(command)
 }
 
 /// The program that a shell did not find, if one line of the output says so.
@@ -102,7 +110,7 @@ impl Findings {
         }
         // A limit may be kept to; a wall stays where it is.
         text.push_str(match self.order.iter().any(|reason| reason.is_wall()) {
-            true => "There is no other way past a wall: do without, and leave the rest to the user.",
+            true => ADVICE,
             false => "",
         });
         Some(text.trim_end().to_owned())
@@ -151,12 +159,12 @@ fn of_a_line(line: &str, seen: &Seen<'_>, found: &mut Findings) {
         Kind::NoName | Kind::Unreachable => found.add(reasons::network(facts.reach), signs::host(line).unwrap_or_default()),
         Kind::Refused => {
             let host = signs::host(line).unwrap_or_default();
-            let reason = if is_local(&host) { Reason::Loopback } else { reasons::network(facts.reach) };
-            found.add(reason, host);
+            let own = is_local(&host) && facts.reach != Reach::Nothing;
+            found.add(if own { Reason::Loopback } else { reasons::network(facts.reach) }, host);
         }
         Kind::TooLarge => found.add(Reason::FileSize, ""),
         Kind::NoProcess => found.add(Reason::Processes, ""),
-        Kind::NoProtocol => found.add(Reason::Protocol, ""),
+        Kind::NoProtocol => found.add(reasons::protocol(facts.reach), ""),
         Kind::NoCall => found.add(Reason::Call, ""),
         Kind::NoOwner => found.add(Reason::Owner, ""),
         Kind::Full => {
@@ -176,8 +184,13 @@ fn of_a_line(line: &str, seen: &Seen<'_>, found: &mut Findings) {
 
 fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
     let facts = &*seen.outcome.facts;
+    let program = line.split([':', ' ']).next().unwrap_or_default();
+    if kind == Kind::NotPermitted && reasons::PRIVILEGED.contains(&program) {
+        return found.add(Reason::Privilege, program);
+    }
     for written in signs::paths(line) {
         let Some(path) = absolute(written, facts) else { continue };
+        let moved = own(Path::new(written), facts);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         // The shell says its own name first.
         if ["bash", "sh", "dash"].contains(&name) && line.starts_with(written) {
@@ -188,6 +201,10 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
             return found.add(Reason::Privilege, name);
         }
         let reason = match (place(&path, facts), kind) {
+            // It is written as the person knows it, and commands see it elsewhere.
+            (Place::Workspace, Kind::Denied | Kind::NotPermitted) if !facts.moved.is_empty() && moved.is_none() => {
+                Some(Reason::Moved)
+            }
             (Place::Workspace, _) => None,
             (Place::Socket, _) => Some(Reason::Socket),
             (Place::Masked, Kind::Missing) => None,
@@ -208,14 +225,21 @@ fn of_a_path(kind: Kind, line: &str, seen: &Seen<'_>, found: &mut Findings) {
             _ => None,
         };
         if let Some(reason) = reason {
-            return found.add(reason, written);
+            return found.add(reason, moved.map_or_else(|| written.to_owned(), |path| path.display().to_string()));
         }
     }
-    let program = line.split([':', ' ']).next().unwrap_or_default();
-    if kind == Kind::NotPermitted && reasons::PRIVILEGED.contains(&program) {
-        found.add(Reason::Privilege, program);
-    } else if kind == Kind::NotPermitted && line.to_lowercase().contains("sock") {
-        found.add(Reason::Protocol, "");
+    let lower = line.to_lowercase();
+    match (kind, facts.reach) {
+        (Kind::NotPermitted, Reach::Nothing) if !signs::no_socket(&lower) => {
+            found.add(Reason::NoSockets, signs::host(line).unwrap_or_else(|| "probably a socket".to_owned()));
+        }
+        (Kind::NotPermitted, _) if lower.contains("sock") => found.add(Reason::Protocol, ""),
+        (Kind::Denied, Reach::Nothing) => {
+            if let Some(what) = signs::unshared(&lower, seen.output) {
+                found.add(Reason::Absent, what);
+            }
+        }
+        _ => {}
     }
 }
 

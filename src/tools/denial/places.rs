@@ -47,7 +47,14 @@ pub(super) fn absolute(written: &str, facts: &Facts) -> Option<PathBuf> {
     }
     // One folder under two names on every machine of today.
     let plain = plain.strip_prefix("/var/run").map(|below| Path::new("/run").join(below)).unwrap_or(plain);
+    let plain = own(&plain, facts).unwrap_or(plain);
     plain.is_absolute().then_some(plain)
+}
+
+/// Where the person has what a command sees at another place.
+pub(super) fn own(path: &Path, facts: &Facts) -> Option<PathBuf> {
+    let (below, own) = facts.moved.iter().find_map(|(seen, own)| Some((path.strip_prefix(seen).ok()?, own)))?;
+    Some(if below.as_os_str().is_empty() { own.clone() } else { own.join(below) })
 }
 
 /// What stands there.

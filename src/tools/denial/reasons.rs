@@ -53,12 +53,14 @@ pub(super) enum Reason {
     Tools,
     Repository,
     Outside,
+    Moved,
     Temporary,
     Socket,
     Program,
     Network,
     Loopback,
     NoSockets,
+    Absent,
     Privilege,
     Owner,
     Protocol,
@@ -75,10 +77,15 @@ pub(super) fn network(reach: Reach) -> Reason {
     if reach == Reach::Nothing { Reason::NoSockets } else { Reason::Network }
 }
 
+/// What a kind of socket that is refused comes to.
+pub(super) fn protocol(reach: Reach) -> Reason {
+    if reach == Reach::Nothing { Reason::NoSockets } else { Reason::Protocol }
+}
+
 impl Reason {
     /// Not so: it is a limit, and the command may keep to it.
     pub(super) fn is_wall(self) -> bool {
-        !matches!(self, Reason::Full | Reason::Room | Reason::FileSize | Reason::Processes | Reason::Temporary)
+        !matches!(self, Reason::Full | Reason::Room | Reason::FileSize | Reason::Processes | Reason::Temporary | Reason::Moved)
     }
 
     /// One line. `names` may be empty.
@@ -103,6 +110,10 @@ impl Reason {
                 "{names}: the repository of a linked work tree is read-only here. Branches, commits and pushes are the git tool's"
             ),
             Reason::Outside => format!("{names}: everything outside the workspace is read-only here. Write below the workspace or in $TMPDIR"),
+            Reason::Moved => format!(
+                "{names}: at this level of walls commands work on a copy of the workspace at another place, and may change nothing in \
+                 its own. Use paths relative to the workspace, or $PWD"
+            ),
             Reason::Temporary => format!(
                 "{names}: probably expected from outside or from an earlier command; /tmp is private, and empty for every command. \
                  Do it in one command, or use a folder of the workspace"
@@ -117,16 +128,24 @@ impl Reason {
                 "{names}: installed where commands cannot see it. The user can show the folder ([run] home_read in policy.toml) or \
                  install the program for all users"
             ),
-            Reason::Network => unreached(&or("no host"), seen),
+            Reason::Network => unreached(&or("the host"), seen),
             Reason::Loopback => format!(
                 "{}: probably a server outside the walls; a command has a loopback of its own, where nothing listens but what it \
-                 starts itself. Start the server in the same command",
-                or("the local address")
+                 starts itself. Start the server in the same command{}",
+                or("the local address"),
+                // A program that takes no notice of the proxy's variables.
+                if seen.outcome.facts.reach == Reach::Hosts { "; what its `network` names is reached by way of the proxy only" } else { "" }
             ),
             Reason::NoSockets => format!(
-                "{}: commands have no sockets at this level of walls, so neither network nor a local server. `countersign doctor` \
+                "{}: commands have no sockets{} at this level of walls, so neither network nor a local server. `countersign doctor` \
                  tells the user how to reach level L3, where a loopback works",
-                or("no host")
+                or("the host"),
+                // Where the workspace is a copy, not even those.
+                if seen.outcome.facts.moved.is_empty() { " but Unix ones" } else { "" }
+            ),
+            Reason::Absent => format!(
+                "{names}: not there at this level of walls. `countersign doctor` tells the user how to reach level L3, where a command \
+                 has its own"
             ),
             Reason::Privilege => format!("{names}: needs rights that no command has here (no capabilities, no set-user-id, no new namespaces)"),
             Reason::Owner => "chown: files have one owner here, the user; with tar use --no-same-owner, with cp and rsync no -a or -o".to_owned(),
@@ -182,7 +201,10 @@ pub fn ended(outcome: &Outcome) -> Option<String> {
         Stopped::Memory => by(format!("memory limit of {} MiB", mib(spec.memory)), "memory_mb"),
         Stopped::Cpu => by(format!("limit of {} s of processor time", spec.cpu), "cpu_s"),
         Stopped::Processes => by(format!("limit of {} processes and threads", spec.processes), "processes"),
-        Stopped::Shadow => by(format!("limit of what commands leave in the shadow, {} MiB", mib(spec.shadow_size)), "shadow_mb"),
+        Stopped::Shadow => {
+            let limit = format!("limit of what commands leave in the shadow, {} MiB", mib(spec.shadow_size));
+            by(limit, "shadow_mb") + "; remove first what is not needed, every command counts all of it"
+        }
         Stopped::Disk => "ended because the disk that holds the shadow is nearly full".to_owned(),
         Stopped::Walls => "ended because the process that keeps its walls was ended from outside".to_owned(),
     })

@@ -174,6 +174,22 @@ pub(super) fn kind(line: &str) -> Option<Kind> {
     WORDS.iter().find(|(_, words)| words.iter().any(has)).map(|(kind, _)| *kind)
 }
 
+/// Whether a line of lower-case letters, about what is not permitted, is about a file or about another right than to a socket.
+pub(super) fn no_socket(line: &str) -> bool {
+    const FILES: &[&str] = &["permitted: '", "permitted, ", "changing ", "setting ", "cannot "];
+    const RIGHTS: &[&str] = &["kill", "signal", "nice", "priority", "affinity", "attribute", "limit", "clock", "namespace"];
+    !line.contains("sock") && FILES.iter().chain(RIGHTS).any(|word| line.contains(word))
+}
+
+/// What a weaker level lacks, by a line of lower-case letters that was denied without a path, and all that was printed.
+pub(super) fn unshared(line: &str, output: &str) -> Option<&'static str> {
+    if ["pseudo-terminal", "pseudo terminal", "openpty", "pty"].iter().any(|word| line.contains(word)) {
+        return Some("terminals");
+    }
+    let about = ["SemLock", "shm_open", "sem_open", "shared_memory", "SharedMemory"];
+    about.iter().any(|word| output.contains(word)).then_some("shared memory")
+}
+
 /// Absolute paths in a line, `~/` and `unix://` ones included, in the order in which they stand.
 pub(super) fn paths(line: &str) -> Vec<&str> {
     let opens = |c: char| c.is_whitespace() || "'\"`‘’“”(=[<:".contains(c);
@@ -268,7 +284,9 @@ pub(super) fn host(line: &str) -> Option<String> {
         let part = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
         let end = rest.find(|c| !part(c)).unwrap_or(rest.len());
         let name = rest[..end].trim_end_matches([':', '.']);
-        let local = name.starts_with("localhost") || name.starts_with('[') || name.starts_with("::");
+        // These words have nothing but a name behind them.
+        let sure = before.starts_with("could not resolve host") && !name.is_empty();
+        let local = sure || name.starts_with("localhost") || name.starts_with('[') || name.starts_with("::");
         if (local || name.contains('.')) && !name.starts_with('.') {
             return Some(with_port(name, &rest[end..], &line[..at + before.len()]));
         }

@@ -161,6 +161,21 @@ fn deployments_publishing_and_privileges_are_peoples() {
     assert!(decision.reason.contains("tell the user"), "{}", decision.reason);
 }
 
+/// The part that decided is always named, a redirect without a command of its own included.
+#[test]
+fn a_denial_names_the_redirect_that_it_is_about() {
+    for (text, part) in [
+        ("head -c 4 a > ~/b", "> ~/b"),
+        ("{ ls; } >> /etc/x", "> /etc/x"),
+        ("> ~/b", "> ~/b"),
+        ("while read x; do :; done < .env", "< .env"),
+    ] {
+        let decision = judge(&default_policy(), &run(text));
+        assert_eq!(decision.verdict, Deny, "{text}");
+        assert!(decision.part.as_deref().is_some_and(|named| named.ends_with(part)), "{text}: {:?}", decision.part);
+    }
+}
+
 #[test]
 fn secrets_and_places_outside_are_seen_in_operands() {
     let cases = [

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign::{
-    proposal::Receipt,
+    proposal::{Receipt, result_line},
     text::{Encoding, Point},
     workspace::desk::DocChange,
 };
@@ -263,4 +263,13 @@ fn a_mode_is_a_part_of_what_was_checked() {
     desk.plan(&proposal(), &hunks).unwrap();
     desk.settle(&proposal(), &hunks, vec![(path("run.sh"), beneath(true))]).unwrap();
     assert!(!is_fresh(&desk));
+}
+
+/// What a check is remembered by tells of tests that ran, where any did.
+#[test]
+fn the_result_of_a_check_is_that_of_the_tests_that_ran() {
+    let ran = "running 2 tests\n..\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+    let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored\n\n";
+    assert_eq!(result_line(&format!("{ran}\n{none}")), "test result: ok. 2 passed; 0 failed; 0 ignored");
+    assert_eq!(result_line(none), "test result: ok. 0 passed; 0 failed; 0 ignored", "no tests at all is told as it is");
 }

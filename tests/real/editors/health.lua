@@ -60,7 +60,7 @@ has(text, '`keys`: ]h means `nxt`, and there is no such command')
 lab.equal(require('countersign.config').get().lines, 200, 'the default')
 local function named()
   return #vim.tbl_filter(function(message)
-    return message:find('countersign-of-nowhere is not on PATH: install it', 1, true)
+    return message:find('countersign-of-nowhere is not on PATH; :checkhealth countersign says how to get it', 1, true)
   end, require('countersign.show').messages())
 end
 vim.cmd.edit('other.txt')

@@ -138,6 +138,16 @@ fn the_agent_asks_for_choices_words_and_permissions() {
 }
 
 #[test]
+fn what_is_over_goes_from_the_screen() {
+    for version in [OLD, NEW] {
+        let desk = Desk::manual();
+        desk.trust();
+        headless(&desk, version, "over");
+        assert!(desk.journal().contains("it is loud"), "{version}: the reason of the rejection");
+    }
+}
+
+#[test]
 fn a_killed_server_comes_back_with_what_was_pending() {
     for version in [OLD, NEW] {
         headless(&Desk::scripted(&three_hunks()), version, "life");

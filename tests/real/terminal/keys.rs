@@ -168,3 +168,21 @@ fn text_of_model_and_tools_cannot_move_the_cursor() {
     assert!(shown.contains("running printf"), "the screen was not cleared: {shown}");
     assert!(shown.contains(r"\u{1b}[2J"), "{shown}");
 }
+
+/// Nobody sits there: the question ends by itself, nothing was done, and the task goes on without a key.
+#[test]
+fn a_question_that_nobody_answers_ends_by_itself() {
+    let desk = Desk::new();
+    let config = desk.home().join(".config/countersign");
+    std::fs::create_dir_all(&config).unwrap();
+    // The shortest time that there is.
+    std::fs::write(config.join("config.toml"), "[approval]\ntimeout_s = 10\n").unwrap();
+    let fetch = call("run", json!({"command": "echo ran > ran", "network": ["index.example.org:443"]}));
+    let model = desk.script(&[fetch, words("I went on without it.")]);
+    let terminal = desk.terminal(&["ask", "fetch it", "--model", &model], &[]);
+    terminal.until("r Reject   s Show   n Network");
+    let shown = terminal.until("I went on without it.");
+    assert!(shown.contains("expired: nothing was done"), "{shown}");
+    assert_eq!(terminal.code(), 0);
+    assert!(!desk.project().join("ran").exists());
+}

@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Deref,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use countersign::{
@@ -73,13 +74,47 @@ const UNWANTED: &[&str] = &[
     "EDITOR",
 ];
 
-/// Folders of one test; gone when it ends.
+/// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`. Goes last, and asserts that the sessions of this
+/// process left nothing: a shadow that still stands cannot be removed by an ordinary user, and would keep all of this there.
+pub struct Folders(TempDir);
+
+impl Deref for Folders {
+    type Target = TempDir;
+
+    fn deref(&self) -> &TempDir {
+        &self.0
+    }
+}
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        let cache = self.path().join("cache");
+        soon(|| shadows(&cache).is_empty());
+        let left = shadows(&cache);
+        // Programs that end have no time for a large shadow, or on a busy machine, and leave it to the next.
+        if cache.join("countersign").exists() {
+            unwalled("chmod -R u+rwX countersign", &cache);
+        }
+        let removed = fs::remove_dir_all(self.path());
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "left behind: {left:?}");
+            removed.unwrap();
+        }
+    }
+}
+
+/// The shadows in a cache folder.
+fn shadows(cache: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shadow-"))).collect()
+}
+
+/// Folders of one test; gone when it ends, after the session over them.
 pub struct Bench {
-    /// Below /tmp, which is private behind the walls: workspace `w`, `home`, `cache`.
-    root: TempDir,
+    pub session: Box<dyn SandboxSession>,
+    root: Folders,
     /// Outside the workspace where commands can see it, read-only.
     pub out: TempDir,
-    pub session: Box<dyn SandboxSession>,
 }
 
 /// What a command said and how it ended.
@@ -89,17 +124,24 @@ pub struct Ran {
     pub output: String,
     /// What became of its connections.
     pub news: Vec<Connection>,
+    /// When its output began.
+    pub heard: Option<Instant>,
 }
 
 impl Ran {
     pub fn ok(&self) -> bool {
         self.outcome.exit == Some(0)
     }
+
+    /// How long it went on after its first words: what raising its walls took does not count.
+    pub fn went_on(&self) -> Duration {
+        self.heard.expect("it said something").elapsed()
+    }
 }
 
-/// All output, and news of connections.
+/// All output, news of connections, and when the output began.
 #[derive(Default)]
-pub struct Collect(Vec<u8>, pub Vec<Connection>);
+pub struct Collect(Vec<u8>, pub Vec<Connection>, Option<Instant>);
 
 impl Collect {
     pub fn text(&self) -> String {
@@ -109,6 +151,7 @@ impl Collect {
 
 impl OutputSink for Collect {
     fn output(&mut self, bytes: &[u8]) {
+        self.2.get_or_insert_with(Instant::now);
         self.0.extend_from_slice(bytes);
     }
 
@@ -231,8 +274,8 @@ pub fn visible() -> TempDir {
 }
 
 /// A folder below /tmp with workspace, home with secrets, and cache.
-pub fn folders() -> TempDir {
-    let root = tempfile::Builder::new().prefix("walls-").tempdir().unwrap();
+pub fn folders() -> Folders {
+    let root = Folders(tempfile::Builder::new().prefix("walls-").tempdir().unwrap());
     for folder in ["w/d", "home/notes", "home/.cargo/bin", "cache"] {
         fs::create_dir_all(root.path().join(folder)).unwrap();
     }
@@ -300,7 +343,7 @@ impl Bench {
     }
 
     /// A bench of parts that were made otherwise.
-    pub fn of(root: TempDir, out: TempDir, session: Box<dyn SandboxSession>) -> Self {
+    pub fn of(root: Folders, out: TempDir, session: Box<dyn SandboxSession>) -> Self {
         Bench { root, out, session }
     }
 
@@ -323,7 +366,7 @@ impl Bench {
     }
 
     /// Ends the session; the folders stay.
-    pub fn forget_session(self) -> TempDir {
+    pub fn forget_session(self) -> Folders {
         drop(self.session);
         self.root
     }
@@ -381,7 +424,7 @@ pub async fn run_on(
 ) -> Result<Ran, SandboxError> {
     let mut sink = Collect::default();
     let outcome = session.run(command, shadow, &mut sink, cancel).await?;
-    Ok(Ran { outcome, output: sink.text(), news: sink.1 })
+    Ok(Ran { outcome, output: sink.text(), news: sink.1, heard: sink.2 })
 }
 
 /// Every entry below `folder` with kind, mode, owner, times, links and text.
@@ -409,9 +452,9 @@ pub fn picture(folder: &Path) -> Vec<String> {
 
 /// Waits until it is so, half a minute at most: shadows are removed in the background, and the machine may be busy.
 pub fn soon(so: impl Fn() -> bool) -> bool {
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !so() {
-        if std::time::Instant::now() > deadline {
+        if Instant::now() > deadline {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));

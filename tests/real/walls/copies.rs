@@ -39,9 +39,9 @@ impl OutputSink for Stopper {
 
 /// A workspace with a large file, and a session whose copy lies on another file system: no blocks can be shared.
 struct Slow {
-    workspace: TempDir,
-    root: TempDir,
     session: LinuxSession,
+    workspace: TempDir,
+    root: Folders,
 }
 
 impl Slow {
@@ -91,7 +91,7 @@ async fn a_long_copy_is_told_and_stops_within_a_second() {
     assert_eq!((outcome.exit, ran.text()), (Some(0), "alpha\na.txt\n".into()));
     assert_eq!(outcome.changed, Vec::<String>::new());
     assert_eq!(inode(&slow.copy_of("a.txt").unwrap()), copied);
-    let Slow { root, session, .. } = slow;
+    let Slow { session, root, .. } = slow;
     drop(session);
     assert!(gets_empty(&root.path().join("cache")), "folders are left");
 }
@@ -115,6 +115,25 @@ async fn a_copy_ends_with_a_run_that_is_dropped_and_leaves_nothing() {
     // Off this thread: the copy's own needs nothing of the runtime.
     assert!(tokio::task::spawn_blocking(move || gets_empty(&cache)).await.unwrap(), "folders are left");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// The holes of a file have no blocks that could be reckoned with: the copy ends when its disk is nearly full.
+#[test]
+fn a_copy_of_holes_leaves_room_on_its_disk() {
+    let root = folders();
+    let line = "mount -t tmpfs -o size=300m none cache && echo 0 > /proc/sys/user/max_user_namespaces && \
+                exec \"$0\" sandbox run --workspace w -- cat a.txt";
+    let ran = || {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", line]).arg(exe()).current_dir(root.path());
+        unshare.env("HOME", root.path().join("home")).env("XDG_CACHE_HOME", root.path().join("cache"));
+        let output = unshare.output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    assert_eq!(ran(), (Some(0), "alpha\n".into()));
+    File::create(root.path().join("w").join(LARGE)).unwrap().set_len(8 << 30).unwrap();
+    let (code, said) = ran();
+    assert!(code == Some(3) && said.contains("copy of the workspace") && said.contains("MiB left"), "{code:?} {said}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 
 use countersign::{
     sandbox::{LinuxSandbox, SandboxPaths},
-    seams::{Sandbox, Shadow},
+    seams::{Level, Sandbox, Shadow},
     tools::denial,
 };
 
@@ -160,6 +160,42 @@ async fn rights_and_services() {
         scope.spawn(|| unwalled(&control, Path::new("/")));
         assert!(soon(|| listening.accept().is_ok()));
     });
+}
+
+/// Without namespaces the same words are right: what is missing in the copy is no wall, and a port that cannot be opened is one.
+#[tokio::test]
+async fn at_the_weakest_level() {
+    let Some(bench) = Bench::at(Level::L1).await else { return };
+    for act in ["cat $PWD/none", "cat \"$PWD/d/none\"; cat none", "chmod 700 none", "kill -0 1"] {
+        unexplained(&bench, act).await;
+    }
+    for (act, part) in [
+        ("/usr/bin/python3 -m http.server --bind 127.0.0.1 8793", "probably a socket: commands have no sockets at this level"),
+        ("node -e \"require('net').createServer().listen(8793, '127.0.0.1')\"", "commands have no sockets at this level"),
+        ("nc -l -p 8793", "commands have no sockets at this level"),
+        ("curl -sS http://127.0.0.1:1/", "127.0.0.1:1: commands have no sockets at this level"),
+        ("/usr/bin/python3 -c 'import multiprocessing as m; m.Manager()'", "commands have no sockets at this level"),
+        ("/usr/bin/python3 -c 'import multiprocessing as m; m.Pool(2)'", "shared memory: not there at this level"),
+        ("script -qc 'echo x' /dev/null", "terminals: not there at this level"),
+        ("cat ~/.ssh/id_test", "/home/.ssh/id_test: outside the walls"),
+        ("cat $W/a.txt", "w/a.txt: at this level of walls commands work on a copy of the workspace at another place"),
+    ] {
+        let act = act.replace("$W", bench.path("w").to_str().unwrap());
+        refused_or_hinted(&bench, &act, part).await;
+    }
+    // The copy itself is there, by its own name and by a relative one.
+    assert_eq!(bench.must("cat $PWD/a.txt && cat a.txt").await, "alpha\nalpha\n");
+}
+
+async fn refused_or_hinted(bench: &Bench, act: &str, part: &str) {
+    let ran = bench.sh(act).await;
+    assert!(!ran.ok(), "{act}: {ran:?}");
+    let reasons = denial::of_session(&*bench.session, act, &ran.output, &ran.outcome).await;
+    let reasons = reasons.unwrap_or_else(|| panic!("nothing is said of {act}: {ran:?}"));
+    assert!(reasons.contains(part) && !reasons.contains("shadow-"), "{act}: {reasons}");
+    if part.contains("sockets") {
+        assert!(reasons.contains("`countersign doctor` tells the user how to reach level L3"), "{reasons}");
+    }
 }
 
 /// A program that the user has on their PATH, by a link to a place that commands cannot see.

@@ -20,27 +20,44 @@ use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
-/// Puts a filter on that refuses one call (argument 1) where an argument of it (2, or -1 for whatever it is) has a value (3),
-/// then becomes the rest.
-pub const REFUSE: &str = r"
+/// What every filter here begins with: `put_on` answers one call (argument 1) where an argument of it (2, or -1 for whatever it
+/// is) has a value (3), and lets all others through.
+const FILTER: &str = r"
 import ctypes, os, struct, sys
 number, index, value = map(int, sys.argv[1:4])
-one = lambda code, yes, no, k: struct.pack('HBBI', code, yes, no, k & 0xffffffff)
-program = [one(0x20, 0, 0, 0)]
-if index < 0:
-    program += [one(0x15, 0, 1, number)]
-else:
-    program += [one(0x15, 0, 3, number), one(0x20, 0, 0, 16 + 8 * index), one(0x15, 0, 1, value)]
-program += [one(0x06, 0, 0, 0x50000 | 28), one(0x06, 0, 0, 0x7fff0000)]
-text = ctypes.create_string_buffer(b''.join(program))
+libc = ctypes.CDLL(None, use_errno=True)
 class Program(ctypes.Structure):
     _fields_ = [('length', ctypes.c_ushort), ('filter', ctypes.c_void_p)]
-libc = ctypes.CDLL(None, use_errno=True)
-libc.prctl(38, 1, 0, 0, 0)
-if libc.prctl(22, 2, ctypes.byref(Program(len(program), ctypes.addressof(text))), 0, 0):
-    sys.exit('no filter')
-os.execv(sys.argv[4], sys.argv[4:])
+def put_on(install, answer):
+    one = lambda code, yes, no, k: struct.pack('HBBI', code, yes, no, k & 0xffffffff)
+    program = [one(0x20, 0, 0, 0)]
+    if index < 0:
+        program += [one(0x15, 0, 1, number)]
+    else:
+        program += [one(0x15, 0, 3, number), one(0x20, 0, 0, 16 + 8 * index), one(0x15, 0, 1, value)]
+    program += [one(0x06, 0, 0, answer), one(0x06, 0, 0, 0x7fff0000)]
+    text = ctypes.create_string_buffer(b''.join(program))
+    libc.prctl(38, 1, 0, 0, 0)
+    done = install(ctypes.byref(Program(len(program), ctypes.addressof(text))))
+    if done < 0:
+        sys.exit('no filter')
+    return done
 ";
+
+/// The text of a program that goes on with `rest` where it can `put_on` a filter.
+pub fn filtering(rest: &str) -> String {
+    format!("{FILTER}{rest}")
+}
+
+/// Refuses the call, and becomes the rest of its arguments.
+pub fn refusing() -> String {
+    filtering(
+        r"
+put_on(lambda program: libc.prctl(22, 2, program, 0, 0), 0x50000 | 28)
+os.execv(sys.argv[4], sys.argv[4:])
+",
+    )
+}
 
 /// A call, with the argument and the value that make it this one; and the steps of which one must be named.
 type Fault = (&'static str, libc::c_long, i32, i64, &'static [&'static str]);
@@ -107,10 +124,15 @@ const EVERYWHERE: &[Fault] = &[
 ];
 
 fn wrapper(root: &Path, (_, number, index, value, _): &Fault) -> SandboxPaths {
-    put(root, "wrapper/refuse.py", REFUSE);
+    wrapped(root, &refusing(), &format!("{number} {index} {value}"))
+}
+
+/// Wall processes that a Python program starts: it gets `arguments`, then what it must become.
+pub fn wrapped(root: &Path, program: &str, arguments: &str) -> SandboxPaths {
+    put(root, "wrapper/filter.py", program);
     let script = format!(
-        "#!/bin/sh\nexec /usr/bin/python3 -I {} {number} {index} {value} {} \"$@\"\n",
-        root.join("wrapper/refuse.py").display(),
+        "#!/bin/sh\nexec /usr/bin/python3 -I {} {arguments} {} \"$@\"\n",
+        root.join("wrapper/filter.py").display(),
         exe().display()
     );
     put(root, "wrapper/countersign", &script);

@@ -4,8 +4,8 @@
 //! The kernel asks a process of ours before each use (seccomp's user notification); that one counts, and refuses one.
 
 use std::{
+    collections::BTreeSet,
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -16,23 +16,15 @@ use countersign::{
 };
 use nix::libc;
 
-use super::{bench::*, faults::tried};
+use super::{
+    bench::*,
+    faults::{filtering, tried, wrapped},
+};
 
-/// Counts the uses of call 1 whose argument 2 (-1 for whatever it is) has value 3, and refuses use 4; the number of uses goes
-/// to file 6. 5 is the number of `seccomp` itself.
+/// Counts the uses of the call, and refuses use 4; the number of uses goes to file 6. 5 is the number of `seccomp` itself.
 const COUNT: &str = r"
-import array, ctypes, fcntl, os, select, socket, struct, sys
-number, index, value, refused, seccomp = map(int, sys.argv[1:6])
-one = lambda code, yes, no, k: struct.pack('HBBI', code, yes, no, k & 0xffffffff)
-program = [one(0x20, 0, 0, 0)]
-if index < 0:
-    program += [one(0x15, 0, 1, number)]
-else:
-    program += [one(0x15, 0, 3, number), one(0x20, 0, 0, 16 + 8 * index), one(0x15, 0, 1, value)]
-program += [one(0x06, 0, 0, 0x7fc00000), one(0x06, 0, 0, 0x7fff0000)]
-text = ctypes.create_string_buffer(b''.join(program))
-class Program(ctypes.Structure):
-    _fields_ = [('length', ctypes.c_ushort), ('filter', ctypes.c_void_p)]
+import array, fcntl, select, socket
+refused, seccomp = map(int, sys.argv[4:6])
 here, there = socket.socketpair()
 def watch():
     listener = array.array('i', there.recvmsg(1, socket.CMSG_SPACE(4))[1][0][2])[0]
@@ -67,57 +59,42 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 there.close()
-libc = ctypes.CDLL(None, use_errno=True)
-libc.prctl(38, 1, 0, 0, 0)
-listener = libc.syscall(seccomp, 1, 8, ctypes.byref(Program(len(program), ctypes.addressof(text))))
-if listener < 0:
-    sys.exit('no filter')
+listener = put_on(lambda program: libc.syscall(seccomp, 1, 8, program), 0x7fc00000)
 here.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [listener]))])
 here.close()
 os.close(listener)
 os.execv(sys.argv[7], sys.argv[7:])
 ";
 
-/// A call, with the argument and the value that make it this one.
-type Call = (&'static str, libc::c_long, i32, i64);
-
-const ANY: i32 = -1;
+/// A call, whatever its arguments.
+type Call = (&'static str, libc::c_long);
 
 /// Made by walls alone: the use that fails is always a refusal that names a step.
 const WITH_NAMESPACES: &[Call] = &[
-    ("mount", libc::SYS_mount, ANY, 0),
-    ("fsopen", libc::SYS_fsopen, ANY, 0),
-    ("fsconfig", libc::SYS_fsconfig, ANY, 0),
-    ("fsmount", libc::SYS_fsmount, ANY, 0),
-    ("open_tree", libc::SYS_open_tree, ANY, 0),
-    ("move_mount", libc::SYS_move_mount, ANY, 0),
-    ("unshare", libc::SYS_unshare, ANY, 0),
+    ("mount", libc::SYS_mount),
+    ("fsopen", libc::SYS_fsopen),
+    ("fsconfig", libc::SYS_fsconfig),
+    ("fsmount", libc::SYS_fsmount),
+    ("open_tree", libc::SYS_open_tree),
+    ("move_mount", libc::SYS_move_mount),
+    ("unshare", libc::SYS_unshare),
 ];
-const EVERYWHERE: &[Call] = &[("landlock_add_rule", libc::SYS_landlock_add_rule, ANY, 0), ("capset", libc::SYS_capset, ANY, 0)];
+const EVERYWHERE: &[Call] = &[("landlock_add_rule", libc::SYS_landlock_add_rule), ("capset", libc::SYS_capset)];
 
 /// Made by the command as well, and by walls where they can do without: it is refused, or runs behind all of them.
 const SHARED: &[Call] = &[
-    ("openat", libc::SYS_openat, ANY, 0),
-    ("write", libc::SYS_write, ANY, 0),
-    ("read", libc::SYS_read, ANY, 0),
-    ("clone3", libc::SYS_clone3, ANY, 0),
-    ("prctl", libc::SYS_prctl, ANY, 0),
-    ("limits", libc::SYS_prlimit64, ANY, 0),
-    ("getdents64", libc::SYS_getdents64, ANY, 0),
+    ("openat", libc::SYS_openat),
+    ("write", libc::SYS_write),
+    ("read", libc::SYS_read),
+    ("clone3", libc::SYS_clone3),
+    ("prctl", libc::SYS_prctl),
+    ("limits", libc::SYS_prlimit64),
+    ("getdents64", libc::SYS_getdents64),
 ];
 
-fn wrapper(root: &Path, (_, number, index, value): &Call, refused: usize) -> SandboxPaths {
-    put(root, "wrapper/count.py", COUNT);
-    let script = format!(
-        "#!/bin/sh\nexec /usr/bin/python3 -I {} {number} {index} {value} {refused} {} {} {} \"$@\"\n",
-        root.join("wrapper/count.py").display(),
-        libc::SYS_seccomp,
-        root.join("wrapper/uses").display(),
-        exe().display()
-    );
-    put(root, "wrapper/countersign", &script);
-    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
-    SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") }
+fn wrapper(root: &Path, (_, number): &Call, refused: usize) -> SandboxPaths {
+    let uses = root.join("wrapper/uses");
+    wrapped(root, &filtering(COUNT), &format!("{number} -1 0 {refused} {} {}", libc::SYS_seccomp, uses.display()))
 }
 
 /// Output, and how often the call had been used when it began: what comes later may be for the next command.
@@ -135,7 +112,8 @@ impl OutputSink for Heard {
 }
 
 fn counted(counter: &Path) -> usize {
-    fs::read_to_string(counter).map_or(0, |uses| uses.parse().unwrap())
+    // It is there, and empty, before the first use.
+    fs::read_to_string(counter).map_or(0, |uses| if uses.is_empty() { 0 } else { uses.parse().unwrap() })
 }
 
 /// How a run ended whose use number `refused` of a call failed, and how many uses there were.
@@ -160,31 +138,28 @@ async fn refusing(call: &Call, refused: usize, level: Level) -> (Result<Option<i
     (ran.map_err(|error| error.to_string()), uses)
 }
 
+/// Each use of `those` of a call that fails, of how many uses: how the run ended.
+async fn each_of(call: &Call, level: Level, those: impl Fn(usize) -> [usize; 4]) -> Vec<(String, Result<Option<i32>, String>)> {
+    // Control: all of them are let through. It may write in its shadow only, so that its last act fails.
+    let (ran, uses) = refusing(call, 0, level).await;
+    assert!(ran == Ok(Some(1)) && uses > 0, "{level} {}: {ran:?}, {uses} uses", call.0);
+    let mut ends = Vec::new();
+    for at in BTreeSet::from(those(uses)).range(1..=uses) {
+        ends.push((format!("{level} {} at use {at} of {uses}", call.0), refusing(call, *at, level).await.0));
+    }
+    ends
+}
+
 async fn each_use(level: Level, of_walls: &[&[Call]]) {
     let mut wrong = Vec::new();
     for call in of_walls.iter().copied().flatten() {
-        // Control: all of them are let through. It may write in its shadow only, so that its last act fails.
-        let (ran, uses) = refusing(call, 0, level).await;
-        assert!(ran == Ok(Some(1)) && uses > 0, "{level} {}: {ran:?}, {uses} uses", call.0);
-        let mut at: Vec<usize> = [1, 2, 3, uses].into_iter().filter(|use_| (1..=uses).contains(use_)).collect();
-        at.dedup();
-        for at in at {
-            let (ran, _) = refusing(call, at, level).await;
-            if ran.is_ok() {
-                wrong.push(format!("{level} {} at use {at} of {uses}: {ran:?}", call.0));
-            }
-        }
+        let ends = each_of(call, level, |uses| [1, 2, 3, uses]).await;
+        wrong.extend(ends.into_iter().filter(|(_, ran)| ran.is_ok()).map(|(place, ran)| format!("{place}: {ran:?}")));
     }
     for call in SHARED {
-        let (ran, uses) = refusing(call, 0, level).await;
-        assert!(ran == Ok(Some(1)) && uses > 0, "{level} {}: {ran:?}, {uses} uses", call.0);
-        let mut at = vec![1, 2, uses / 4, uses / 2];
-        at.retain(|use_| *use_ > 0);
-        at.dedup();
-        for at in at {
-            let (ran, _) = refusing(call, at, level).await;
+        for (place, ran) in each_of(call, level, |uses| [1, 2, uses / 4, uses / 2]).await {
             // The last act of the command is refused, by walls or with them.
-            assert_ne!(ran, Ok(Some(0)), "{level} {} at use {at} of {uses}", call.0);
+            assert_ne!(ran, Ok(Some(0)), "{place}");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

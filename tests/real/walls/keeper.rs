@@ -14,7 +14,7 @@ use countersign::{
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
-use super::bench::*;
+use super::{bench::*, ends::alive};
 
 /// A running wall process.
 struct Wall {
@@ -154,7 +154,7 @@ async fn folders_replaced_while_process_1_waits_are_seen_as_they_are_now() {
 #[tokio::test]
 async fn what_changes_on_the_disk_while_process_1_waits_is_seen() {
     let bench = Bench::new().await;
-    let waits = || walls(&bench.path("cache")).iter().any(|wall| !wall.keeper && state_of(wall.pid) == 'S');
+    let waits = || waits(&bench);
     put(&bench.path("w"), "gone", "");
     put(&bench.path("w"), "moved/inner", "inner\n");
     for round in 0..4 {
@@ -176,6 +176,11 @@ async fn what_changes_on_the_disk_while_process_1_waits_is_seen() {
         assert_eq!(bench.must("stat -c %a .").await, format!("{:o}\n", mode | 0o700));
         fs::set_permissions(bench.path("w"), fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+/// Whether a process 1 stands ready.
+fn waits(bench: &Bench) -> bool {
+    walls(&bench.path("cache")).iter().any(|wall| !wall.keeper && state_of(wall.pid) == 'S')
 }
 
 /// The letter that the kernel has for what a process does.
@@ -213,18 +218,17 @@ async fn a_lost_keeper_is_replaced_and_its_commands_die_with_it() {
     assert!(soon(|| walls(&bench.path("cache")).len() == 2), "a process 1 outlives its keeper");
 
     // While a command runs: it ends, and nobody takes it for a success.
-    let begun = Instant::now();
     let kill = async {
-        while !bench.path("w").exists() || walls(&bench.path("cache")).len() < 2 {
+        while !alive("98771") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
         signal(keeper_of(&bench), Signal::KILL);
+        Instant::now()
     };
-    let (ran, ()) = tokio::join!(bench.sh("echo begun; sleep 98771; echo not reached"), kill);
+    let (ran, killed) = tokio::join!(bench.sh("echo begun; sleep 98771; echo not reached"), kill);
     assert_eq!((ran.outcome.exit, ran.outcome.signal), (None, Some(9)), "{ran:?}");
     assert_eq!((ran.output.as_str(), ran.outcome.stopped), ("begun\n", Some(Stopped::Walls)), "{ran:?}");
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
     assert_eq!(bench.must("cat kept").await, "kept\n");
 }
 
@@ -233,6 +237,7 @@ async fn a_keeper_that_hangs_is_replaced() {
     let bench = Bench::new().await;
     bench.must("echo kept > kept").await;
     let first = keeper_of(&bench);
+    assert!(soon(|| waits(&bench)), "a process 1 that waits");
     signal(first, Signal::STOP);
     // Process 1 stood ready, so this command runs; its keeper cannot see its end, and is given up.
     assert_eq!(bench.must("cat kept; echo two > two").await, "kept\n");

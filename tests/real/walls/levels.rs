@@ -67,6 +67,12 @@ async fn a_memory_that_others_could_have_written_or_of_another_build_does_not_co
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     fs::write(&file, text.replace(boot.trim(), "00000000-0000-0000-0000-000000000000")).unwrap();
     proved_again("another boot").await;
+    for namespace in ["user:[", "mnt:["] {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(namespace), "{text}");
+        fs::write(&file, text.replace(namespace, &format!("{namespace}9"))).unwrap();
+        proved_again("another container").await;
+    }
     fs::rename(&file, root.path().join("elsewhere")).unwrap();
     symlink(root.path().join("elsewhere"), &file).unwrap();
     proved_again("a link").await;

@@ -8,13 +8,12 @@ use countersign::{
     sandbox::{LinuxSandbox, SandboxPaths},
     seams::{Command, Registry, Sandbox, SandboxSession, Shadow},
 };
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::*;
 
 /// The hosts that a name stands for in this home, with these variables changed.
-async fn found(root: &TempDir, name: &str, changes: &[(&str, String)]) -> Result<Registry, String> {
+async fn found(root: &Folders, name: &str, changes: &[(&str, String)]) -> Result<Registry, String> {
     let mut variables: BTreeMap<String, String> = environment(&root.path().join("home"));
     variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };

@@ -115,6 +115,18 @@ impl Left {
             folders: count(cache),
         }
     }
+
+    /// What there is once nothing of earlier work ends any more.
+    async fn at_rest(cache: &std::path::Path) -> Left {
+        let (mut last, mut times) = (Left::now(cache), 0);
+        while times < 10 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = Left::now(cache);
+            times = if now == last && now.children == 0 { times + 1 } else { 0 };
+            last = now;
+        }
+        last
+    }
 }
 
 /// Of this process, KiB.
@@ -166,8 +178,7 @@ async fn fifty() {
     drop(session);
     let cache = root.path().join("cache");
     assert!(gets_empty(&cache));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let before = Left::now(&cache);
+    let before = Left::at_rest(&cache).await;
 
     let mut running = tokio::task::JoinSet::new();
     for number in 0..AT_ONCE {

@@ -1,6 +1,6 @@
 //! Where a wall cannot be had, nothing runs, and the error says which and what to do.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt};
 
 use countersign::{
     path::WsPath,
@@ -204,4 +204,36 @@ async fn this_machine_reaches_the_highest_level_and_every_check_holds() {
         assert!(result.holds(), "{result:?}");
     }
     assert!(gets_empty(&root.path().join("cache")), "traces are left");
+}
+
+/// The row of the home holds only where a command that can look finds nothing there but what the walls show.
+#[tokio::test]
+async fn the_check_of_the_home_fails_when_more_is_found_there() {
+    const FIND: &str = "exec /usr/bin/find \"$@\"";
+    let planted = format!("echo x > \"$HOME/planted\"; {FIND}");
+    for (level, find, denied, allowed) in [
+        (Level::L3, FIND, true, true),
+        (Level::L3, &planted, false, true),
+        (Level::L3, "exit 127", true, false),
+        (Level::L1, FIND, true, true),
+        (Level::L1, &planted, false, true),
+    ] {
+        let (root, tools) = (folders(), visible());
+        put(tools.path(), "find", &format!("#!/bin/sh\n{find}\n"));
+        fs::set_permissions(tools.path().join("find"), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut exe = exe();
+        if level < Level::L3 {
+            if !reaches(&sandbox_below(root.path(), level), level).await {
+                continue;
+            }
+            exe = root.path().join("wrapper/countersign");
+        }
+        let mut variables = environment(&root.path().join("home"));
+        variables.insert("PATH".into(), format!("{}:{}", tools.path().display(), variables["PATH"]));
+        let sandbox = LinuxSandbox::with_environment(SandboxPaths { exe, cache: root.path().join("cache") }, variables);
+        let results = check::run(&sandbox).await.unwrap();
+        let row = results.iter().find(|row| row.wall == "home").unwrap();
+        assert_eq!((row.denied, row.allowed), (denied, allowed), "{level} {find}: {row:?}");
+        assert_eq!(row.detail.contains("planted"), !denied, "{level} {find}: {row:?}");
+    }
 }

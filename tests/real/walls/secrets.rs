@@ -270,3 +270,36 @@ async fn reflogs_are_shown_without_the_tokens_of_addresses() {
         assert!(String::from_utf8_lossy(&control.stdout).contains(CANARY), "{control:?}");
     }
 }
+
+/// A pull that leaves HEAD where it is, or is made in a linked work tree, is noted in the log of a branch alone.
+#[tokio::test]
+async fn reflogs_of_branches_alone_are_shown_without_tokens() {
+    let begin = "git init -q . && git -c user.name=A -c user.email=a@example.com commit -q --allow-empty -m one";
+    let words = format!("pull https://me:{CANARY}@example.com/a.git main:other: storing head");
+    let pull = format!("git update-ref --create-reflog -m '{words}' refs/heads/other HEAD && git reflog other");
+    let look = "git reflog other; cat $(git rev-parse --git-common-dir)/logs/refs/heads/other; \
+                grep -rs canary $(git rev-parse --git-common-dir); true";
+    let is_bare = |said: &str| said.contains("pull https://example.com/a.git main:other") && !said.contains(CANARY);
+    let pulled = |folder: &std::path::Path| {
+        let control = unwalled(&pull, folder);
+        assert!(String::from_utf8_lossy(&control.stdout).contains(CANARY), "{control:?}");
+    };
+    for level in [Level::L3, Level::L2, Level::L1] {
+        let bench = Bench::forced(level).await;
+        assert!(unwalled(begin, &bench.path("w")).status.success());
+        pulled(&bench.path("w"));
+        let said = bench.must(look).await;
+        assert!(is_bare(&said), "{level}: {said}");
+    }
+    // While the session goes on, and in a repository that is no part of the shadow.
+    let bench = Bench::with(|root, spec| {
+        let made = format!("mkdir repository && cd repository && {begin} && git worktree add -q ../linked");
+        assert!(unwalled(&made, root).status.success());
+        spec.folder = root.join("linked");
+    })
+    .await;
+    bench.must("git log --oneline").await;
+    pulled(&bench.path("linked"));
+    let said = bench.must(look).await;
+    assert!(is_bare(&said), "{said}");
+}

@@ -199,6 +199,8 @@ async fn shadows_of_killed_servers_are_swept_and_living_ones_are_not() {
     let dead = || ["cache/shadow-dead", "cache/shadow-dead.lock"].iter().any(|path| root.path().join(path).exists());
     assert!(soon(|| !dead()), "still there");
     assert!(root.path().join("cache/shadow-alive/upper/x").exists() && root.path().join("cache/shadow-alive.lock").exists());
+    fs::remove_dir_all(root.path().join("cache/shadow-alive")).unwrap();
+    fs::remove_file(root.path().join("cache/shadow-alive.lock")).unwrap();
 }
 
 #[tokio::test]
@@ -250,5 +252,19 @@ async fn folders_that_a_command_locked_do_not_lock_the_server_out() {
         assert!(ran.ok(), "{level} {ran:?}");
         let ran = bench.with_shadow("cat d/b.txt", &shadow([self::typed("d/b.txt", "typed on\n")])).await;
         assert!(ran.ok() && ran.output == "typed on\n", "{level} {ran:?}");
+        // What is typed anew goes into one, and what was written there is taken out of it.
+        for lock in ["mkdir -p d; chmod 555 d", "rm -r d; mkdir d; chmod 555 d"] {
+            bench.must(lock).await;
+            let ran = bench
+                .with_shadow("cat d/e; chmod 755 d; echo mine > d/mine; chmod 555 d", &shadow([self::typed("d/e", "typed\n")]))
+                .await;
+            assert!(ran.ok() && ran.output == "typed\n", "{level} {lock}: {ran:?}");
+            bench.session.take(vec![ws("d/mine")]).await.unwrap();
+            let ran = bench.with_shadow("cat d/mine", &shadow([self::typed("d/mine", "mine\n")])).await;
+            assert!(
+                ran.ok() && ran.output == "mine\n" && ran.outcome.changed.iter().all(|path| path != "d/mine"),
+                "{level} {ran:?}"
+            );
+        }
     }
 }

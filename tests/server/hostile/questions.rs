@@ -86,11 +86,12 @@ async fn a_late_answer_is_told_that_it_came_too_late() {
     let lab = asking();
     let double = ModelDouble::start([run("a", "echo ran-$((1+1))")]);
     let editor = lab.editor(&double).await;
-    editor.answer("1+1", Duration::from_millis(600), Choice::Title("Run"));
+    editor.answer("1+1", Duration::ZERO, Choice::Held("Run"));
     let started = editor.command("ask", json!({"prompt": "Run."})).await.unwrap();
     question(&editor, 0).await;
     editor.command("stop", json!({"task": started["task"]})).await.unwrap();
     closed(&editor).await;
+    editor.release();
     editor.until("the word", |seen| seen.messages().into_iter().find(|message| message.contains("too late"))).await;
     assert_eq!(editor.quit().await, Some(0));
     assert!(!lab.journal().contains("ran-2"));
@@ -102,8 +103,8 @@ async fn a_showing_that_was_replaced_approves_nothing_and_two_questions_do_not_m
     let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), Turn::say("Tried.")]);
     let editor = lab.editor(&double).await;
     // The first showing is approved late; the second, which replaced it, is rejected first.
-    editor.answer("1+1", Duration::from_millis(900), Choice::Title("Run"));
-    editor.answer("1+1", Duration::from_millis(300), Choice::Title("Reject"));
+    editor.answer("1+1", Duration::ZERO, Choice::Held("Run"));
+    editor.answer("1+1", Duration::ZERO, Choice::Title("Reject"));
     editor.command("ask", json!({"prompt": "Run."})).await.unwrap();
     let first = question(&editor, 0).await;
     // A second question waits for the first; its yes is not the other's.
@@ -113,6 +114,7 @@ async fn a_showing_that_was_replaced_approves_nothing_and_two_questions_do_not_m
     assert_ne!(first, second, "each showing has its own text");
     closed(&editor).await;
     assert!(double.last().results()[0].1.contains("rejected"));
+    editor.release();
     editor.until("the word", |seen| seen.messages().into_iter().find(|message| message.contains("too late"))).await;
     assert_eq!(editor.quit().await, Some(0));
     assert!(!lab.journal().contains("ran-2"));
@@ -121,12 +123,12 @@ async fn a_showing_that_was_replaced_approves_nothing_and_two_questions_do_not_m
 #[tokio::test(flavor = "multi_thread")]
 async fn approvals_faster_than_reading_are_asked_again_and_end() {
     let lab = asking();
-    lab.config("[approval]\nmin_seconds = 0.4\n");
+    lab.config("[approval]\nmin_seconds = 2.0\n");
     let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), run("b", "echo ran-$((2+2))"), Turn::say("Tried.")]);
     let editor = lab.editor(&double).await;
     // A program says yes at once, for ever.
     editor.answer("2+2", Duration::ZERO, Choice::Title("Run"));
-    editor.answer("2+2", Duration::from_millis(600), Choice::Title("Run"));
+    editor.answer("2+2", Duration::from_millis(2100), Choice::Title("Run"));
     editor.answer_all(Choice::Title("Run"));
     ask(&editor, "Run.").await;
     let requests = double.requests();
@@ -144,11 +146,11 @@ async fn a_policy_may_want_more_time_for_reading_than_the_configuration() {
     let lab = asking();
     lab.config("[approval]\nmin_seconds = 0.0\n");
     let policy = lab.path("home/config/countersign/policy.toml");
-    let slower = format!("{}\n[approval]\nmin_seconds = 0.4\n", fs::read_to_string(&policy).unwrap());
+    let slower = format!("{}\n[approval]\nmin_seconds = 2.0\n", fs::read_to_string(&policy).unwrap());
     fs::write(policy, slower).unwrap();
     let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), run("b", "echo ran-$((2+2))"), Turn::say("Tried.")]);
     let editor = lab.editor(&double).await;
-    editor.answer("2+2", Duration::from_millis(600), Choice::Title("Run"));
+    editor.answer("2+2", Duration::from_millis(2100), Choice::Title("Run"));
     editor.answer_all(Choice::Title("Run"));
     ask(&editor, "Run.").await;
     assert!(double.requests()[1].results()[0].1.contains("did not decide"), "{:?}", double.requests()[1].results());
@@ -312,11 +314,12 @@ async fn a_question_that_nobody_answers_expires_and_nothing_is_trusted() {
     let (peer, incoming) = Peer::connect(from, to);
     let editor = Editor::over(peer, incoming, &lab.path("w"), None);
     editor.initialize(able(), Value::Null).await;
-    editor.answer("Trust", Duration::from_secs(2), Choice::Title("Trust"));
+    editor.answer("Trust", Duration::ZERO, Choice::Held("Trust"));
     editor.command("ask", json!({"prompt": "Run."})).await.unwrap();
     editor.until("the word", |seen| seen.messages().into_iter().find(|message| message.contains("expired"))).await;
     let end = editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains("not trusted"))).await;
     assert!(end.contains("countersign trust add"), "{end}");
+    editor.release();
     editor.until("the word", |seen| seen.messages().into_iter().find(|message| message.contains("too late"))).await;
     editor.quit().await;
     serving.await.unwrap();

@@ -164,7 +164,7 @@ async fn the_agents_own_commands_neither_see_nor_tick() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_faster_than_reading_is_asked_again_and_ends() {
     let desk = Desk::asking();
-    desk.config("[approval]\nmin_seconds = 3.0\n");
+    desk.config("[approval]\nmin_seconds = 60.0\n");
     let double = ModelDouble::start([run("a", "echo ran-$((1+1))"), run("b", "echo ran-$((2+2))"), Turn::say("Done.")]);
     let bare = desk.bare(&double, true).await;
     let first = question(&bare).await;

@@ -199,6 +199,12 @@ impl Bare {
         answer.map_err(|error| error.message)
     }
 
+    /// Asks by the menu: writes into the document that it opens, and sends that.
+    pub async fn ask(&self, words: &str) {
+        self.choose(0, "Ask agent...").await.unwrap();
+        send(&self.document().await, words);
+    }
+
     /// The next document that the server opens.
     pub async fn document(&self) -> PathBuf {
         let at = self.seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);

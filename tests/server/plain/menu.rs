@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::desk::{Bare, Desk, FILE, TEXT, read, send, tick, titles};
+use super::desk::{Bare, Desk, FILE, TEXT, read, tick, titles};
 use crate::support::model_double::{ModelDouble, Turn};
 
 fn diagnostic() -> Value {
@@ -214,8 +214,7 @@ async fn what_has_no_place_for_a_cursor_is_decided_in_the_document() {
             .await;
     };
     for (words, said) in [("One.", "Proposed."), ("Two.", "Again.")] {
-        bare.choose(0, "Ask agent...").await.unwrap();
-        send(&bare.document().await, words);
+        bare.ask(words).await;
         let told = bare.says(said).await;
         assert!(told.contains("3 changes to review in Makefile, new.txt and 1 more."), "{told}");
         let path = more().await;

@@ -180,6 +180,24 @@ async fn trust_by_the_menu_is_said_when_it_is_there() {
     assert_eq!(bare.editor.quit().await, Some(0));
 }
 
+/// An editor may run a second server for the document itself, such as where the user's home is a repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_beside_the_one_that_waits_for_a_document_does_not_call_that_gone() {
+    let desk = Desk::trusted();
+    let double = ModelDouble::start([Turn::say("Here.")]);
+    let first = desk.bare(&double, true).await;
+    first.choose(0, "Ask agent...").await.unwrap();
+    let path = first.document().await;
+    let beside = desk.bare(&double, true).await;
+    save(&path, &read(&path).replace("[ ] send", "Go.\n\n[x] send"));
+    let uri = reqwest::Url::from_file_path(&path).unwrap();
+    beside.editor.peer.notify("textDocument/didSave", json!({"textDocument": {"uri": uri}}));
+    first.says("Here.").await;
+    beside.editor.command("status", json!({})).await.unwrap();
+    assert_eq!(beside.editor.seen().messages(), Vec::<String>::new());
+    assert_eq!((first.editor.quit().await, beside.editor.quit().await), (Some(0), Some(0)));
+}
+
 /// A server that is gone sends nothing; the next one says so to an editor that tells it of the saving.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_of_a_server_that_is_gone_is_not_silent() {

@@ -102,8 +102,7 @@ async fn stop_steer_queue_and_go_on() {
         Turn::say("Gone on."),
     ]);
     let bare = desk.bare(&double, true).await;
-    bare.choose(0, "Ask agent...").await.unwrap();
-    send(&bare.document().await, "Read it.");
+    bare.ask("Read it.").await;
     bare.editor.bounded(double.requested(1)).await;
 
     // Words for the running task, seen at its next step.
@@ -159,8 +158,7 @@ async fn stop_and_continue_from_the_menu() {
     let desk = Desk::trusted();
     let double = ModelDouble::start([Turn::call("a", "run", json!({"command": "sleep 60"})), Turn::say("Went on.")]);
     let bare = desk.bare(&double, true).await;
-    bare.choose(0, "Ask agent...").await.unwrap();
-    send(&bare.document().await, "Take your time.");
+    bare.ask("Take your time.").await;
     bare.editor.bounded(double.requested(1)).await;
     bare.choose(0, "Stop the agent").await.unwrap();
     bare.says("countersign stopped").await;
@@ -175,8 +173,7 @@ async fn the_agents_own_question_is_in_the_menu_until_it_is_answered() {
     let desk = Desk::trusted();
     let double = ModelDouble::start([Turn::call("q", "ask_user", json!({"question": "Tabs or spaces?"})), Turn::say("Thanks.")]);
     let bare = desk.bare(&double, true).await;
-    bare.choose(0, "Ask agent...").await.unwrap();
-    send(&bare.document().await, "Indent it.");
+    bare.ask("Indent it.").await;
     let answer = bare.document().await;
     // It was closed without an answer.
     bare.choose(0, "Show question: The agent asks: \"Tabs or spaces?\"").await.unwrap();
@@ -221,8 +218,7 @@ async fn trust_is_given_in_a_terminal_and_the_task_goes_on() {
     tick(&question, "Close this question; nothing is done");
 
     // An ask waits for it.
-    bare.choose(0, "Ask agent...").await.unwrap();
-    send(&bare.document().await, "Are you there?");
+    bare.ask("Are you there?").await;
     let question = bare.document().await;
     assert!(read(&question).contains("the agent goes on by itself"));
     assert!(double.requests().is_empty(), "no model is called before trust");

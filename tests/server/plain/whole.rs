@@ -34,11 +34,6 @@ fn desk() -> Desk {
     desk
 }
 
-async fn ask(bare: &Bare, words: &str) {
-    bare.choose(0, "Ask agent...").await.unwrap();
-    send(&bare.document().await, words);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_but_push_pull_request_and_trust() {
     let desk = desk();
@@ -79,7 +74,7 @@ async fn everything_but_push_pull_request_and_trust() {
     limit(&bare).await;
 
     // Words for the running task, words for afterwards, and its end.
-    ask(&bare, "Take your time.").await;
+    bare.ask("Take your time.").await;
     bare.editor.bounded(double.requested(14)).await;
     for (words, later) in [("Mind the third line.", false), ("Then summarize.", true)] {
         bare.choose(0, "Tell the agent...").await.unwrap();
@@ -132,7 +127,7 @@ fn tick_line(path: &Path, words: &str) {
 
 /// Trust is not given in a document: the ask waits until it is given in a terminal.
 async fn trust(desk: &Desk, bare: &Bare) {
-    ask(bare, "Mark it all.").await;
+    bare.ask("Mark it all.").await;
     let question = read(&bare.document().await);
     assert!(question.contains("countersign trust add ") && !question.contains("\"code\""), "{question}");
     assert!(!question.contains("] Trust"), "{question}");
@@ -195,7 +190,7 @@ async fn push_and_pull_request(desk: &Desk, bare: &Bare) {
 /// A file at a time, and everything at a time; what was accepted is taken back.
 async fn file_and_all(desk: &Desk, bare: &Bare) {
     let before = bare.editor.text(FILE);
-    ask(bare, "Mark more.").await;
+    bare.ask("Mark more.").await;
     bare.says("More marked.").await;
     bare.hunks(2).await;
     bare.choose(1, "Accept file").await.unwrap();
@@ -206,7 +201,7 @@ async fn file_and_all(desk: &Desk, bare: &Bare) {
     assert_eq!(undone["undone"].as_array().unwrap().len(), 2, "{undone}");
     assert_eq!(bare.editor.text(FILE), before);
 
-    ask(bare, "And again.").await;
+    bare.ask("And again.").await;
     bare.says("Again.").await;
     bare.hunks(2).await;
     bare.choose(3, "Reject file").await.unwrap();
@@ -216,7 +211,7 @@ async fn file_and_all(desk: &Desk, bare: &Bare) {
     assert_eq!(desk.journal().matches("\"kind\":\"hunk.rejected\"").count(), 5);
 
     // In every file, a new one and one to delete too, from wherever a change stands.
-    ask(bare, "And more.").await;
+    bare.ask("And more.").await;
     bare.says("Everywhere.").await;
     bare.hunks(2).await;
     bare.choose(3, "Reject all").await.unwrap();
@@ -228,7 +223,7 @@ async fn file_and_all(desk: &Desk, bare: &Bare) {
 
 /// Three iterations were not enough.
 async fn limit(bare: &Bare) {
-    ask(bare, "Read it all.").await;
+    bare.ask("Read it all.").await;
     bare.says("iteration limit").await;
     bare.choose(0, "Continue").await.unwrap();
     bare.says("All is read.").await;

@@ -122,7 +122,7 @@ end
 
 --- How to get the program, in one sentence.
 function M.missing(program)
-  return program .. ' is not on PATH: install it with `cargo install --path .` in its repository, or name it in vim.g.countersign.cmd'
+  return program .. ' is not on PATH; :checkhealth countersign says how to get it (`cargo install --path .` in its repository)'
 end
 
 --- The buffers and the root of a client that has ended, and whether another one is started in its place by the user's wish; once.

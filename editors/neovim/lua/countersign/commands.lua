@@ -54,7 +54,10 @@ local function ask(mode)
     local function with(prompt)
       if prompt and prompt:match('%S') then
         argument.prompt = prompt
-        send(call, 'ask', argument)
+        send(call, 'ask', argument, mode and function()
+          -- The answer is a text, to be read as it comes.
+          require('countersign.run').show()
+        end or nil)
       end
     end
     if call.text then
@@ -259,7 +262,7 @@ M.all = {
   dashboard = plain('dashboard'),
   messages = function()
     local lines = show.messages()
-    show.scratch('messages', #lines > 0 and lines or { 'no messages yet' })
+    show.scratch('messages', #lines > 0 and lines or { 'no messages yet' }, true)
   end,
   next = function(call)
     review.jump(call.buffer, 1)
@@ -293,6 +296,11 @@ M.all = {
 --- `:[range]Countersign[!] NAME [TEXT]`
 function M.run(call)
   local name, text = call.args:match('^(%S+)%s*(.-)%s*$')
+  local bang = call.bang
+  if name and name:sub(-1) == '!' then
+    -- `:Countersign ask!` is what people write for `:Countersign! ask`.
+    name, bang = name:sub(1, -2), true
+  end
   local command = M.all[name]
   if not name then
     return warn('say what: :Countersign ask TEXT, accept, reject, next, log, stop, ...; :help :Countersign')
@@ -310,7 +318,7 @@ function M.run(call)
     first = call.line1,
     last = call.line2,
     ranged = call.range > 0,
-    bang = call.bang,
+    bang = bang,
     text = text ~= '' and text or nil,
   })
   if not ok then

@@ -41,8 +41,10 @@ function M.label(item, place, count, old, new)
   local hunk = item.hunk
   local label = count > 1 and ('agent %d/%d'):format(place, count) or 'agent'
   if hunk.state == 'stale' then
-    local why = type(hunk.why) == 'string' and hunk.why or 'the lines have changed'
-    return { ('%s stale, %s: renew or reject'):format(label, why), 'CountersignSteering' }
+    -- Short: what does not fit into the window is cut off.
+    local why = type(hunk.why) == 'string' and hunk.why or 'its lines have changed'
+    why = why:gsub('^the user edited the same lines', 'you changed its lines')
+    return { ('%s stale: renew or reject; %s'):format(label, why), 'CountersignSteering' }
   elseif hunk.state == 'applying' then
     return { label .. ' being applied', 'CountersignLabel' }
   end

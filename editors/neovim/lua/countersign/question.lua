@@ -225,6 +225,8 @@ function M.words(name, client)
         vim.fn.writefile(vim.list_extend(vim.split(words, '\n', { plain = true }), { '', '[x] send' }), name)
       elseif choice == 2 then
         vim.cmd('botright split ' .. vim.fn.fnameescape(name))
+        vim.b.countersign = 'document'
+        require('countersign.show').to_the_text(0, 0)
       else
         vim.fn.delete(name)
       end
@@ -243,6 +245,20 @@ function M.update(params, client)
     end) then
       changed()
     end
+  end
+end
+
+--- A question is over, however: answered here, overtaken, expired, or its task was stopped. What is answered now would come late.
+---@param approval string
+---@param client integer
+function M.closed(approval, client)
+  local over = taken(client, function(question)
+    -- Each showing of it ends in its mark, such as `[k3xw.2]`.
+    return not question.file and question.text:match('%[([^%[%].]+)[^%[%]]*%]%s*$') == approval
+  end)
+  if over then
+    over.answer(nil)
+    changed()
   end
 end
 
@@ -276,7 +292,7 @@ function M.answer(given)
   elseif given and question.file and not (number and question.titles[number]) then
     decide(nil, tostring(given))
   elseif given and not number then
-    return 'answer with the number of a choice: :Countersign answer 1'
+    return ('answer with the number of a choice, 1 to %d'):format(#question.titles)
   elseif not number then
     if not is_open() then
       show()

@@ -6,7 +6,7 @@ local show = require('countersign.show')
 
 --- The pending changes of a buffer: what is drawn for a rich client, else what the diagnostics say. In the quickfix window its
 --- entries count as the changes that they name.
----@return {lnum: integer, end_lnum: integer, id: string, proposal: string, state: string, client?: integer, name?: string}[]
+---@return {lnum: integer, end_lnum: integer, id: string, proposal: string, state: string, new?: string[], client?: integer, name?: string}[]
 function M.places(buffer)
   local listed = require('countersign.list').places(buffer)
   local all = listed or require('countersign.hunks').places(buffer)
@@ -200,10 +200,22 @@ function M.many(verb, buffer, line, whole, reason)
     return show.tell('no change of the agent is pending ' .. (whole == 'file' and 'in this file' or 'here'), vim.log.levels.WARN)
   end
   local uri = whole == 'file' and (name and vim.uri_from_fname(name) or vim.uri_from_bufnr(buffer)) or nil
+  local alone, others = 0, 0
+  for _, item in ipairs(verb == 'accept' and whole == 'all' and require('countersign.state').items() or {}) do
+    if item.hunk.steering then
+      alone = alone + 1
+    else
+      others = others + 1
+    end
+  end
   -- One after the other: the next is placed in the text that the one before it made.
   local function decide(index)
     local one = all[index]
-    if not one or is_away(one.client) then
+    if not one and alone > 0 and others > 0 then
+      -- Where there is nothing else the server says so by itself.
+      local them = alone == 1 and '1 change steers tools and is' or ('%d changes steer tools and are'):format(alone)
+      return show.tell(them .. ' left: accept it on its own', vim.log.levels.WARN)
+    elseif not one or is_away(one.client) then
       return
     end
     local argument = { proposal = one.proposal, uri = uri, reason = verb == 'reject' and reason or nil }
@@ -230,10 +242,14 @@ local function line_of(buffer, place)
   return math.min(place.lnum + 1, vim.api.nvim_buf_line_count(buffer))
 end
 
---- Puts the cursor on a change, and opens the folds over it.
+--- Puts the cursor on a change, opens the folds over it, and scrolls where its new lines would lie below the window.
 local function go(buffer, place)
   vim.api.nvim_win_set_cursor(0, { line_of(buffer, place), 0 })
   vim.cmd('normal! zv')
+  local height, rows = vim.api.nvim_win_get_height(0), place.end_lnum - place.lnum + #(place.new or {})
+  if vim.fn.winline() + rows - 1 > height then
+    vim.cmd('normal! ' .. (rows <= height / 2 and 'zz' or 'zt'))
+  end
 end
 
 --- Moves to the next or previous change of the buffer, round its end; where it has none, to the first of the next file.

@@ -24,8 +24,14 @@ function M.restored(params, context)
 end
 
 function M.update(params, context)
+  if params.kind == 'question' and params.state ~= 'open' then
+    require('countersign.question').closed(params.approval, context.client_id)
+    require('countersign.show').over(('question-%s.md'):format(params.approval), params.state)
+  elseif params.kind == 'document' then
+    require('countersign.show').over(vim.fs.basename(vim.uri_to_fname(params.uri)), params.state)
+  end
   if type(params.task) ~= 'string' then
-    -- The user's own question (commit, push, trust): it belongs to no task.
+    -- The user's own question (commit, push, trust), or a document: it belongs to no task.
     return require('countersign.progress').refresh()
   end
   local task = state.updated(context.client_id, params)
@@ -73,8 +79,8 @@ vim.api.nvim_create_autocmd('VimLeavePre', {
   end,
 })
 
---- Starts a server again that ended by itself.
-local function again(root, buffers)
+--- Starts a server again that ended by itself, in the middle of the tasks with these titles.
+local function again(root, buffers, cut_off)
   local show = require('countersign.show')
   local now, recent = vim.uv.now(), {}
   for _, time in ipairs(restarts[root] or {}) do
@@ -97,7 +103,8 @@ local function again(root, buffers)
   table.insert(recent, now)
   vim.defer_fn(function()
     if not leaving then
-      show.tell('countersign ended unexpectedly and is started again', vim.log.levels.WARN)
+      local lost = cut_off[1] and ('; ask again what was cut off: ' .. table.concat(cut_off, ', ')) or ''
+      show.tell('countersign ended unexpectedly and is started again' .. lost, vim.log.levels.WARN)
       require('countersign.client').attach_all(buffers, root)
     end
   end, 100 * 4 ^ #recent)
@@ -109,6 +116,10 @@ function M.ended(code, signal, id)
     local buffers, root, returns = require('countersign.client').left(id)
     -- 15 is how Neovim ends a server by force.
     local crashed = root and not returns and (code ~= 0 or (signal ~= 0 and signal ~= 15))
+    local cut_off = leaving and {} or state.unfinished(id)
+    if #cut_off > 0 then
+      require('countersign.run').cut_off(cut_off)
+    end
     if (crashed or returns) and not leaving then
       state.lost(id)
     else
@@ -121,7 +132,7 @@ function M.ended(code, signal, id)
     end
     changed()
     if crashed then
-      again(root, buffers)
+      again(root, buffers, cut_off)
     end
   end)
 end

@@ -44,6 +44,16 @@ local last_kind
 local broken = true
 --- call -> whether output of it was streamed
 local streamed = {}
+--- task -> what the model said last; its summary is often the same.
+local spoken_last = {}
+--- Why a task ended that did not end by itself.
+local stops = {
+  max_iterations = 'stopped at the iteration limit; :Countersign continue',
+  budget = 'stopped by a budget',
+  no_progress = 'stopped: it made no progress',
+  refusal = 'the model refused',
+  error = 'stopped by an error',
+}
 
 local name = 'countersign://run'
 
@@ -78,7 +88,7 @@ local function ready()
   for key, name in pairs({ s = 'steer', a = 'queue', r = 'retry', x = 'stop' }) do
     vim.keymap.set('n', key, '<Plug>(countersign-' .. name .. ')', { buffer = buffer, nowait = true, desc = 'countersign: ' .. name })
   end
-  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buffer, nowait = true, desc = 'close this window' })
+  require('countersign.show').close_by_q(buffer)
   return buffer
 end
 
@@ -247,6 +257,7 @@ function M.update(params, task, client)
   require('countersign.colors').set()
   local kind = params.kind
   if kind == 'text' then
+    spoken_last[params.task] = (last_kind == 'text' and spoken_last[params.task] or '') .. params.text
     stream('text', params.text)
   elseif kind == 'thinking' then
     stream('thinking', params.text, 'CountersignLabel')
@@ -287,22 +298,40 @@ function M.update(params, task, client)
       end
       seen(params.task, 'started')
     elseif params.state == 'queued' then
-      line(('# %s  (waits for the task before it)'):format(task.title), 'CountersignLabel')
+      -- No heading: what comes next is of the task before it.
+      line(('» %s  (waits for the task before it)'):format(task.title), 'CountersignLabel')
     elseif params.stop or state.is_over(params.state) then
       task.begun = nil
       -- The loop tells its end, then the server tells the task's: the second has the summary.
       if params.summary or params.state == 'failed' then
         local pending = params.pending and params.pending > 0 and (' · %d to review'):format(params.pending) or ''
-        line(('■ %s%s'):format(params.state, pending), params.state == 'failed' and 'CountersignWaiting' or 'CountersignTask')
-        if params.message then
-          line('  ' .. params.message, 'CountersignWaiting')
+        local how = stops[params.stop] or params.state
+        line(('■ %s%s'):format(how, pending), params.state == 'failed' and 'CountersignWaiting' or 'CountersignTask')
+        local said, before = vim.trim(params.message or params.summary), vim.trim(spoken_last[params.task] or '')
+        if said ~= before then
+          -- As `finish` told it.
+          for _, row in ipairs(vim.split(said, '\n', { plain = true })) do
+            line('  ' .. row, params.message and 'CountersignWaiting' or nil)
+          end
         end
+        spoken_last[params.task] = nil
         line('')
         seen(params.task, 'not seen: the task had ended; it is told with the next one', true)
       end
     elseif params.state == 'retrying' and params.doing then
       line('  ' .. params.doing, 'CountersignWaiting')
     end
+  end
+end
+
+--- A server has ended in the middle of these tasks.
+---@param titles string[]
+function M.cut_off(titles)
+  for _, title in ipairs(titles) do
+    speaking, last_kind = nil, nil
+    line('■ cut off: ' .. title, 'CountersignWaiting')
+    line('  The server ended. What it had proposed comes back with the next one; ask the rest again.', 'CountersignWaiting')
+    line('')
   end
 end
 
@@ -317,13 +346,23 @@ function M.is_shown()
   return buffer ~= nil and vim.fn.bufwinid(buffer) ~= -1
 end
 
+--- Shows it and leaves the user where they are; where there is no room for it, the message at the end says where to look.
+function M.show()
+  if not M.is_shown() and vim.fn.getcmdwintype() == '' then
+    local before = vim.api.nvim_get_current_win()
+    pcall(M.open)
+    vim.api.nvim_set_current_win(before)
+  end
+end
+
 --- Shows it, in a window of its own; where it is shown already, goes there.
 function M.open()
   local window = vim.fn.bufwinid(ready())
   if window ~= -1 then
     return vim.api.nvim_set_current_win(window)
   end
-  vim.cmd('botright 15split')
+  -- In a small terminal the file keeps most of the lines.
+  vim.cmd(('botright %dsplit'):format(math.max(math.min(15, math.floor(vim.o.lines * 0.4)), 3)))
   vim.api.nvim_win_set_buf(0, buffer)
   vim.wo[0][0].wrap = true
   vim.wo[0][0].linebreak = true

@@ -18,7 +18,8 @@ end
 --- is in `:Countersign messages`.
 ---@param text string
 ---@param level? integer
-function M.tell(text, level)
+---@param where? string what shows the whole of it
+function M.tell(text, level, where)
   table.insert(log, os.date('%H:%M:%S ') .. text)
   if #log > most then
     table.remove(log, 1)
@@ -26,7 +27,7 @@ function M.tell(text, level)
   local line = text:gsub('%s+', ' ')
   local room = math.max(vim.v.echospace - 1, 20)
   if vim.fn.strdisplaywidth(line) > room then
-    local rest = room > 60 and '… :Countersign messages' or '…'
+    local rest = room > 60 and '… :Countersign ' .. (where or 'messages') or '…'
     room = room - vim.fn.strdisplaywidth(rest)
     line = vim.fn.strcharpart(line, 0, room)
     while vim.fn.strdisplaywidth(line) > room do
@@ -55,7 +56,9 @@ end
 
 --- `window/showMessage`
 function M.message(_, params)
-  M.tell(params.message, levels[params.type])
+  -- The end of a task stands in the log, whole; here it is one sentence.
+  local task = params.message:match('^countersign [^:]+%. ') or params.message:match('^countersign could not')
+  M.tell(params.message, levels[params.type], task and 'log')
   return params
 end
 
@@ -66,13 +69,32 @@ function M.fill(buffer, lines)
   vim.bo[buffer].modifiable = false
 end
 
+--- Closes the window that the user is in, and goes back to the one before: Neovim goes to a neighbour, where keys may mean
+--- something else.
+local function close_here()
+  local before = vim.fn.win_getid(vim.fn.winnr('#'))
+  local ok, why = pcall(vim.cmd.close)
+  if not ok then
+    M.tell(require('countersign.commands').reason(why), vim.log.levels.WARN)
+  elseif vim.api.nvim_win_is_valid(before) then
+    vim.api.nvim_set_current_win(before)
+  end
+end
+
+--- `q` closes the window of a buffer into which nobody types.
+function M.close_by_q(buffer)
+  vim.keymap.set('n', 'q', close_here, { buffer = buffer, nowait = true, desc = 'close this window' })
+end
+
 --- Shows lines in a scratch window below: in the one that shows the like already, where there is one.
-function M.scratch(name, lines)
+---@param at_end? boolean the newest line is the last
+function M.scratch(name, lines, at_end)
   for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
     local shown = vim.api.nvim_win_get_buf(window)
     if vim.b[shown].countersign == name then
       M.fill(shown, lines)
-      return vim.api.nvim_set_current_win(window)
+      vim.api.nvim_set_current_win(window)
+      return at_end and vim.cmd('normal! G')
     end
   end
   vim.cmd(('botright %dsplit'):format(math.min(math.max(#lines, 3), 15)))
@@ -81,8 +103,80 @@ function M.scratch(name, lines)
   M.fill(buffer, lines)
   vim.bo[buffer].bufhidden = 'wipe'
   vim.b[buffer].countersign = name
-  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buffer, nowait = true, desc = 'close this window' })
+  M.close_by_q(buffer)
   pcall(vim.api.nvim_buf_set_name, buffer, ('countersign://%s/%d'):format(name, buffer))
+  if at_end then
+    vim.cmd('normal! G')
+  end
+end
+
+--- The buffer of a document that a server opened.
+local function document_named(name)
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.b[buffer].countersign == 'document' and vim.fs.basename(vim.api.nvim_buf_get_name(buffer)) == name then
+      return buffer
+    end
+  end
+end
+
+--- Closes the windows of a document that has done its work, but the one that the user is in: what is typed there would go
+--- somewhere else.
+local function close_document(buffer)
+  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+    if window ~= vim.api.nvim_get_current_win() and vim.b[buffer].countersign_over and not vim.bo[buffer].modified then
+      -- The last window cannot be closed, nor one while the command-line window is open.
+      pcall(vim.api.nvim_win_close, window, false)
+    end
+  end
+end
+
+--- A document has done its work: it was sent, or its question is decided. Where the user is in it, its window says so and goes
+--- when it is left.
+---@param name string
+---@param word string
+function M.over(name, word)
+  local buffer = document_named(name)
+  if not buffer or vim.bo[buffer].modified then
+    return
+  end
+  vim.b[buffer].countersign_over = true
+  close_document(buffer)
+  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+    vim.wo[window][0].winbar = (' %s; q closes this window'):format(word)
+    vim.bo[buffer].modifiable = false
+    M.close_by_q(buffer)
+    vim.api.nvim_create_autocmd('WinLeave', {
+      buffer = buffer,
+      once = true,
+      callback = function()
+        vim.schedule(function()
+          if vim.api.nvim_buf_is_valid(buffer) then
+            close_document(buffer)
+          end
+        end)
+      end,
+    })
+  end
+end
+
+--- A document is shown: if it was over, it is not any longer.
+local function begun(buffer, window)
+  if vim.b[buffer].countersign_over then
+    vim.b[buffer].countersign_over = nil
+    vim.bo[buffer].modifiable = true
+    vim.wo[window][0].winbar = ''
+    pcall(vim.keymap.del, 'n', 'q', { buffer = buffer })
+  end
+end
+
+--- Puts the cursor where the user writes: on the empty line behind the comment of a prompt document.
+function M.to_the_text(window, buffer)
+  local lines = vim.api.nvim_buf_get_lines(buffer, 0, 30, false)
+  for row, line in ipairs(lines) do
+    if line:match('%-%->%s*$') and lines[row + 1] == '' then
+      return vim.api.nvim_win_set_cursor(window, { row + 2, 0 })
+    end
+  end
 end
 
 --- A window that may show another document: it shows one that was read, and not the one that the user is in.
@@ -126,7 +220,11 @@ function M.document(_, params, context)
       vim.bo[buffer].buflisted = true
       vim.api.nvim_win_set_buf(window, buffer)
       vim.b[buffer].countersign = 'document'
+      if vim.bo[buffer].buftype == '' and vim.api.nvim_buf_get_lines(buffer, 0, 1, false)[1]:match('^<!%-%-') then
+        M.to_the_text(window, buffer)
+      end
     end
+    begun(buffer, window)
     vim.api.nvim_set_current_win(params.takeFocus and not typing and window or before)
   end)
   if not ok then

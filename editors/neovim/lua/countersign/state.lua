@@ -198,6 +198,19 @@ function M.is_busy(client)
   return false
 end
 
+--- The titles of a server's tasks that are not over, oldest first.
+---@param client integer
+---@return string[]
+function M.unfinished(client)
+  local mine, all = clients[client], {}
+  for _, id in ipairs(mine and mine.order or {}) do
+    if mine.tasks[id] and not M.is_over(mine.tasks[id].state) then
+      table.insert(all, mine.tasks[id].title)
+    end
+  end
+  return all
+end
+
 --- The tasks that are not over, oldest first.
 ---@return countersign.Task[]
 function M.running()

@@ -128,6 +128,23 @@ export function covers(hunk: Pick<Hunk, "range">, line: number): boolean {
   return start.line <= line && line <= last;
 }
 
+/** Whether a line of the proposed text belongs to a hunk, for each hunk that is in it. */
+export function proposedPlaces(file: ProposedFile): { readonly hunk: Hunk; covers(line: number): boolean }[] {
+  const pending = file.hunks.filter((hunk) => hunk.state === "pending" || hunk.state === "applying");
+  pending.sort((a, b) => a.range.start.line - b.range.start.line || a.range.start.character - b.range.start.character);
+  let shift = 0;
+  return pending.map((hunk) => {
+    if (hunk.kind === "create") return { hunk, covers: () => true };
+    const { start, end } = hunk.range;
+    const fresh = hunk.new_text.split(/\r\n|\r|\n/);
+    const first = { line: start.line + shift, character: start.character };
+    const character = (fresh.length === 1 ? start.character : 0) + (fresh.at(-1)?.length ?? 0);
+    const range = { start: first, end: { line: first.line + fresh.length - 1, character } };
+    shift += fresh.length - 1 - (end.line - start.line);
+    return { hunk, covers: (line: number) => covers({ range }, line) };
+  });
+}
+
 /** The next place after (or before) a line, going round. */
 export function nextPlace<T extends { readonly file: string; readonly line: number }>(
   places: readonly T[], from: { readonly file: string; readonly line: number }, step: 1 | -1,

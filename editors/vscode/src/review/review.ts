@@ -5,9 +5,12 @@ import type { FileOf, HunkOf, Proposals } from "../proposals.ts";
 import type { Decided } from "../protocol.ts";
 import type { Server } from "../server.ts";
 import type { Typing } from "../typing.ts";
-import { covers, nextPlace, open } from "./hunks.ts";
+import { covers, nextPlace, open, proposedPlaces } from "./hunks.ts";
 import type { Chosen } from "./lenses.ts";
 import { chosenOf, proposedUri, SCHEME } from "./proposedText.ts";
+
+/** Title of the editor with all changes. */
+const ALL = "The agent's changes";
 
 export class Review implements vscode.Disposable {
   readonly #server: Server;
@@ -37,6 +40,8 @@ export class Review implements vscode.Disposable {
       proposals.onDidChange(() => this.#contexts()),
       vscode.window.onDidChangeTextEditorSelection(() => this.#contexts()),
       vscode.window.onDidChangeActiveTextEditor(() => this.#contexts()),
+      vscode.window.tabGroups.onDidChangeTabs(() => this.#contexts()),
+      vscode.window.tabGroups.onDidChangeTabGroups(() => this.#contexts()),
     ];
   }
 
@@ -73,7 +78,8 @@ export class Review implements vscode.Disposable {
       const uri = vscode.Uri.parse(one.file.uri);
       return [uri, one.file.op === "create" ? undefined : uri, one.file.op === "delete" ? undefined : proposedUri(one)];
     });
-    await vscode.commands.executeCommand("vscode.changes", "The agent's changes", resources);
+    const isAll = files.length === this.#proposals.waiting().length;
+    await vscode.commands.executeCommand("vscode.changes", isAll ? ALL : "One proposal of the agent", resources);
   }
 
   async #rejectEverything(): Promise<void> {
@@ -139,11 +145,20 @@ export class Review implements vscode.Disposable {
     const editor = vscode.window.activeTextEditor;
     if (!editor) return [];
     const { start, end } = editor.selection;
-    const all = this.#proposals.hunksOf(editor.document.uri);
-    return all.filter(({ hunk }) => {
-      for (let line = start.line; line <= end.line; line += 1) if (covers(hunk, line)) return true;
+    return this.#placesIn(editor.document.uri).filter(({ covers }) => {
+      for (let line = start.line; line <= end.line; line += 1) if (covers(line)) return true;
       return false;
     });
+  }
+
+  /** The hunks of a document and their lines in it: of a file, or of its proposed text, which a diff shows. */
+  #placesIn(uri: vscode.Uri): (HunkOf & { covers(line: number): boolean })[] {
+    if (uri.scheme !== SCHEME) {
+      return this.#proposals.hunksOf(uri).map((of) => ({ ...of, covers: (line) => covers(of.hunk, line) }));
+    }
+    const shown = chosenOf(uri);
+    const mine = this.#proposals.waiting().filter(({ proposal, file }) => proposal.proposal === shown.proposal && sameUri(file.uri, shown.file.toString()));
+    return mine.flatMap((of) => proposedPlaces(of.file).filter(({ hunk }) => hunk.state === "pending").map((place) => ({ ...of, ...place })));
   }
 
   async #go(step: 1 | -1): Promise<void> {
@@ -163,6 +178,8 @@ export class Review implements vscode.Disposable {
     const uri = vscode.window.activeTextEditor?.document.uri;
     setContext("pending", this.#proposals.count() > 0);
     setContext("onChange", this.#atCursor().length > 0);
+    // The editor tells extensions no more about a tab with several diffs than its label.
+    setContext("reviewing", vscode.window.tabGroups.activeTabGroup.activeTab?.label.startsWith(ALL) === true);
     setContext("fileHasChanges", uri !== undefined && this.#proposals.hunksOf(uri).length > 0);
   }
 

@@ -25,6 +25,8 @@ export interface Run {
   model: string;
   /** Of a server that is gone: it can be read, and nothing can be done with it. */
   gone: boolean;
+  /** What each check said that did not pass the last time, by its title. */
+  readonly checks: Map<string, string>;
   /** Number of the entry that `entries` begins with: old ones go. */
   first: number;
   entries: Entry[];
@@ -38,7 +40,7 @@ export function newRun(task: string): Run {
   const usage = { input: 0, cache_read: 0, cache_creation: 0, output: 0 };
   return {
     task, session: "", title: "", state: "preparing", doing: "", iteration: 0, iterations: 0, usage, cost: undefined, model: "", gone: false,
-    first: 0, entries: [],
+    checks: new Map(), first: 0, entries: [],
   };
 }
 
@@ -104,7 +106,11 @@ function toolCall(run: Run, update: Update): number[] {
   }
   run.doing = "";
   const done = (entry: Entry) => {
-    if (entry.kind === "tool") Object.assign(entry, { status: update.status ?? "ok", result: tail(update.result ?? "") });
+    if (entry.kind !== "tool") return;
+    Object.assign(entry, { status: update.status ?? "ok", result: tail(update.result ?? "") });
+    if (update.tool !== "check") return;
+    if (entry.status === "error") run.checks.set(entry.title, entry.result);
+    else run.checks.delete(entry.title);
   };
   return changed(run, (entry) => entry.kind === "tool" && entry.call === call, done);
 }
@@ -149,7 +155,9 @@ function state(run: Run, update: Update): number[] {
   const said = run.entries.findLast((entry) => entry.kind === "text");
   const words = update.message ?? update.summary ?? "";
   const repeats = said?.kind === "text" && said.text.trim() === words.trim();
-  numbers.push(add(run, { kind: "end", state: update.state, text: repeats ? "" : words }));
+  // Done is not well: the task ends too when its checks go on failing.
+  const text = [repeats ? "" : words, ...run.checks.values()].filter((line) => line !== "").join("\n");
+  numbers.push(add(run, { kind: "end", state: update.state, text }));
   return numbers;
 }
 

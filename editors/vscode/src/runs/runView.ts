@@ -160,7 +160,7 @@ function isOneFolder(): boolean {
 }
 
 /** Why nothing can be asked now, and the one click that helps. */
-function wayOut({ state, why }: Server): { text: string; title: string; command: string } | undefined {
+function wayOut({ state, why, difference }: Server): { text: string; title: string; command: string } | undefined {
   switch (state) {
     case "restricted":
       return { text: "This window is in Restricted Mode, so the agent does not run.", title: "Manage Trust", command: "workbench.trust.manage" };
@@ -171,7 +171,8 @@ function wayOut({ state, why }: Server): { text: string; title: string; command:
     case "starting":
       return why === "" ? undefined : { text: `${why}.`, title: "Show Log", command: "countersign.showLog" };
     case "ready":
-      return undefined;
+      if (difference === undefined) return undefined;
+      return { text: `${difference} Until then its changes stand in the text and under Problems only.`, title: "Show Problems", command: "workbench.actions.view.problems" };
   }
 }
 

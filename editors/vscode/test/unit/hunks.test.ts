@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Hunk, ProposedFile } from "../../src/protocol.ts";
-import { covers, diff, lines, nextPlace, preview, proposed, size, what } from "../../src/review/hunks.ts";
+import { covers, diff, lines, nextPlace, preview, proposed, proposedPlaces, size, what } from "../../src/review/hunks.ts";
 
 function hunk(from: [number, number], to: [number, number], old_text: string, new_text: string, state: Hunk["state"] = "pending"): Hunk {
   const range = { start: { line: from[0], character: from[1] }, end: { line: to[0], character: to[1] } };
@@ -23,6 +23,20 @@ test("stale hunks are not in the proposed text, hunks that are being applied are
   const stale = hunk([0, 0], [1, 0], "one\n", "ONE\n", "stale");
   const applying = hunk([1, 0], [2, 0], "two\n", "TWO\n", "applying");
   assert.equal(proposed("one\ntwo\n", file([stale, applying])), "one\nTWO\n");
+});
+
+test("the lines of the proposed text know their hunks", () => {
+  const removal = hunk([0, 0], [2, 0], "one\ntwo\n", "");
+  const stale = hunk([2, 0], [3, 0], "three\n", "3\n", "stale");
+  const longer = hunk([3, 0], [4, 0], "four\n", "FOUR\nand\nmore\n");
+  const inside = hunk([4, 2], [4, 3], "x", "yz");
+  const all = file([inside, longer, stale, removal]);
+  assert.equal(proposed("one\ntwo\nthree\nfour\nfixes\nsix\n", all), "three\nFOUR\nand\nmore\nfiyzes\nsix\n");
+  const of = (line: number) => proposedPlaces(all).filter(({ covers }) => covers(line)).map(({ hunk }) => hunk.id);
+  // A removal is where its lines were; a stale hunk is not in the text.
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map(of), [["h0"], ["h3"], ["h3"], ["h3"], ["h4"], []]);
+  const created = { ...hunk([0, 0], [0, 0], "", "a\nb\n"), kind: "create" as const };
+  assert.deepEqual(proposedPlaces(file([created], "create")).map(({ covers }) => covers(1)), [true]);
 });
 
 test("positions count UTF-16 units, and Windows line ends are one break", () => {

@@ -53,6 +53,17 @@ test("a summary that was streamed is not said twice", () => {
   assert.deepEqual(run.entries.at(-1), { kind: "end", state: "ended", text: "" });
 });
 
+test("the end says which checks failed the last time", () => {
+  const run = newRun("t1");
+  const check = (call: string, title: string, status: string): Partial<Update>[] => [
+    { kind: "tool_call", tool: "check", call, title, status: "running" }, { kind: "tool_call", tool: "check", call, status, result: `${title}: ${status}` },
+  ];
+  feed(run, ...check("a", "checking make test", "error"), ...check("b", "checking make lint", "error"), ...check("c", "checking make test", "ok"));
+  feed(run, { kind: "tool_call", tool: "run", call: "d", title: "running make", status: "running" }, { kind: "tool_call", tool: "run", call: "d", status: "error", result: "" });
+  feed(run, { kind: "state", state: "ended", summary: "Done." });
+  assert.deepEqual(run.entries.at(-1), { kind: "end", state: "ended", text: "Done.\nchecking make lint: error" });
+});
+
 test("what the user said is seen when the task has read it", () => {
   const run = newRun("t1");
   add(run, { kind: "said", text: "wait", how: "now", seen: false });

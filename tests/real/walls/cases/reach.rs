@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     os::unix::net::UnixListener,
     path::PathBuf,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use countersign::seams::Level;
@@ -63,14 +63,17 @@ async fn tools_that_reach_out_fail_at_once() {
     let scene = Scene::open(|root, _| put(root, "w/server.py", SERVER)).await;
     for (id, act, inside, heard) in OUT {
         let act = act.replace("$PORT", &port);
-        let begun = Instant::now();
+        let usual = scene.walled("true").await.outcome.duration;
         let walled = scene.walled(&act).await;
         assert!(!walled.ok(), "{id} {act}: {walled:?}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{id} {act} took {:?}", begun.elapsed());
+        // Whoever waits for an answer waits longer, however busy the machine is.
+        let took = walled.outcome.duration;
+        assert!(took < Duration::from_secs(3) + 2 * usual, "{id} {act} took {took:?}, nothing takes {usual:?}");
         assert_eq!(listener.accept().map(drop).map_err(|e| e.kind()), Err(ErrorKind::WouldBlock), "{id} {act}");
         // Control: to a server behind the same walls.
         let text = format!(
-            "rm -f said; /usr/bin/python3 -I server.py > said & until grep -qs ready said; do sleep 0.01; done; {inside} && sleep 0.3; cat said"
+            "rm -f said; /usr/bin/python3 -I server.py > said & until grep -qs ready said; do sleep 0.01; done; \
+             {inside} && for n in $(seq 1000); do grep -qF \"{heard}\" said && break; sleep 0.01; done; cat said"
         );
         let said = scene.must(&text).await;
         assert!(said.contains(heard), "{id} {inside}: {said}");
@@ -82,7 +85,8 @@ async fn tools_that_reach_out_fail_at_once() {
 #[tokio::test]
 async fn what_a_command_listens_on_cannot_be_reached_from_here() {
     let scene = Scene::open(|_, _| {}).await;
-    let port = 18_998;
+    // The suite may run a second time beside this, as an ordinary user.
+    let port = if rustix::process::geteuid().is_root() { 18_998 } else { 18_997 };
     let reach = || TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), Duration::from_millis(200)).is_ok();
     assert!(!reach(), "something else listens there");
     let text = format!(
@@ -90,16 +94,15 @@ async fn what_a_command_listens_on_cannot_be_reached_from_here() {
          socket.create_connection(('127.0.0.1', {port}))\nprint('reached from inside', flush=True)\ntime.sleep(0.5)\""
     );
     let knock = async {
-        let mut reached = 0;
-        for _ in 0..100 {
-            reached += u32::from(reach());
+        while !reach() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        reached
     };
-    let (ran, reached) = tokio::join!(scene.walled(&text), knock);
+    let ran = tokio::select! {
+        ran = scene.walled(&text) => ran,
+        () = knock => panic!("it is reached from here"),
+    };
     assert!(ran.ok() && ran.output == "reached from inside\n", "{ran:?}");
-    assert_eq!(reached, 0);
     // Control: from here such a server is reached.
     let _server = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
     assert!(reach());

@@ -24,9 +24,9 @@ use super::super::bench::*;
 const WORD: &str = "canary-in-memory";
 
 pub struct Scene {
-    root: TempDir,
-    out: TempDir,
     session: Option<Box<dyn SandboxSession>>,
+    root: Folders,
+    out: TempDir,
     victim: std::sync::Mutex<Child>,
     pid: u32,
     /// Where the word is, in its memory; and the number of its shared memory.

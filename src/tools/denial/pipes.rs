@@ -1,0 +1,77 @@
+//! Commands whose exit code tells nothing of what went wrong: `cargo fetch 2>&1 | tail`.
+
+/// Programs that print what stands in files: an error in their output is somebody's text, not theirs.
+const READERS: &[&str] = &[
+    "cat",
+    "head",
+    "tail",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "ag",
+    "sed",
+    "awk",
+    "cut",
+    "sort",
+    "uniq",
+    "tr",
+    "wc",
+    "nl",
+    "tac",
+    "jq",
+    "yq",
+    "strings",
+    "xxd",
+    "od",
+    "less",
+    "more",
+    "bat",
+    "find",
+    "fd",
+    "ls",
+    "tree",
+    "diff",
+    "git",
+    "echo",
+    "printf",
+    "zcat",
+    "journalctl",
+];
+
+/// Whether the command ends with a pipe, whose exit code says nothing about its start. Where quotes do not tell for sure, the
+/// code is told as it is.
+pub fn ends_in_pipe(command: &str) -> bool {
+    let (mut quote, mut piped) = (None, false);
+    let mut chars = command.trim_end().chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('"') | None, '\\') => drop(chars.next()),
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '`' | '{') => return false,
+            (None, '<') if chars.peek() == Some(&'<') => return false,
+            // `|&` takes the errors along.
+            (None, '|') => {
+                piped = chars.next_if_eq(&'|').is_none();
+                let _ = chars.next_if_eq(&'&');
+            }
+            // `2>&1` and `&>` end no command.
+            (None, '>') => drop(chars.next_if_eq(&'&')),
+            (None, '&') if chars.peek() == Some(&'>') => {}
+            (None, ';' | '\n' | '&') => piped = false,
+            _ => {}
+        }
+    }
+    piped && quote.is_none()
+}
+
+/// Whether a pipe hid how the command ended, and what it printed is its own words.
+pub(super) fn hides_the_end(command: &str) -> bool {
+    let first = |part: &str| part.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default().to_owned();
+    let programs: Vec<String> = command.split(['|', ';', '&', '\n']).map(first).collect();
+    // The last one only passes on what the others said.
+    let others = &programs[..programs.len().saturating_sub(1)];
+    ends_in_pipe(command) && !others.iter().any(|program| READERS.contains(&program.rsplit('/').next().unwrap_or_default()))
+}
