@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ended, hunk, journal};
 use crate::{
@@ -113,19 +113,17 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
 /// Without dialogs the steps are the question: once they are done, its box lets the agent go on with what was asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_set_up_while_the_question_is_open_is_taken() {
-    let lab = Lab::new();
-    lab.trust();
-    lab.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
-    let editor = lab.editor(&[]).await;
-    editor.initialize(able(), Value::Null).await;
+    let room = Room::with(&[]);
+    room.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
+    let editor = room.modelless().await;
     editor.answer_all(Choice::Error(-32601));
     editor.command("ask", json!({"prompt": "go"})).await.unwrap();
     let document = editor.until("the question", |seen| seen.documents.last().cloned()).await;
     let path = reqwest::Url::parse(&document).unwrap().to_file_path().unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("> Set a model up as it stands below. Then tick `Set up`"), "{text}");
-    let script = lab.script(&[say("At your service.")]);
-    lab.config("config.toml", &format!("[model]\nname = \"{script}\"\n[approval]\nmin_seconds = 0.0\n"));
+    let script = room.script(&[say("At your service.")]);
+    room.config("config.toml", &format!("[model]\nname = \"{script}\"\n[approval]\nmin_seconds = 0.0\n"));
     fs::write(&path, text.replace("[ ] Set up", "[x] Set up")).unwrap();
     editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("At your service."))).await;
     assert_eq!(editor.quit().await, Some(0));
