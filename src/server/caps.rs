@@ -47,6 +47,10 @@ pub struct Client {
     pub show_document: bool,
     /// Moves the keyboard into a document that it opens, even where it is asked not to: Helix, and lsp-mode in Emacs.
     pub steals_focus: bool,
+    /// Makes the folders that a file which it moves needs. Helix does not, and fails.
+    pub makes_folders: bool,
+    /// Shows nobody that a command was answered by an error: Helix writes it into its log.
+    pub hides_errors: bool,
     /// Asks for documents of ours by `workspace/textDocumentContent` (LSP 3.18).
     pub text_content: bool,
     pub refresh_lenses: bool,
@@ -104,6 +108,8 @@ impl Client {
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
             steals_focus: named("helix") || named("emacs"),
+            makes_folders: !named("helix"),
+            hides_errors: named("helix"),
             // Not in these types: see `beyond`.
             text_content: false,
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),

@@ -23,7 +23,9 @@ use crate::{
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
+    seams::PushSpec,
     tools::Publication,
+    vcs::ALREADY,
     workspace::{self, World},
 };
 
@@ -90,7 +92,13 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
-        self.out.message(if fine { MessageType::INFO } else { MessageType::WARNING }, &format!("countersign: {text}"));
+        // The user has pushed it by hand.
+        let already = text.ends_with(ALREADY);
+        if let Some(folder) = self.folders.get_mut(folder).filter(|_| already) {
+            folder.desk.pushed();
+        }
+        let typ = if fine || already { MessageType::INFO } else { MessageType::WARNING };
+        self.out.message(typ, &format!("countersign: {}", short_ids(text)));
         if !fine {
             return;
         }
@@ -107,6 +115,13 @@ impl Actor {
             }
         }
     }
+}
+
+/// The text with its ids of commits cut short: some editors show the first hundred characters of a message.
+fn short_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words = text.split(' ').map(|word| if is_id(word) { word.get(..10).unwrap_or(word) } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 struct Job {
@@ -129,7 +144,7 @@ impl Job {
         let Effective { policy, problem, .. } = effective_policy(setup, &self.root, trusted);
         if let Some(problem) = problem {
             // It is shown at its line as well.
-            let _ = self.mailbox.send(problem.input());
+            let _ = self.mailbox.send(problem.input(&self.root));
             return Err(format!("nothing was done: {problem}"));
         }
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
@@ -150,7 +165,13 @@ impl Job {
         };
         let cancel = CancellationToken::new();
         let mut publisher = Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
+        let pushes = matches!(what, Publication::Push { .. });
         match publisher.publish(what).await {
+            // Closed, after it was pushed by hand as the document says?
+            Ok(result) if pushes && result.status != ToolCallStatus::Ok => match vcs.plan_push(PushSpec::default()).await {
+                Err(error) if error.message.ends_with(ALREADY) => Ok((true, error.message)),
+                _ => Ok((false, for_the_user(&result.text))),
+            },
             Ok(result) => Ok((result.status == ToolCallStatus::Ok, for_the_user(&result.text))),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
         }

@@ -8,19 +8,18 @@ pub use super::observing::{Observed, observe};
 use super::{
     actor::{Actor, unknown},
     commands::{Explainable, Review as Args, failed, invalid},
+    display::size,
     documents,
     hands::{self, Part},
     input::Reply,
     prompting::{Opened, Purpose},
 };
 use crate::{
+    agent::plain,
     event::{HunkId, ProposalId},
     path::WsPath,
     proposal::{HunkState, Proposal},
 };
-
-/// Hunks that the document for a reason names.
-const PLACES: usize = 5;
 
 impl Actor {
     /// `accept`
@@ -99,8 +98,8 @@ impl Actor {
     /// `rejectWithReason`: a document for the reason.
     pub fn on_reject_with_reason(&mut self, hunks: Explainable) -> jsonrpc::Result<Value> {
         let args = Args { proposal: hunks.proposal.clone(), hunks: Some(hunks.hunks.clone()), uri: None, reason: None };
-        self.chosen(&args, false)?;
-        let text = documents::reason_document(&self.places(&hunks));
+        let (index, _) = self.chosen(&args, false)?;
+        let text = documents::reason_document(&self.named(index, &hunks));
         let uri = self
             .open_prompt("reason", &text, Purpose::Reject(hunks), Opened { take_focus: true, words: "Say why." })
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
@@ -108,23 +107,22 @@ impl Actor {
     }
 }
 
+/// Changes that are named in one document.
+const NAMED: usize = 3;
+
 impl Actor {
-    /// Where hunks stand, for people: `list.txt line 9 (h2)`.
-    fn places(&self, hunks: &Explainable) -> String {
-        let files = self.folders.iter().flat_map(|(_, folder)| folder.desk.proposals());
-        let files: Vec<_> = files.filter(|proposal| proposal.id == hunks.proposal).flat_map(|one| &one.files).collect();
-        let place = |id: &HunkId| {
-            let found = files.iter().find_map(|(path, file)| Some((path, file, file.all().find(|hunk| hunk.id == *id)?)));
-            match found {
-                Some((path, file, hunk)) => {
-                    format!("{} line {} ({id})", path.to_string().replace("-->", "-- >"), file.base.line_of(hunk.range.start) + 1)
-                }
-                None => id.to_string(),
-            }
+    /// Changes as the user knows them: where they stand, and how large they are.
+    fn named(&self, index: usize, of: &Explainable) -> String {
+        let desk = self.folders.get(index).map(|folder| &folder.desk);
+        let name = |id: &HunkId| {
+            let (path, file, hunk) = desk?.hunk(&of.proposal, id).ok()?;
+            let line = file.points(hunk, self.client.encoding).0.line + 1;
+            Some(format!("{}, line {line} ({})", plain(path.as_str()), size(hunk)))
         };
-        let mut places: Vec<String> = hunks.hunks.iter().take(PLACES).map(place).collect();
-        places.extend((hunks.hunks.len() > PLACES).then(|| format!("{} more", hunks.hunks.len() - PLACES)));
-        places.join(", ")
+        let names: Vec<String> = of.hunks.iter().take(NAMED).filter_map(name).collect();
+        let more = of.hunks.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", names.join("; "))
     }
 }
 

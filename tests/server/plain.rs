@@ -9,3 +9,4 @@ mod menu;
 mod prompts;
 mod story;
 mod whole;
+mod words;

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ended, hunk, journal};
 use crate::{
@@ -79,10 +79,10 @@ async fn a_broken_policy_leaves_reading_and_says_the_line() {
             .await;
         assert_eq!(shown["diagnostics"][0]["range"]["start"]["line"], line, "{shown}");
         editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-        let end = editor
-            .until("the end", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign done")))
-            .await;
+        let end =
+            editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.ends_with(": done. Done."))).await;
         assert!(!end.contains("to review"), "{end}");
+        assert!(end.starts_with("countersign is read-only (") && end.contains(file), "why nothing came of it: {end}");
         assert!(editor.hunks("a.txt").is_empty());
         assert_eq!(editor.quit().await, Some(0));
         let journal = journal(&room);
@@ -146,5 +146,9 @@ async fn a_config_that_breaks_and_is_mended_counts_at_once() {
     room.config("config.toml", "[git]\nbranch = \"agent\"\n");
     ask("Two.").await;
     hunk(&editor, "a.txt").await;
+    let seen = editor.seen();
+    let about = |params: &Value| params["uri"].as_str().unwrap_or_default().ends_with("config.toml");
+    let shown = seen.find("textDocument/publishDiagnostics", about).expect("it was shown");
+    assert_eq!(seen.diagnostics(shown["uri"].as_str().unwrap()), Vec::<Value>::new(), "what is mended is shown no more");
     assert_eq!(editor.quit().await, Some(0));
 }
