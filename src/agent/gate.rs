@@ -245,7 +245,7 @@ impl Gate {
 pub(super) fn denied(decision: &Decision) -> String {
     let part = decision.part.as_ref().map_or_else(String::new, |part| format!(" (the part {part:?})"));
     format!(
-        "denied by the policy, rule {} ({}){part}: {}. Do not try it in another form: do what the reason says, or go on without it and name it in finish",
+        "denied by the policy, rule {} ({}){part}: {}{AFTER_DENIAL}",
         decision.rule,
         decision.layer,
         decision.reason.trim_end_matches('.')
@@ -259,9 +259,17 @@ fn refusal(outcome: PermissionOutcome, again: bool) -> String {
         PermissionOutcome::Approved | PermissionOutcome::Dismissed => "the user did not decide",
     };
     let again = if again { " before and was not asked again" } else { "" };
-    format!(
-        "{what}{again}; nothing was done. Do not ask again and do not try it in another form; go on without it, or name it in finish"
-    )
+    format!("{what}{again}; nothing was done{AFTER_REFUSAL}")
+}
+
+/// What a denial and a refusal tell the model to do.
+const AFTER_DENIAL: &str = ". Do not try it in another form: do what the reason says, or go on without it and name it in finish";
+const AFTER_REFUSAL: &str = ". Do not ask again and do not try it in another form; go on without it, or name it in finish";
+
+/// A denial or refusal as the user reads it, whose own wish it was: without what the model is told to do.
+pub fn for_the_user(text: &str) -> String {
+    let text = [AFTER_DENIAL, AFTER_REFUSAL].iter().find_map(|advice| text.strip_suffix(advice)).unwrap_or(text);
+    text.strip_prefix("the user ").map_or_else(|| text.to_owned(), |rest| format!("you {rest}"))
 }
 
 /// What stands in the document where a yes can be remembered.

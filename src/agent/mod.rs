@@ -19,7 +19,7 @@ mod shown;
 mod task;
 
 pub use budget::{Budget, Exceeded, Prices};
-pub use gate::{Gate, Permit, Wanted};
+pub use gate::{Gate, Permit, Wanted, for_the_user};
 pub use grounds::{Ground, Grounds};
 pub use guard::{Guard, Repeat};
 pub use history::{History, OpenCall};

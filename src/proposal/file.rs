@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range};
 
-use super::{Beneath, Beside, Blob, Bytes, Hunk, HunkKind, HunkState, Step, Why};
+use super::{Beneath, Beside, Blob, Bytes, Hunk, HunkKind, HunkState, Step, Why, creation::is_blank};
 use crate::{
     event::HunkId,
     path::WsPath,
@@ -167,7 +167,7 @@ impl FileProposal {
                 at += 1;
                 continue;
             }
-            match follow(hunk, &edit, &self.base) {
+            match follow(hunk, &edit, &self.base, self.bytes.is_none()) {
                 Fate::Lives => at += 1,
                 Fate::Turns(why) => {
                     let hunk = self.hunks.remove(at);
@@ -187,6 +187,7 @@ impl FileProposal {
         if !near.is_empty() {
             self.revive(|hunk| hunk.why == Some(Why::Edited) && near.contains(&hunk.id), out);
         }
+        self.revive_creation(out);
     }
 
     /// The file went away beneath the proposal. While its move is being accepted that is awaited, and decided by `settle`.
@@ -195,9 +196,16 @@ impl FileProposal {
         if self.mover.as_ref().is_some_and(Hunk::is_on_its_way) {
             return;
         }
-        for hunk in mem::take(&mut self.hunks) {
+        for mut hunk in mem::take(&mut self.hunks) {
             match hunk.kind {
-                HunkKind::Create => self.hunks.push(hunk),
+                HunkKind::Create => {
+                    if !hunk.is_on_its_way() {
+                        // A document without text was closed.
+                        self.base = Text::default();
+                        (hunk.range, hunk.outer) = (0..0, 0..0);
+                    }
+                    self.hunks.push(hunk);
+                }
                 // However late: the editor was told to.
                 HunkKind::Delete if hunk.state == HunkState::Applying || hunk.sent => {
                     let before = self.base.clone();
@@ -209,6 +217,10 @@ impl FileProposal {
         }
         self.block_move(Why::Gone, out);
         (self.blob, self.executable) = (None, None);
+        if self.hunks.is_empty() && self.stale.iter().all(|hunk| hunk.kind == HunkKind::Create) {
+            self.base = Text::default();
+            self.revive_creation(out);
+        }
         if !self.hunks.iter().any(|hunk| hunk.kind == HunkKind::Create)
             && let Some(mode) = self.mode.take()
         {
@@ -315,7 +327,7 @@ impl FileProposal {
             let hunk = &mut self.hunks[at];
             if !hunk.is_on_its_way() || !ids.contains(&hunk.id) {
                 at += 1;
-            } else if self.base.holds(&hunk.range, &hunk.old) && seams_hold(&self.base, &hunk.range, &hunk.new) {
+            } else if hunk.fits(&self.base) && seams_hold(&self.base, &hunk.range, &hunk.new) {
                 hunk.turn_pending();
                 at += 1;
             } else {
@@ -367,6 +379,8 @@ impl FileProposal {
         let after = if self.exists { self.beside() } else { Beside::default() };
         let before_it = if hunk.kind == HunkKind::Create { Beside::default() } else { self.beside() };
         let beside = (before_it, after);
+        // Of a document without text nothing is to come back.
+        let before = if hunk.kind == HunkKind::Create { Text::default() } else { before };
         out.push(Happened::Landed(Box::new(Landed { hunk, before, after: self.base.clone(), beside })));
     }
 
@@ -440,10 +454,14 @@ enum Fate {
     Lands,
 }
 
-/// Carries one live hunk over an edit that made the text `after`.
-fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text) -> Fate {
+/// Carries one live hunk over an edit that made the text `after`. `text`: a file that it creates is text.
+fn follow(hunk: &mut Hunk, edit: &Edit, after: &Text, text: bool) -> Fate {
     let applying = hunk.is_on_its_way();
     match hunk.kind {
+        HunkKind::Create if !applying && text && is_blank(after) => {
+            hunk.cover(after);
+            return Fate::Lives;
+        }
         HunkKind::Create if !applying => return Fate::Turns(Why::Exists),
         HunkKind::Delete => return Fate::Turns(Why::Edited),
         _ => {}

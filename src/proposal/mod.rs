@@ -6,6 +6,7 @@
 
 mod beneath;
 mod compose;
+mod creation;
 mod file;
 pub mod history;
 mod hunk;

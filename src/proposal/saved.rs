@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Beneath, Blob, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids, Proposal};
+use super::{Beneath, Blob, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids, Proposal, creation::is_blank};
 use crate::{
     event::{CallId, HunkId, ProposalId, TaskId},
     path::WsPath,
@@ -173,12 +173,14 @@ fn over(
 }
 
 fn create(file: &mut FileProposal, hunk: SavedHunk) -> Result<(), &'static str> {
-    // An editor may have an empty document open for a file that is not there.
-    if !file.hunks.is_empty() || !file.base.is_empty() || file.blob.is_some() {
+    // An editor may have a document without text open for a file that is not there.
+    if !file.hunks.is_empty() || !is_blank(&file.base) || file.blob.is_some() {
         return Err("the file exists now");
     }
+    let mut hunk = Hunk { old: String::new(), ..pending(hunk, 0) };
+    hunk.cover(&file.base);
     file.op = FileOp::Create;
-    file.hunks = vec![Hunk { old: String::new(), ..pending(hunk, 0) }];
+    file.hunks = vec![hunk];
     Ok(())
 }
 

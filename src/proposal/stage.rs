@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     Bytes, FileOp, FileProposal, Hunk, HunkKind, HunkState, Ids, Why,
     compose::{Part, compose},
+    creation::is_blank,
     mode_word,
 };
 use crate::{
@@ -129,6 +130,9 @@ impl FileProposal {
         }
         let apart = self.hunks.iter().any(|hunk| hunk.apart);
         let mut hunk = origin.hunk(HunkKind::Create, 0..0, String::new(), new);
+        if is_blank(&self.base) {
+            hunk.cover(&self.base);
+        }
         hunk.apart |= apart;
         self.op = FileOp::Create;
         self.bytes = None;

@@ -226,8 +226,13 @@ impl Actor {
         let event = Event::EffectStart { effect: effect.to_owned(), digest, detail };
         let (journal, mailbox, id) = (self.journal.clone(), self.mailbox.clone(), job.id);
         let (root, unopened) = (folder.canonical.clone(), unopened_of(folder, &job.proposal));
+        let unprepared = hands::unprepared(folder, &job.proposal, &job.hunks, &self.client);
         tokio::spawn(async move {
-            let (written, observed) = tokio::join!(journal.append_durable(By::Human, &scope, event), observe(root, unopened));
+            let intent = journal.append_durable(By::Human, &scope, event);
+            let (written, observed) = tokio::join!(intent, observe(root.clone(), unopened));
+            if written.is_ok() && !unprepared.is_empty() {
+                hands::prepare(root, unprepared).await;
+            }
             let _ = mailbox.send(Input::Landed(Landed::Intent { job: id, written, observed }));
         });
     }

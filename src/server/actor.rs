@@ -5,13 +5,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::PathBuf,
     sync::{Arc, Mutex},
     time::Instant,
 };
 
 use tokio::sync::{mpsc, oneshot};
-use tower_lsp::lsp_types::{Url, WorkspaceFolder};
+use tower_lsp::{
+    jsonrpc,
+    lsp_types::{MessageType, Url, WorkspaceFolder},
+};
 
 use super::{
     Setup,
@@ -25,7 +27,8 @@ use super::{
     input::{Input, Reply},
     life,
     outgoing::Outgoing,
-    prompting::{Ballot, OpenPrompt},
+    problems::Problem,
+    prompting::{OpenBallot, OpenPrompt},
     questions::Questions,
     recent::Recent,
     restore::Keeper,
@@ -67,7 +70,7 @@ pub struct Actor {
     /// Prompt documents that were sent.
     pub sent: HashSet<Url>,
     /// Documents with boxes that are open.
-    pub ballots: HashMap<u64, Ballot>,
+    pub ballots: HashMap<u64, OpenBallot>,
     pub review: Review,
     pub display: Display,
     pub keeper: Keeper,
@@ -80,7 +83,7 @@ pub struct Actor {
     /// Task prompts as last read.
     pub prompt_cache: HashMap<Option<usize>, (Instant, Arc<[TaskPrompt]>)>,
     /// Broken files that the user has been told about.
-    pub problems: Vec<(Option<PathBuf>, Option<usize>, String)>,
+    pub problems: Vec<Problem>,
     pub scripts: life::Scripts,
     /// Level of the walls, once known.
     pub level: Option<String>,
@@ -149,7 +152,7 @@ impl Actor {
             Input::Folders(params) => self.on_folders(params),
             Input::Watched(params) => self.on_watched(params),
             Input::OnDisk { folder, path, now } => self.on_disk(folder, path, now),
-            Input::Command(command, reply) => self.on_command(command, reply),
+            Input::Command(command, reply) => self.on_client_command(command, reply),
             Input::CodeActions(params, reply) => {
                 let _ = reply.send(Ok(self.code_actions(params)));
             }
@@ -176,15 +179,39 @@ impl Actor {
             Input::Remind(approval) => self.on_remind(&approval),
             Input::Trusted(approval) => self.on_trusted(&approval),
             Input::Refresh => self.refresh(),
-            Input::SetUp => self.on_set_up(),
+            Input::SetUp => self.on_set_up(true),
             Input::Level(level) => self.on_level(level),
-            Input::Problem { file, line, message } => self.on_problem(file, line, &message),
+            Input::Problem(problem) => self.on_problem(problem),
+            Input::Sound(root) => self.on_sound(&root),
             Input::Published { folder, fine, text } => self.on_published(folder, fine, &text),
             Input::Keep => self.keep(),
             Input::LookForKept => self.look_for_kept(),
             Input::Left(all) => self.on_left(all),
             Input::TaskDone(task, end) => self.on_task_done(&task, *end),
             Input::Shutdown(done) => self.on_shutdown(done),
+        }
+    }
+
+    /// Runs a command of the client and answers it. The user is told of an error where the client shows none.
+    pub fn on_client_command(&mut self, command: jsonrpc::Result<Command>, reply: Reply<serde_json::Value>) {
+        if !self.client.hides_errors {
+            return self.run_parsed(command, reply);
+        }
+        let (out, (told, answer)) = (self.out.clone(), oneshot::channel::<jsonrpc::Result<serde_json::Value>>());
+        tokio::spawn(async move {
+            let Ok(answer) = answer.await else { return };
+            if let Err(error) = &answer {
+                out.message(MessageType::WARNING, &error.message);
+            }
+            let _ = reply.send(answer);
+        });
+        self.run_parsed(command, told);
+    }
+
+    fn run_parsed(&mut self, command: jsonrpc::Result<Command>, reply: Reply<serde_json::Value>) {
+        match command {
+            Ok(command) => self.on_command(command, reply),
+            Err(error) => drop(reply.send(Err(error))),
         }
     }
 

@@ -123,6 +123,14 @@ impl Actor {
         Duration::from_secs_f64(self.setup.config.now().approval.min_seconds)
     }
 
+    /// A question needs no answer any more.
+    pub fn on_settled(&mut self, approval: &ApprovalId, why: &str) {
+        let open = self.questions.get(approval).map(Asked::of);
+        if let Some(next) = self.questions.settle(approval, why) {
+            self.follow((next, open));
+        }
+    }
+
     /// The question's time is up.
     pub fn on_expired(&mut self, approval: &ApprovalId) {
         let open = self.questions.get(approval).map(Asked::of);
@@ -185,7 +193,8 @@ impl Actor {
         let rows = self.question_rows();
         if let (None, Some((words, uri))) = (self.questions.all().next(), self.open_answer()) {
             self.show_written(uri.clone(), Opened { take_focus: true, words });
-        } else if self.client.questions {
+        } else if self.client.questions && !self.client.silent_while_waiting {
+            // Eglot takes a dialog down as soon as the command that raised it is answered.
             if let Some(dialog) = self.questions.show_again() {
                 self.put_up(dialog);
             }

@@ -2,11 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-use tower_lsp::{
-    LanguageServer, async_trait,
-    jsonrpc::{Error, Result},
-    lsp_types::*,
-};
+use tower_lsp::{LanguageServer, async_trait, jsonrpc::Result, lsp_types::*};
 
 use super::{
     beyond::Beyond,
@@ -150,8 +146,7 @@ impl LanguageServer for Backend {
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
-        let command: std::result::Result<Command, Error> = Command::parse(&params.command, params.arguments);
-        let command = command?;
+        let command = Command::parse(&params.command, params.arguments);
         self.call(|reply| Input::Command(command, reply)).await.map(Some)
     }
 }

@@ -99,6 +99,11 @@ impl Boxes {
         Ticked::Nothing
     }
 
+    /// Whether somebody wrote into the boxes, and no choice came of it.
+    pub fn are_spoilt_in(&self, path: &Path) -> bool {
+        read_own(path).is_ok_and(|text| !text.contains(&self.text()) && self.read(&text).is_none())
+    }
+
     /// Whether the document still holds its boxes, so that it can be shown again.
     pub fn stand_in(&self, path: &Path) -> bool {
         read_own(path).is_ok_and(|text| text.contains(&self.text()))

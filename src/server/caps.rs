@@ -47,6 +47,10 @@ pub struct Client {
     pub show_document: bool,
     /// Moves the keyboard into a document that it opens, even where it is asked not to: Helix, and lsp-mode in Emacs.
     pub steals_focus: bool,
+    /// Makes the folders that a file which it moves needs. Helix does not, and fails.
+    pub makes_folders: bool,
+    /// Shows nobody that a command was answered by an error: Helix writes it into its log.
+    pub hides_errors: bool,
     /// Asks for documents of ours by `workspace/textDocumentContent` (LSP 3.18).
     pub text_content: bool,
     pub refresh_lenses: bool,
@@ -95,13 +99,17 @@ impl Client {
             questions: own["dialogs"].as_bool().unwrap_or(true),
             apply_edit: workspace.and_then(|w| w.apply_edit).unwrap_or(false),
             document_changes: edit.and_then(|edit| edit.document_changes).unwrap_or(false),
-            create: resource(ResourceOperationKind::Create),
+            // lsp-mode visits the file before it makes it, and asks whether to read it again: the command's answer takes that
+            // question away, and an empty file is left.
+            create: resource(ResourceOperationKind::Create) && !named("emacs"),
             rename: resource(ResourceOperationKind::Rename),
             delete: resource(ResourceOperationKind::Delete),
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
             // Helix opens documents and does not announce it.
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support) || named("helix"),
             steals_focus: named("helix") || named("emacs"),
+            makes_folders: !named("helix"),
+            hides_errors: named("helix"),
             // Not in these types: see `beyond`.
             text_content: false,
             refresh_lenses: workspace.and_then(|w| w.code_lens.as_ref()).and_then(|lens| lens.refresh_support).unwrap_or(false),

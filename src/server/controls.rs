@@ -35,6 +35,8 @@ const TASKS: usize = 10;
 const TITLE: usize = 40;
 /// Changes of one task that are accepted by themselves only, in the document.
 const APART: usize = 20;
+/// Characters of a line of its messages.
+const WIDTH: usize = 88;
 
 /// One thing that can be done now.
 #[derive(Clone, Debug)]
@@ -98,6 +100,9 @@ impl Actor {
         if let Some(task) = last.filter(|task| can_go_on(task)) {
             all.push(urgent("Continue", "continue", go_on(task)));
         }
+        if let Some(task) = running {
+            all.push(usual("Show transcript", "transcript", json!({"task": task.id})));
+        }
         if let Some(task) = last.filter(|task| can_retry(task)) {
             all.push(usual("Retry with a note...", "retryWithNote", json!({"task": task.id})));
         }
@@ -105,7 +110,7 @@ impl Actor {
         if let Some(task) = self.newest(|task| worked(task) && self.has_accepted(&task.id)) {
             all.push(usual("Take back accepted changes", "undo", json!({"task": task.id})));
         }
-        if let Some(task) = running.or(last) {
+        if let Some(task) = last.filter(|_| running.is_none()) {
             all.push(usual("Show transcript", "transcript", json!({"task": task.id})));
         }
         all
@@ -203,6 +208,11 @@ impl Actor {
         for open in self.questions.all() {
             text.push_str(&format!("- open question {}: {}\n", open.approval, plain(&open.question.text)));
         }
+        let said = self.out.said();
+        if !said.is_empty() {
+            text.push_str("\nMessages, the newest first:\n\n");
+            said.iter().for_each(|message| text.push_str(&item(message)));
+        }
         let choices = controls.iter().map(|control| control.title.clone()).collect();
         let code = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("agent-{}", uuid::Uuid::now_v7().simple());
@@ -266,6 +276,23 @@ fn can_retry(task: &Task) -> bool {
 fn go_on(task: &Task) -> Value {
     let iterations = if task.iterations == 0 { ITERATIONS } else { task.iterations };
     json!({"task": task.id, "iterations": iterations.clamp(1, 100)})
+}
+
+/// A point of a list in lines of a readable width: not every editor wraps them.
+fn item(text: &str) -> String {
+    let (mut out, mut width) = (String::from("-"), 1);
+    for word in text.split_whitespace() {
+        let long = word.chars().count();
+        if width + 1 + long > WIDTH && width > 2 {
+            out.push_str("\n ");
+            width = 1;
+        }
+        out.push(' ');
+        out.push_str(word);
+        width += 1 + long;
+    }
+    out.push('\n');
+    out
 }
 
 fn about(task: &Task) -> String {

@@ -32,7 +32,8 @@ pub const SOURCE: &str = "countersign";
 #[derive(Default)]
 pub struct Display {
     scheduled: bool,
-    diagnostics: HashMap<Url, Vec<Diagnostic>>,
+    /// With the version of the text that they were sent for, if the editor shows it.
+    diagnostics: HashMap<Url, (Vec<Diagnostic>, Option<i32>)>,
     revisions: BTreeMap<ProposalId, u64>,
 }
 
@@ -46,7 +47,16 @@ impl Display {
 impl Actor {
     /// The diagnostics that a file shows now.
     pub fn shown_diagnostics(&self, uri: &Url) -> &[Diagnostic] {
-        self.display.diagnostics.get(uri).map(Vec::as_slice).unwrap_or_default()
+        self.display.diagnostics.get(uri).map(|(shown, _)| shown.as_slice()).unwrap_or_default()
+    }
+
+    /// The editor shows a file from now on. Eglot keeps what came before for its lists only: the text gets its marks when they come
+    /// again.
+    pub fn show_opened(&mut self, uri: &Url) {
+        if let Some((_, version)) = self.display.diagnostics.get_mut(uri) {
+            *version = None;
+            self.schedule_refresh();
+        }
     }
 
     /// Shows soon what has changed.
@@ -102,14 +112,17 @@ impl Actor {
             now.entry(uri.clone()).or_default();
         }
         for (uri, (diagnostics, version)) in now {
-            let before = self.display.diagnostics.get(&uri).map(Vec::as_slice).unwrap_or_default();
-            if before != diagnostics {
-                self.out.diagnostics(uri.clone(), diagnostics.clone(), version);
-            }
             if diagnostics.is_empty() {
-                self.display.diagnostics.remove(&uri);
-            } else {
-                self.display.diagnostics.insert(uri, diagnostics);
+                if self.display.diagnostics.remove(&uri).is_some() {
+                    self.out.diagnostics(uri, diagnostics, version);
+                }
+                continue;
+            }
+            // The same lines of another text may be other characters: Eglot counts characters.
+            let now = (diagnostics, version);
+            if self.display.diagnostics.get(&uri) != Some(&now) {
+                self.out.diagnostics(uri.clone(), now.0.clone(), version);
+                self.display.diagnostics.insert(uri, now);
             }
         }
     }

@@ -106,8 +106,10 @@ pub fn answer_document(question: &str) -> String {
 
 /// The text of a document for the reason of a rejection.
 pub fn reason_document(hunks: &str) -> String {
+    // A path may hold anything; it must not end the comment.
+    let hunks = hunks.replace("-->", "-- >");
     format!(
-        "<!-- Reject {hunks}. The agent reads what you write above the box.\n     Change the last line to \"[x] send\" and save. -->\n\n\n\n[ ] send\n"
+        "<!-- Reject the change of {hunks}.\n     Write why above the box, for the agent. Change the last line to \"[x] send\"\n     and save. -->\n\n\n\n[ ] send\n"
     )
 }
 
@@ -165,6 +167,13 @@ pub fn is_ready(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let prompt = ["ask-", "tell-", "retry-", "reason-", "answer-"].iter().any(|stem| name.starts_with(stem));
     prompt && read_own(path).is_ok_and(|text| parse(&text, (None, 0, 0)).is_some_and(|sent| !sent.text.is_empty()))
+}
+
+/// Whether the last line of a prompt document is no box any more, so that it cannot be sent.
+pub fn has_no_box(path: &Path) -> bool {
+    let last =
+        |text: String| without_comments(&text).lines().rev().find(|line| !line.trim().is_empty()).and_then(boxed).is_none();
+    read_own(path).is_ok_and(last)
 }
 
 /// Reads a prompt document: sent when its last line is `[x] send`.

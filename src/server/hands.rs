@@ -49,6 +49,29 @@ pub fn part(folder: &Folder, proposal: &ProposalId, hunk: &HunkId, client: &Clie
     }
 }
 
+/// Where the editor moves files to that makes no folders for them.
+pub fn unprepared(folder: &Folder, proposal: &ProposalId, hunks: &[HunkId], client: &Client) -> Vec<WsPath> {
+    let target = |id: &HunkId| {
+        let (_, file, hunk) = folder.desk.hunk(proposal, id).ok()?;
+        let FileOp::Move { to } = &file.op else { return None };
+        (hunk.kind == HunkKind::Move && part(folder, proposal, id, client) == Part::Editor).then(|| to.clone())
+    };
+    if client.makes_folders { Vec::new() } else { hunks.iter().filter_map(target).collect() }
+}
+
+/// Makes the folders that these files need. What cannot be made is seen when the editor cannot move the file.
+pub async fn prepare(root: PathBuf, files: Vec<WsPath>) {
+    let make = move || {
+        let Ok(folder) = workspace::Folder::open(&root) else { return };
+        for file in files {
+            if let Err(error) = folder.make_parents(&file) {
+                tracing::warn!(%error, %file, "a folder for a moved file cannot be made");
+            }
+        }
+    };
+    let _ = tokio::task::spawn_blocking(make).await;
+}
+
 /// One operation on one file.
 #[derive(Clone, Debug)]
 pub struct Deed {

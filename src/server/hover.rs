@@ -198,6 +198,7 @@ pub fn escaped(text: &str) -> String {
         let markup = match c {
             '\\' | '`' | '*' | '[' | ']' | '<' | '&' | '~' | '$' | '@' => true,
             '_' => !within(),
+            '(' => before.ends_with(']'),
             ':' => behind.starts_with('/'),
             '.' => before.len() >= 3 && before.as_bytes()[before.len() - 3..].eq_ignore_ascii_case(b"www"),
             _ => false,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     path::{self, WsPath},
-    proposal::{Hunk, HunkKind, Proposal},
+    proposal::{FileOp, FileProposal, Hunk, HunkKind, Proposal},
     workspace::desk::Desk,
 };
 
@@ -31,13 +31,26 @@ impl Actor {
         let Some(file) = proposal.files.get(path) else { return Vec::new() };
         let here = self.hunks_at(file, Range { start: at, end: at });
         let words = self.tasks.get(&proposal.task).map(|task| &task.words);
-        let of_lines = |hunk: &&Hunk| matches!(hunk.kind, HunkKind::Lines | HunkKind::Create);
-        let told = here.into_iter().filter(of_lines);
-        told.map(|hunk| self.told_pending(hunk, words.and_then(|words| words.reason(&hunk.call)))).collect()
+        here.into_iter().map(|hunk| self.told_pending(file, hunk, words.and_then(|words| words.reason(&hunk.call)))).collect()
     }
 
-    fn told_pending(&self, hunk: &Hunk, reason: Option<String>) -> String {
+    fn told_pending(&self, file: &FileProposal, hunk: &Hunk, reason: Option<String>) -> String {
         let markdown = self.client.hover_markdown;
+        let of_file = match (hunk.kind, &file.op) {
+            (HunkKind::Lines | HunkKind::Create, _) => None,
+            (HunkKind::Delete, _) => Some("delete this file".to_owned()),
+            (HunkKind::Mode, _) => Some(format!("old mode {} / new mode {}", hunk.old, hunk.new)),
+            (HunkKind::Move, FileOp::Move { to }) => Some(format!("move this file to {}", visible(to.as_str()))),
+            (HunkKind::Move, _) => Some("move this file".to_owned()),
+        };
+        if let Some(what) = of_file {
+            let mut text = format!("Pending change: {}", if markdown { escaped(&plain(&what)) } else { plain(&what) });
+            if let Some(why) = hunk.why {
+                text.push_str(&format!(", stale: {why}"));
+            }
+            text.extend(reason.map(|reason| format!("\n\n{}", quoted(&reason, markdown))));
+            return text;
+        }
         let signed = |sign: char, text: &str| text.lines().map(move |line| format!("{sign}{line}")).collect::<Vec<_>>();
         let mut lines = signed('-', &hunk.old);
         lines.extend(signed('+', &hunk.new));
@@ -53,10 +66,14 @@ impl Actor {
             text.push_str(&format!("{more} more lines are in its diff.\n"));
         }
         if let Some(reason) = reason {
-            text.push_str(&format!("It said: \"{}\"", if markdown { escaped(&plain(&reason)) } else { plain(&reason) }));
+            text.push_str(&quoted(&reason, markdown));
         }
         text
     }
+}
+
+fn quoted(reason: &str, markdown: bool) -> String {
+    format!("It said: \"{}\"", if markdown { escaped(&plain(reason)) } else { plain(reason) })
 }
 
 /// The same with hidden characters as escapes.

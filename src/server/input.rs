@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tower_lsp::{
-    jsonrpc::Error,
+    jsonrpc::{self, Error},
     lsp_types::{
         CodeActionParams, CodeActionResponse, CodeLens, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
         DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, Hover,
@@ -14,8 +14,8 @@ use tower_lsp::{
 };
 
 use super::{
-    boxes::Ticked, commands::Command, content::ContentResult, documents::Sent, life::Finished, questions::Shown, restore::Left,
-    review::Landed,
+    boxes::Ticked, commands::Command, content::ContentResult, documents::Sent, life::Finished, problems::Problem,
+    questions::Shown, restore::Left, review::Landed,
 };
 use crate::{
     event::{ApprovalId, Scope, TaskId},
@@ -43,7 +43,7 @@ pub enum Input {
         path: WsPath,
         now: Option<Beneath>,
     },
-    Command(Command, Reply<Value>),
+    Command(jsonrpc::Result<Command>, Reply<Value>),
     CodeActions(CodeActionParams, Reply<CodeActionResponse>),
     Lenses(Url, Reply<Vec<CodeLens>>),
     Hover(HoverParams, Reply<Option<Hover>>),
@@ -101,11 +101,9 @@ pub enum Input {
     /// The level of the walls is known.
     Level(Level),
     /// A policy or configuration file is broken; what it governs is read-only until it is mended.
-    Problem {
-        file: Option<PathBuf>,
-        line: Option<usize>,
-        message: String,
-    },
+    Problem(Problem),
+    /// The policy of this folder is sound.
+    Sound(PathBuf),
     /// The user's own commit or push is over.
     Published {
         folder: usize,

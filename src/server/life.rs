@@ -31,7 +31,7 @@ use crate::{
     llm,
     path::{WsPath, roots::Roots},
     policy::{Action, Policy, Verdict},
-    seams::{Answer, AnswerKind, Editor, Journal, Model, Question, QuestionKind, Workspace},
+    seams::{AnswerKind, Editor, Journal, Model, Question, QuestionKind, Workspace},
     text::{Encoding, Text},
     tools::Mode,
     workspace::{self, TaskWorkspace, World},
@@ -260,9 +260,11 @@ impl Job {
     /// The effective policy; a broken file leaves only reading.
     async fn policy(&self) -> Arc<Policy> {
         let Effective { policy, layers, problem } = effective_policy(&self.setup, &self.canonical, true);
-        if let Some(problem) = &problem {
-            let _ = self.mailbox.send(problem.input());
-        }
+        let told = match &problem {
+            Some(problem) => problem.input(&self.canonical),
+            None => Input::Sound(self.canonical.clone()),
+        };
+        let _ = self.mailbox.send(told);
         let event = Event::PolicyLoaded {
             sha: policy.sha().to_owned(),
             layers,
@@ -272,7 +274,31 @@ impl Job {
         policy
     }
 
+    /// The model; without a key the user is asked to set one up, and what they did is looked for once more.
     async fn model(&self) -> Result<Arc<dyn Model>, Finished> {
+        let why = match self.look_for_model().await {
+            Ok(model) => return Ok(model),
+            Err(NoModel::Ends(finished)) => return Err(finished),
+            Err(NoModel::NoKey(why)) => why,
+        };
+        if !self.offer_setup(&why).await {
+            return Err(Finished::with_code(
+                format!("{why}; run `countersign init` to set one up, or try `countersign demo`"),
+                2,
+            ));
+        }
+        match self.look_for_model().await {
+            Ok(model) => Ok(model),
+            Err(NoModel::Ends(finished)) => Err(finished),
+            Err(NoModel::NoKey(_)) => {
+                let _ = self.mailbox.send(Input::SetUp);
+                let words = "no model is set up yet: run `countersign init`, or follow the opened document; then ask again";
+                Err(Finished::with_code(words, 2))
+            }
+        }
+    }
+
+    async fn look_for_model(&self) -> Result<Arc<dyn Model>, NoModel> {
         let setup = &self.setup;
         let (now, broken) = setup.config.look();
         let (environment, config) = (&setup.environment, now.as_ref());
@@ -281,14 +307,14 @@ impl Job {
         let local = chosen.is_some_and(|spec| config::model::Provider::of_spec(spec).is_none());
         if let Some(broken) = broken.filter(|_| !local) {
             // The file may name another address: neither key nor code goes to the vendor for want of it.
-            return Err(Finished::with_code(format!("{broken}; no model is called until this is mended"), 2));
+            return Err(Finished::with_code(format!("{broken}; no model is called until this is mended"), 2).into());
         }
         let owner = config::model::spec(chosen, environment, config);
         let spec = match owner {
             Ok(spec) => spec,
             Err(error) => match keys::find(config::model::Provider::Anthropic, environment, &setup.folders, config).await {
                 Ok(Some(_)) => config::model::Provider::Anthropic.default_model().unwrap_or_default().to_owned(),
-                _ => return Err(self.no_key(&error.message).await),
+                _ => return Err(NoModel::NoKey(error.message)),
             },
         };
         let script = spec.starts_with("script:").then(|| spec.clone());
@@ -310,7 +336,7 @@ impl Job {
             match key {
                 Some((key, _)) => settings.anthropic_key = llm::Secret::new(key.expose()),
                 None if provider.key_variable().is_some() => {
-                    return Err(self.no_key(&format!("no key for {spec} was found")).await);
+                    return Err(NoModel::NoKey(format!("no key for {spec} was found")));
                 }
                 None => {}
             }
@@ -365,8 +391,8 @@ impl Job {
         }
     }
 
-    /// No key: offer to set one up, or the demo.
-    async fn no_key(&self, why: &str) -> Finished {
+    /// No key: offer to set one up, or the demo. Whether the user wants to, or has done it by now.
+    async fn offer_setup(&self, why: &str) -> bool {
         let question = Question {
             kind: QuestionKind::Setup,
             text: format!("Setup · {why}. Set a key up now? (Without one, `countersign demo` shows everything.)"),
@@ -376,15 +402,7 @@ impl Job {
             timeout: self.timeout(),
             reading: Duration::ZERO,
         };
-        let Answer { kind, .. } = ask(&self.mailbox, &self.scope(), question).await;
-        if let AnswerKind::Approved(_) = kind {
-            let _ = self.mailbox.send(Input::SetUp);
-            return Finished::with_code(
-                "no model is set up yet: run `countersign init`, or follow the opened document; then ask again",
-                2,
-            );
-        }
-        Finished::with_code(format!("{why}; run `countersign init` to set one up, or try `countersign demo`"), 2)
+        matches!(ask(&self.mailbox, &self.scope(), question).await.kind, AnswerKind::Approved(_))
     }
 
     /// The task prompt with the user's words and what they point at.
@@ -457,9 +475,9 @@ pub fn trust_question(folder: &std::path::Path, timeout: Duration) -> Question {
         ),
         titles: vec!["Trust".to_owned()],
         document: format!(
-            "# Trust\n\nFolder: `{shown}`\n\nWith your trust the agent may\n\n- read the files of this folder (not the secret ones) and send \
+            "# Trust\n\nFolder: `{shown}`\n\nWith your trust the agent may\n\n- read the files of this folder (not the secret ones) and send\n  \
              what it reads to the model,\n- run commands on a shadow of it, inside walls,\n- use the task prompts and the (only tightening) policy \
-             that the folder brings in `.countersign/`.\n\nIt still changes no file that you do not accept, and asks before each commit and \
+             that the folder brings\n  in `.countersign/`.\n\nIt still changes no file that you do not accept, and asks before each commit and \
              push.\n\nTake it back with: countersign trust revoke {shown}\n"
         ),
         digest: sha(&shown),
@@ -510,6 +528,18 @@ fn ended(message: &str) -> String {
 
 fn sha(text: &str) -> String {
     Text::new(text).sha256()
+}
+
+/// Why there is no model.
+enum NoModel {
+    NoKey(String),
+    Ends(Finished),
+}
+
+impl From<Finished> for NoModel {
+    fn from(finished: Finished) -> Self {
+        NoModel::Ends(finished)
+    }
 }
 
 /// How to set up a model.

@@ -150,7 +150,7 @@ impl Surroundings<'_> {
         }
         let Effective { policy, problem, .. } = effective_policy(self.setup, &canonical, true);
         if let Some(problem) = problem {
-            let _ = self.mailbox.send(problem.input());
+            let _ = self.mailbox.send(problem.input(&canonical));
         }
         let environment = &self.setup.environment;
         let world = Arc::new(World::new(disk, environment.home(), environment.folder("XDG_CONFIG_HOME")));

@@ -59,7 +59,7 @@ impl Actor {
         let asks = self.asks(params);
         let folder = self.folders.for_ask(Some(&params.text_document.uri));
         let controls = if self.client.rich { Vec::new() } else { self.controls(folder) };
-        let status = !self.client.rich && !self.tasks.is_empty();
+        let status = !self.client.rich && (!self.tasks.is_empty() || self.out.has_warned());
         // The comment and the two general asks are always there. Then what is urgent, the fitting tasks, the rest.
         let mut room = most.saturating_sub(usize::from(asks.comment.is_some()) + 2);
         let mut take = |wanted: usize| {

@@ -28,17 +28,19 @@ impl Actor {
         let kind = || CodeActionKind::QUICKFIX;
         let ids: Vec<_> = here.iter().map(|hunk| &hunk.id).collect();
         let these = json!({"proposal": proposal.id, "hunks": ids});
-        let diagnostics = self.own_diagnostics(uri, &here);
+        let diagnostics = self.own_diagnostics(uri, proposal, &here);
+        let many = |verb: &str, n: usize| if n == 1 { format!("{verb} change") } else { format!("{verb} changes ({n})") };
+        let pending = here.iter().filter(|hunk| hunk.state == HunkState::Pending).count();
         let mut push = |title: &str, command: &str, argument: Value| {
             out.push(action(title.to_owned(), kind(), command, argument, diagnostics.clone()));
         };
-        if here.iter().any(|hunk| hunk.state == HunkState::Pending) {
-            push("Accept change", "accept", these.clone());
+        if pending > 0 {
+            push(&many("Accept", pending), "accept", these.clone());
         }
         if here.iter().any(|hunk| hunk.state == HunkState::Stale) {
             push("Propose again", "renew", these.clone());
         }
-        push("Reject change", "reject", these.clone());
+        push(&many("Reject", here.len()), "reject", these.clone());
         push("Reject with a reason...", "rejectWithReason", these);
         push("Show diff", "showDiff", json!({"proposal": proposal.id, "uri": uri}));
         if file.all().count() > here.len() {
@@ -65,13 +67,14 @@ impl Actor {
     }
 
     /// Our own diagnostics of these hunks, so that the editor ties the action to them.
-    fn own_diagnostics(&self, uri: &Url, hunks: &[&Hunk]) -> Option<Vec<Diagnostic>> {
+    fn own_diagnostics(&self, uri: &Url, proposal: &Proposal, hunks: &[&Hunk]) -> Option<Vec<Diagnostic>> {
         let mine: Vec<Diagnostic> = self
             .shown_diagnostics(uri)
             .iter()
             .filter(|diagnostic| {
-                let hunk = diagnostic.data.as_ref().and_then(|data| data["hunk"].as_str());
-                hunks.iter().any(|wanted| Some(wanted.id.0.as_str()) == hunk)
+                let named = |field: &str| diagnostic.data.as_ref().and_then(|data| data[field].as_str());
+                named("proposal") == Some(proposal.id.0.as_str())
+                    && hunks.iter().any(|wanted| Some(wanted.id.0.as_str()) == named("hunk"))
             })
             .cloned()
             .collect();

@@ -1,7 +1,12 @@
 //! What the server sends to the client, all of it straight to the outbox and so in the order in which it was decided:
 //! tower-lsp's own way for requests lets them be overtaken, by the answer to the very command that caused them.
 
-use std::{future::Future, os::fd::BorrowedFd};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,12 +27,19 @@ use crate::agent::plain;
 pub struct Outgoing {
     requests: Requests<Error>,
     outbox: Outbox,
+    said: Said,
 }
+
+/// The last messages, oldest first, each once.
+type Said = Arc<Mutex<VecDeque<(MessageType, String)>>>;
+
+/// How many of them are kept.
+const SAID: usize = 10;
 
 impl Outgoing {
     /// A way to the client behind the outbox, whose answers arrive at `requests`.
     pub fn new(requests: Requests<Error>, outbox: Outbox) -> Self {
-        Outgoing { requests, outbox }
+        Outgoing { requests, outbox, said: Said::default() }
     }
 
     /// Sends a request now. The returned future may be dropped; then nobody hears the answer.
@@ -66,7 +78,28 @@ impl Outgoing {
 
     /// One message for the person.
     pub fn message(&self, typ: MessageType, text: &str) {
-        self.send("window/showMessage", ShowMessageParams { typ, message: plain(text) }, Weight::Needed);
+        let message = plain(text);
+        {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.retain(|(_, known)| *known != message);
+            if said.len() == SAID {
+                said.pop_front();
+            }
+            said.push_back((typ, message.clone()));
+        }
+        self.send("window/showMessage", ShowMessageParams { typ, message }, Weight::Needed);
+    }
+
+    /// The last messages, the newest first: some editors show one at a time, cut off, and until the next key.
+    pub fn said(&self) -> Vec<String> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().rev().map(|(_, message)| message.clone()).collect()
+    }
+
+    /// Whether one of them is a warning or an error.
+    pub fn has_warned(&self) -> bool {
+        let grave = |typ: MessageType| typ == MessageType::ERROR || typ == MessageType::WARNING;
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(typ, _)| grave(*typ))
     }
 
     /// The diagnostics of one file, replacing the earlier ones.

@@ -1,6 +1,6 @@
 //! What the user has to know about the set-up: broken files, trust, a model that is not set up yet. The server goes on read-only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -19,10 +19,27 @@ use crate::{
     seams::{AnswerKind, Journal},
 };
 
+/// A broken file, which leaves a folder read-only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    root: PathBuf,
+    file: Option<PathBuf>,
+    line: Option<usize>,
+    pub message: String,
+}
+
+impl Problem {
+    /// Whether it keeps this folder read-only.
+    pub fn is_of(&self, root: &Path) -> bool {
+        self.root == root
+    }
+}
+
 impl ConfigError {
-    /// The problem as the actor takes it.
-    pub fn input(&self) -> Input {
-        Input::Problem { file: self.file.clone(), line: self.line, message: self.to_string() }
+    /// The problem of a folder as the actor takes it.
+    pub fn input(&self, root: &Path) -> Input {
+        let (file, line, message) = (self.file.clone(), self.line, self.to_string());
+        Input::Problem(Problem { root: root.to_owned(), file, line, message })
     }
 }
 
@@ -45,7 +62,7 @@ impl Actor {
                     continue;
                 }
                 if let Some(problem) = effective_policy(&setup, &root, trusted).problem {
-                    let _ = mailbox.send(problem.input());
+                    let _ = mailbox.send(problem.input(&root));
                 }
             }
         });
@@ -60,14 +77,18 @@ impl Actor {
         }
     }
 
-    /// A broken file: said once, and shown at its line.
-    pub fn on_problem(&mut self, file: Option<PathBuf>, line: Option<usize>, message: &str) {
-        let problem = (file.clone(), line, message.to_owned());
+    /// A broken file: said once while it is so, and shown at its line.
+    pub fn on_problem(&mut self, problem: Problem) {
         if self.problems.contains(&problem) {
             return;
         }
-        self.problems.push(problem);
-        self.out.message(MessageType::ERROR, &format!("{message}. countersign is read-only until this is mended."));
+        let said = self.problems.iter().any(|known| (&known.file, &known.message) == (&problem.file, &problem.message));
+        self.problems.retain(|known| known.root != problem.root);
+        self.problems.push(problem.clone());
+        let Problem { file, line, message, .. } = problem;
+        if !said {
+            self.out.message(MessageType::ERROR, &format!("{message}. countersign is read-only until this is mended."));
+        }
         if let Some(uri) = file.and_then(|file| Url::from_file_path(file).ok()) {
             let at =
                 Position { line: line.map_or(0, |line| u32::try_from(line.saturating_sub(1)).unwrap_or_default()), character: 0 };
@@ -75,17 +96,31 @@ impl Actor {
                 range: Range { start: at, end: Position { line: at.line + 1, character: 0 } },
                 severity: Some(DiagnosticSeverity::ERROR),
                 source: Some(SOURCE.to_owned()),
-                message: message.to_owned(),
+                message,
                 ..Default::default()
             };
             self.out.diagnostics(uri, vec![diagnostic], None);
         }
     }
 
-    /// The steps to a model, as a document.
-    pub fn on_set_up(&mut self) {
-        match self.documents.write_read_only("setup.md", super::life::SETUP) {
-            Ok(uri) if self.client.show_document => self.out.show_document(uri, true),
+    /// The files of a folder's policy are sound, perhaps again.
+    pub fn on_sound(&mut self, root: &Path) {
+        let (mended, left) = std::mem::take(&mut self.problems).into_iter().partition(|problem| problem.root == root);
+        self.problems = left;
+        let mended: Vec<Problem> = mended;
+        for file in mended.into_iter().filter_map(|problem| problem.file) {
+            let elsewhere = self.problems.iter().any(|problem| problem.file.as_ref() == Some(&file));
+            if let Some(uri) = Url::from_file_path(file).ok().filter(|_| !elsewhere) {
+                self.out.diagnostics(uri, Vec::new(), None);
+            }
+        }
+    }
+
+    /// The steps to a model, as a document. `wanted`: the user has just asked for it. Unasked, it takes no focus.
+    pub fn on_set_up(&mut self, wanted: bool) {
+        let text = format!("{}\nThen ask again.\n", super::life::SETUP);
+        match self.documents.write_read_only("setup.md", &text) {
+            Ok(uri) if self.client.show_document && (wanted || !self.client.steals_focus) => self.out.show_document(uri, wanted),
             Ok(uri) => self.out.message(MessageType::INFO, &format!("How to set up a model: {}", uri.path())),
             Err(_) => self.out.message(MessageType::INFO, "Run `countersign init` in a terminal to set up a model."),
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::{
     jsonrpc,
-    lsp_types::{MessageType, Url},
+    lsp_types::{MessageType, Range, Url},
 };
 
 use super::{
@@ -56,12 +56,33 @@ pub enum Ballot {
     Controls(Vec<Control>),
 }
 
+/// A document with boxes that is open.
+pub struct OpenBallot {
+    ballot: Ballot,
+    boxes: Boxes,
+    uri: Url,
+}
+
 /// How a document appears in the editor.
 #[derive(Clone, Copy)]
 pub struct Opened<'a> {
     pub take_focus: bool,
     /// What it is about, where it is not opened at once.
     pub words: &'a str,
+}
+
+/// A file's name as people write it.
+fn shown(uri: &Url) -> String {
+    uri.to_file_path().map_or_else(|()| uri.to_string(), |path| path.display().to_string())
+}
+
+/// The lines of a selection, one-based; whole lines end before the first character of the next one.
+fn lines(range: &Range) -> String {
+    let whole = range.end.character == 0 && range.end.line > range.start.line;
+    match (range.start.line + 1, range.end.line + u32::from(!whole)) {
+        (first, last) if first == last => format!("line {first}"),
+        (first, last) => format!("lines {first}-{last}"),
+    }
 }
 
 impl Actor {
@@ -72,9 +93,9 @@ impl Actor {
         }
         let about = match (&ask.uri, &ask.range) {
             (Some(uri), Some(range)) => {
-                format!("Ask the agent about {}, lines {}-{}.", uri.path(), range.start.line + 1, range.end.line + 1)
+                format!("Ask the agent about {}, {}.", shown(uri), lines(range))
             }
-            (Some(uri), None) => format!("Ask the agent about {}.", uri.path()),
+            (Some(uri), None) => format!("Ask the agent about {}.", shown(uri)),
             _ => "Ask the agent.".to_owned(),
         };
         let text = documents::prompt_document(&about, tasks);
@@ -173,7 +194,7 @@ impl Actor {
         let (path, uri) = self.documents.write(&format!("{name}.md"), &format!("{text}\n{}", boxes.text()))?;
         self.counter += 1;
         let (id, watched, mailbox) = (self.counter, path.clone(), self.mailbox.clone());
-        self.ballots.insert(id, ballot);
+        self.ballots.insert(id, OpenBallot { ballot, boxes: boxes.clone(), uri: uri.clone() });
         tokio::spawn(async move {
             let ticked = boxes.ticked(&watched, patience).await;
             let _ = mailbox.send(Input::Ticked { id, ticked });
@@ -184,7 +205,7 @@ impl Actor {
 
     /// A box of a document was ticked, or never will be.
     pub fn on_ticked(&mut self, id: u64, ticked: Ticked) {
-        let Some(ballot) = self.ballots.remove(&id) else { return };
+        let Some(OpenBallot { ballot, .. }) = self.ballots.remove(&id) else { return };
         match (ballot, ticked) {
             (_, Ticked::Nothing) => {}
             (Ballot::Question { approval, code }, Ticked::Chose(choice)) => self.on_ticked_question(&approval, &code, &choice),
@@ -200,11 +221,31 @@ impl Actor {
     /// A document of ours was saved in the editor. One that a server opened that is gone would be sent by nobody. (An editor may
     /// run a server for the document, beside the one that opened it.)
     pub fn on_own_saved(&mut self, uri: &Url) {
-        let known = self.prompts.values().any(|prompt| prompt.uri == *uri) || self.sent.contains(uri);
+        let boxes = self.ballots.values().find(|open| open.uri == *uri).map(|open| &open.boxes);
+        if let Some(boxes) = boxes.filter(|boxes| uri.to_file_path().is_ok_and(|path| boxes.are_spoilt_in(&path))) {
+            let again = if boxes.choices.len() > 1 { "exactly one box" } else { "the box" };
+            let words = format!(
+                "Nothing is decided: tick {again} below (`[x]`) and leave the other lines there as they are, or open the document anew \
+                 from the menu."
+            );
+            return self.out.message(MessageType::WARNING, &words);
+        }
+        let open = self.prompts.values().any(|prompt| prompt.uri == *uri);
+        if open && uri.to_file_path().is_ok_and(|path| documents::has_no_box(&path)) {
+            return self.out.message(MessageType::WARNING, "Nothing is sent: the last line has to be `[x] send`.");
+        }
+        let known = open || self.sent.contains(uri);
         if !known && uri.to_file_path().is_ok_and(|path| documents::is_ready(&path) && !documents::is_watched(&path)) {
             let words = "Nothing was sent: this document was opened by a countersign that is gone. Choose `Ask agent...` from the menu, \
                 and write it there.";
             self.out.message(MessageType::WARNING, words);
+        }
+    }
+
+    /// What was sent by a document shows nowhere else.
+    fn confirm(&self, done: &jsonrpc::Result<Value>, words: &str) {
+        if done.is_ok() {
+            self.out.message(MessageType::INFO, words);
         }
     }
 
@@ -239,13 +280,21 @@ impl Actor {
                 Ok(Value::Null)
             }
             Purpose::Reject(Explainable { proposal, hunks }) => {
-                self.on_reject(Review { proposal, hunks: Some(hunks), uri: None, reason: Some(sent.text) })
+                let done = self.on_reject(Review { proposal, hunks: Some(hunks), uri: None, reason: Some(sent.text) });
+                self.confirm(&done, "Rejected. The agent is told why.");
+                done
             }
             Purpose::Tell(task) => {
                 let over = self.tasks.get(&task).is_none_or(|task| task.state.is_over());
                 let say = Say { task, message: sent.text };
                 // What comes too late for the task is not lost.
-                if over || sent.task.as_deref() == Some(LATER) { self.on_queue(say) } else { self.on_steer(say) }
+                let later = over || sent.task.as_deref() == Some(LATER);
+                let (done, words) = match later {
+                    true => (self.on_queue(say), "Sent: it is an ask of its own."),
+                    false => (self.on_steer(say), "Sent: the agent reads it at its next step."),
+                };
+                self.confirm(&done, words);
+                done
             }
             Purpose::Retry(task) => {
                 let note = Some(sent.text).filter(|note| !note.is_empty());

@@ -19,11 +19,13 @@ use super::{
     versioning::{self, ActorDesk},
 };
 use crate::{
-    agent::{Budget, Gate, Publisher},
+    agent::{Budget, Gate, Publisher, for_the_user},
     config::TrustStore,
     event::{Scope, TaskId, ToolCallStatus},
     journal::FileJournal,
+    seams::PushSpec,
     tools::Publication,
+    vcs::ALREADY,
     workspace::{self, World},
 };
 
@@ -90,11 +92,16 @@ impl Actor {
 
     /// The user's own commit or push is over: the user is told, and the agent with its next message.
     pub fn on_published(&mut self, folder: usize, fine: bool, text: &str) {
-        let typ = if fine { MessageType::INFO } else { MessageType::WARNING };
-        if !fine {
-            return self.out.message(typ, &format!("countersign: {}", addressed(text)));
+        // The user has pushed it by hand.
+        let already = text.ends_with(ALREADY);
+        if let Some(folder) = self.folders.get_mut(folder).filter(|_| already) {
+            folder.desk.pushed();
         }
-        self.out.message(typ, &format!("countersign: {text}"));
+        let typ = if fine || already { MessageType::INFO } else { MessageType::WARNING };
+        self.out.message(typ, &format!("countersign: {}", short_ids(text)));
+        if !fine {
+            return;
+        }
         let note = format!("(The user did this on their own: {text})");
         for task in self.tasks.values().filter(|task| task.folder == folder) {
             if task.state.is_over() {
@@ -110,10 +117,11 @@ impl Actor {
     }
 }
 
-/// What a result tells the model about the user, told to the user: without the advice that is the model's alone.
-fn addressed(text: &str) -> String {
-    let (said, _) = text.rsplit_once(". Do not ").unwrap_or((text, ""));
-    said.replace("the user's", "your").replace("the user", "you")
+/// The text with its ids of commits cut short: some editors show the first hundred characters of a message.
+fn short_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words = text.split(' ').map(|word| if is_id(word) { word.get(..10).unwrap_or(word) } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 struct Job {
@@ -133,7 +141,12 @@ impl Job {
         if !trusted {
             return Err(format!("{} is not trusted; run: countersign trust add {0}", self.root.display()));
         }
-        let Effective { policy, .. } = effective_policy(setup, &self.root, trusted);
+        let Effective { policy, problem, .. } = effective_policy(setup, &self.root, trusted);
+        if let Some(problem) = problem {
+            // It is shown at its line as well.
+            let _ = self.mailbox.send(problem.input(&self.root));
+            return Err(format!("nothing was done: {problem}"));
+        }
         let desk = ActorDesk::new(self.mailbox.clone(), self.folder);
         let Some(vcs) = versioning::git(setup, &self.root, &policy, desk, None) else {
             return Err(format!("{} is in no git repository", self.root.display()));
@@ -152,8 +165,14 @@ impl Job {
         };
         let cancel = CancellationToken::new();
         let mut publisher = Publisher { gate: &mut gate, budget: &mut budget, vcs: vcs.as_ref(), scope: &scope, cancel: &cancel };
+        let pushes = matches!(what, Publication::Push { .. });
         match publisher.publish(what).await {
-            Ok(result) => Ok((result.status == ToolCallStatus::Ok, result.text)),
+            // Closed, after it was pushed by hand as the document says?
+            Ok(result) if pushes && result.status != ToolCallStatus::Ok => match vcs.plan_push(PushSpec::default()).await {
+                Err(error) if error.message.ends_with(ALREADY) => Ok((true, error.message)),
+                _ => Ok((false, for_the_user(&result.text))),
+            },
+            Ok(result) => Ok((result.status == ToolCallStatus::Ok, for_the_user(&result.text))),
             Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
         }
     }

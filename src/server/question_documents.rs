@@ -41,10 +41,15 @@ impl Actor {
     pub fn ask_in_document(&mut self, approval: &ApprovalId, wanted: bool) {
         // A command's changes to such a folder could be accepted with others.
         let exposed = self.documents.uri("").is_none_or(|uri| self.folders.find(&uri).is_some());
+        if self.questions.get(approval).is_some_and(|open| open.question.kind == QuestionKind::Setup) {
+            // The document is the answer: the next ask would wait for a question that stays open.
+            self.on_set_up(wanted);
+            return self.on_settled(approval, "its document was opened");
+        }
         let Some((open, again)) = self.questions.in_document(approval) else { return };
         let again = again.map(|again| format!("{again} Please read it, and answer again.\n\n")).unwrap_or_default();
-        let hint = "> Read, then tick a box on the last lines and save.\n\n";
-        let (mut text, mut choices) = (format!("{hint}{again}{}\n{}\n", covered(open), how_to_answer(open)), open.choices());
+        let hint = what_to_do(open);
+        let (mut text, mut choices) = (format!("{hint}\n{again}{}\n{}\n", covered(open), how_to_answer(open)), open.choices());
         if exposed {
             text = format!(
                 "{}\ncountersign's own state folder lies inside of this workspace, so no document decides anything here: set XDG_STATE_HOME \
@@ -128,14 +133,30 @@ fn covered(open: &Open) -> String {
     text
 }
 
+/// The first lines: what to do with this document.
+fn what_to_do(open: &Open) -> String {
+    match open.question.kind {
+        QuestionKind::Trust => format!(
+            "> Trust is given in a terminal. Run this there{}:\n>\n>     countersign trust add {}\n",
+            if open.scope.task.is_some() { ", and the agent goes on by itself" } else { "" },
+            quoted(open.scope.workspace.as_deref().unwrap_or("."))
+        ),
+        QuestionKind::Push | QuestionKind::OpenPullRequest => {
+            "> This is yours to do, in a terminal: the command stands below. Then tick the box on\n> the last line and save.\n"
+                .to_owned()
+        }
+        _ => "> Read, then tick a box on the last lines and save.\n".to_owned(),
+    }
+}
+
 /// How a client without dialogs answers.
 fn how_to_answer(open: &Open) -> String {
     let minutes = open.question.timeout.as_secs().div_ceil(60);
     let mut text = String::from("---\n\n");
     if open.answerable_by_code() {
         text.push_str(&format!(
-            "To decide, tick one box below (`[x]`) and save. Nothing is done before that, and nothing after {minutes} minutes without an \
-             answer. Where your editor passes arguments to commands, one of these decides as well (the code works once):\n\n"
+            "To decide, tick one box below (`[x]`) and save. Nothing is done before that, and\nnothing after {minutes} minutes without an \
+             answer. Where your editor passes arguments to\ncommands, one of these decides as well (the code works once):\n\n"
         ));
         for choice in open.choices() {
             let argument = json!({"code": open.code, "choice": choice});
@@ -145,13 +166,12 @@ fn how_to_answer(open: &Open) -> String {
         let folder = open.scope.workspace.as_deref().unwrap_or(".");
         text.push_str(&match open.question.kind {
             QuestionKind::Trust => format!(
-                "Trust is not given in a document. Run this in a terminal within {minutes} minutes, and the agent goes on by itself:\n\n    \
-                 countersign trust add {}\n",
+                "Trust is not given in a document. Within {minutes} minutes, in a terminal:\n\n    countersign trust add {}\n",
                 quoted(folder)
             ),
             _ => format!(
-                "This is not approved in a document. Do it by hand in a terminal, in {}, with the command above; or ask for it with \
-                 `countersign ask`, which has dialogs. Then close the question here.\n",
+                "This is not approved in a document. Do it by hand, with the command above, in\n\n    cd {}\n\nor ask for it with \
+                 `countersign ask` in a terminal, which has dialogs. Then close the\nquestion here.\n",
                 quoted(folder)
             ),
         });

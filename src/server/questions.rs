@@ -307,6 +307,12 @@ impl Questions {
         Some(self.close(approval, AnswerKind::Approved(title), by))
     }
 
+    /// It needs no answer any more.
+    pub fn settle(&mut self, approval: &ApprovalId, why: &str) -> Option<Next> {
+        self.get(approval)?;
+        Some(self.close(approval, AnswerKind::Dismissed, why))
+    }
+
     /// The question's time is up.
     pub fn expire(&mut self, approval: &ApprovalId) -> Option<Next> {
         self.get(approval)?;

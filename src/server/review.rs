@@ -8,12 +8,14 @@ pub use super::observing::{Observed, observe};
 use super::{
     actor::{Actor, unknown},
     commands::{Explainable, Review as Args, failed, invalid},
+    display::size,
     documents,
     hands::{self, Part},
     input::Reply,
     prompting::{Opened, Purpose},
 };
 use crate::{
+    agent::plain,
     event::{HunkId, ProposalId},
     path::WsPath,
     proposal::{HunkState, Proposal},
@@ -96,12 +98,31 @@ impl Actor {
     /// `rejectWithReason`: a document for the reason.
     pub fn on_reject_with_reason(&mut self, hunks: Explainable) -> jsonrpc::Result<Value> {
         let args = Args { proposal: hunks.proposal.clone(), hunks: Some(hunks.hunks.clone()), uri: None, reason: None };
-        self.chosen(&args, false)?;
-        let text = documents::reason_document(&hunks.hunks.iter().map(|hunk| hunk.0.as_str()).collect::<Vec<_>>().join(", "));
+        let (index, _) = self.chosen(&args, false)?;
+        let text = documents::reason_document(&self.named(index, &hunks));
         let uri = self
             .open_prompt("reason", &text, Purpose::Reject(hunks), Opened { take_focus: true, words: "Say why." })
             .map_err(|error| failed(format!("the document cannot be written: {error}")))?;
         Ok(json!({"document": uri}))
+    }
+}
+
+/// Changes that are named in one document.
+const NAMED: usize = 3;
+
+impl Actor {
+    /// Changes as the user knows them: where they stand, and how large they are.
+    fn named(&self, index: usize, of: &Explainable) -> String {
+        let desk = self.folders.get(index).map(|folder| &folder.desk);
+        let name = |id: &HunkId| {
+            let (path, file, hunk) = desk?.hunk(&of.proposal, id).ok()?;
+            let line = file.points(hunk, self.client.encoding).0.line + 1;
+            Some(format!("{}, line {line} ({})", plain(path.as_str()), size(hunk)))
+        };
+        let names: Vec<String> = of.hunks.iter().take(NAMED).filter_map(name).collect();
+        let more = of.hunks.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", names.join("; "))
     }
 }
 

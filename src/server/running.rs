@@ -197,8 +197,16 @@ impl Actor {
         }
         task.log(&format!("\n\n## {}\n\n{}\n", task.state.word(), finished.summary));
         let checks = self.folders.get(task.folder).map(|folder| receipts::words(&folder.desk, &task.proposal));
-        let closing = task.closing(&finished.summary, pending, &files, &checks.unwrap_or_default());
-        let typ = if matches!(task.state, State::Failed(_)) { MessageType::ERROR } else { MessageType::INFO };
+        let mut closing = task.closing(&finished.summary, pending, &files, &checks.unwrap_or_default());
+        // First: some editors show the start of one message at a time, and this is why so little was done.
+        let root = self.folders.get(task.folder).map(|folder| folder.canonical.as_path());
+        let failed = matches!(task.state, State::Failed(_));
+        if let Some(problem) = root.filter(|_| !failed).and_then(|root| self.problems.iter().find(|problem| problem.is_of(root)))
+        {
+            let rest = closing.strip_prefix("countersign ").unwrap_or(&closing);
+            closing = format!("countersign is read-only ({}): {rest}", problem.message);
+        }
+        let typ = if failed { MessageType::ERROR } else { MessageType::INFO };
         let (progress, folder) = (task.progress, task.folder);
         let mut data = json!({
             "state": task.state.word(), "title": task.title, "session": task.session, "proposal": task.proposal,

@@ -36,6 +36,7 @@ impl Actor {
             self.after_text(index);
             self.on_stirred(index, &path, None, landed);
         }
+        self.show_opened(&document.uri);
     }
 
     /// `didChange`

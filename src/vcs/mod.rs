@@ -32,6 +32,7 @@ use crate::seams::{Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsE
 
 pub use hooks::{HookOutcome, HookRun, HookRunner};
 pub use names::{check_branch, is_protected};
+pub use push::ALREADY;
 pub use remote::may_have_remote;
 pub use settings::GitSettings;
 

@@ -20,6 +20,9 @@ const COMMITS: usize = 20;
 /// Most bytes of a remote's list of branches.
 const HEADS: usize = 16 << 20;
 
+/// How it is said that there is nothing to push.
+pub const ALREADY: &str = "at this commit already";
+
 /// Everything that an approval stands on.
 struct Resolved<'a> {
     remote: String,
@@ -51,7 +54,7 @@ pub(super) async fn plan(git: &Git, spec: PushSpec) -> Result<PushPlan, VcsError
     let Resolved { desk, new, remote, branch, .. } = &found;
     let fast_forward = match found.old() {
         None => true,
-        Some(old) if old == new => return Err(fail(format!("{remote} has {branch} at this commit already"))),
+        Some(old) if old == new => return Err(fail(format!("{remote} has {branch} {ALREADY}"))),
         Some(old) => {
             let fetch = format!("fetch {remote}, then merge or rebase");
             if desk.line(&["cat-file", "-e", &format!("{old}^{{commit}}")]).await?.is_none() {

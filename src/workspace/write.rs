@@ -94,6 +94,14 @@ impl Folder {
         Ok(Written { path: to, notes: old.notes(&from) })
     }
 
+    /// Makes the folders that a file of this path needs.
+    ///
+    /// # Errors
+    /// What opening a folder may fail with; one on the way may be a file.
+    pub fn make_parents(&self, path: &WsPath) -> Result<(), WorkspaceError> {
+        Place::open(self, &self.resolve_parent(path)?, true).map(drop)
+    }
+
     /// Makes a file executable for everybody who may read it, or for nobody. Only where it is not so already (`Moved`); its
     /// content is not looked at. A symbolic link is refused.
     ///

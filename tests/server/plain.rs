@@ -4,7 +4,9 @@
 mod answers;
 mod apart;
 mod desk;
+mod marks;
 mod menu;
 mod prompts;
 mod story;
 mod whole;
+mod words;

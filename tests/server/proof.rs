@@ -181,7 +181,7 @@ async fn receipts_in_words_and_provenance_on_hover() {
     ] {
         assert!(words.contains(part), "{part:?} is not in {words}");
     }
-    assert!(told["value"].as_str().unwrap().contains(r"\[a half\](https\://evil.example)"), "no link: {told}");
+    assert!(told["value"].as_str().unwrap().contains(r"\[a half\]\(https\://evil.example)"), "no link: {told}");
     assert_eq!(hover(&editor, 2).await["contents"], told);
     let pending = hover(&editor, 6).await["contents"]["value"].as_str().unwrap().to_owned();
     assert!(pending.contains("\n```diff\n-six\n+six, proposed\n```\n") && !pending.contains("](https"), "{pending}");

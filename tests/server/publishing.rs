@@ -291,6 +291,66 @@ async fn no_decision_is_no_permission_and_the_user_can_ask_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_user_took_back_with_the_editors_undo_is_not_committed() {
+    let lab = Lab::new();
+    let double = ModelDouble::start([edits(), Turn::say("Two changes.")]);
+    let editor = lab.editor(&double).await;
+    first_accepted(&editor).await;
+    editor.replace("a.txt", "TWO\n", "two\n");
+    let says = async |part: &str| {
+        editor.until(part, |seen| seen.messages().into_iter().find(|said| said.contains(part))).await;
+    };
+    let head = lab.git(&["rev-parse", "HEAD"]);
+    editor.command("commit", json!({})).await.unwrap();
+    says("nothing to commit").await;
+    assert!(editor.seen().questions.is_empty(), "{:?}", editor.seen().questions);
+
+    // Accepted lines that the user changed further are still the accepted ones to git, as before.
+    let uri = editor.uri("a.txt");
+    let left = editor.until("the other hunk", |seen| Some(seen.diagnostics(&uri)).filter(|all| all.len() == 1)).await;
+    let data = &left[0]["data"];
+    editor.command("accept", json!({"proposal": data["proposal"], "hunks": [data["hunk"]]})).await.unwrap();
+    editor.replace("a.txt", "SIX\n", "SIX and more\n");
+    editor.answer("Commit", READING, Choice::Title("Reject"));
+    editor.command("commit", json!({})).await.unwrap();
+    // What the model is told to do does not concern the user.
+    says("countersign: you rejected this; nothing was done").await;
+    assert!(!editor.seen().messages().iter().any(|said| said.contains("Do not")), "{:?}", editor.seen().messages());
+    assert_eq!(lab.git(&["rev-parse", "HEAD"]), head);
+    editor.answer("Commit", READING, Choice::Title("Commit"));
+    editor.command("commit", json!({})).await.unwrap();
+    says("countersign: committed").await;
+    assert_eq!(lab.git(&["show", "HEAD:a.txt"]), "one\ntwo\nthree\nfour\nfive\nSIX\nseven\n");
+
+    // The undo undone: it is an accepted change again.
+    editor.replace("a.txt", "two\n", "TWO\n");
+    editor.answer("Commit", READING, Choice::Title("Commit"));
+    editor.command("commit", json!({})).await.unwrap();
+    let count =
+        |seen: &crate::lsp::Seen| seen.messages().iter().filter(|said| said.starts_with("countersign: committed")).count();
+    editor.until("the second commit", |seen| (count(seen) == 2).then_some(())).await;
+    assert_eq!(lab.git(&["show", "HEAD:a.txt"]), "one\nTWO\nthree\nfour\nfive\nSIX\nseven\n");
+    double.assert_clean();
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_a_broken_configuration_forbids_says_so() {
+    let lab = Lab::new();
+    let double = ModelDouble::start([edits(), Turn::say("Two changes.")]);
+    let editor = lab.editor(&double).await;
+    first_accepted(&editor).await;
+    fs::write(lab.path("home/config/countersign/config.toml"), "[git]\n[git]\n").unwrap();
+    editor.command("commit", json!({})).await.unwrap();
+    let said = |seen: &crate::lsp::Seen| seen.messages().into_iter().find(|said| said.contains("nothing was done: "));
+    let said = editor.until("the reason", said).await;
+    assert!(said.contains("config.toml:2: "), "{said}");
+    assert!(editor.seen().questions.is_empty());
+    double.assert_clean();
+    assert_eq!(editor.quit().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hooks_run_in_the_walls_and_can_refuse() {
     let lab = Lab::new();
     let hook = lab.path("w/.git/hooks/pre-commit");

@@ -3,4 +3,5 @@
 pub mod anthropic_rules;
 pub mod dice;
 pub mod model_double;
+pub mod program;
 pub mod visible;

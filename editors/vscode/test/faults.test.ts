@@ -98,4 +98,12 @@ test("faults", () => at({ files: { "list.txt": TEXT } }, async (lab) => {
     await lab.statusShows("1 change");
     await lab.lens("Accept −1 +1").waitFor();
   });
+
+  await step("the editor of all changes does not come back empty with the window", async () => {
+    await lab.command("countersign: Review All Changes", page.locator(".multiDiffEntry").first());
+    await page.reload();
+    await lab.statusShows("1 change");
+    await lab.lens("Accept −1 +1").waitFor();
+    await page.locator(".tab").filter({ hasText: "The agent's changes" }).waitFor({ state: "detached" });
+  });
 }));

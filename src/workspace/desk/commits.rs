@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::{HunkId, ProposalId, TaskId},
     path::WsPath,
-    proposal::{Blob, HunkKind, Proposal, Record},
+    proposal::{Blob, HunkKind, Proposal, Record, taken_back},
     seams::Accepted,
 };
 
@@ -50,11 +50,12 @@ impl Desk {
     pub fn uncommitted(&self, tasks: Option<&[TaskId]>, observed: &[(WsPath, Option<Beneath>)]) -> Uncommitted {
         let mut found = Uncommitted::default();
         let fallen = self.fallen(observed);
+        let undone = self.undone_by_hand();
         let mine = |task: &TaskId| tasks.is_none_or(|tasks| tasks.contains(task));
         for proposal in self.proposals().filter(|proposal| mine(&proposal.task)) {
             for record in &proposal.accepted {
                 let hunk = key(proposal, record);
-                if record.forgotten || self.committed.contains(&hunk) {
+                if record.forgotten || self.committed.contains(&hunk) || undone.contains(&hunk) {
                     continue;
                 }
                 if let Some((_, why)) = fallen.iter().find(|(id, kept)| *id == proposal.id && kept.hunk == record.hunk) {
@@ -135,6 +136,42 @@ impl Desk {
 
     fn open_restored(&self) -> impl Iterator<Item = &Key> {
         self.restored.iter().filter(|key| !self.committed.contains(key))
+    }
+
+    /// Accepted lines of open files that the user took back since, by the editor's own undo for instance: the old lines stand
+    /// there again, untouched. A commit would bring back what is not on the screen.
+    fn undone_by_hand(&self) -> Vec<Key> {
+        let mut undone = Vec::new();
+        for (path, buffer) in &self.buffers {
+            let all = self.proposals().flat_map(|proposal| proposal.accepted.iter().map(move |record| (proposal, record)));
+            let lines = |record: &Record| record.path == *path && record.kind == HunkKind::Lines && !record.forgotten;
+            let mut rest: Vec<(&Proposal, &Record)> = all.filter(|(_, record)| lines(record)).collect();
+            let mut now = buffer.text.clone();
+            loop {
+                let (before, mut left) = (rest.len(), Vec::new());
+                // The newest first; who lies beneath another proposal's hunk comes in a later round.
+                for (proposal, record) in rest.into_iter().rev() {
+                    match taken_back(record, &now) {
+                        Ok(reverse) => now = reverse.after,
+                        Err(_) => left.push((proposal, record)),
+                    }
+                }
+                left.reverse();
+                rest = left;
+                if rest.len() == before {
+                    break;
+                }
+            }
+            let old_stands = |record: &Record| {
+                let (before, after) = (record.after.clone(), record.before.clone());
+                let lengths = (record.lengths.1, record.lengths.0);
+                taken_back(&Record { before, after, lengths, ..record.clone() }, &now).is_ok()
+            };
+            undone.extend(
+                rest.into_iter().filter(|(_, record)| old_stands(record)).map(|(proposal, record)| key(proposal, record)),
+            );
+        }
+        undone
     }
 
     /// The hunks from before a restart that are not as they were accepted: those that could not be taken back from the text

@@ -81,6 +81,46 @@ fn a_file_that_appears_makes_its_creation_stale() {
     assert_eq!(desk.news(&task()), ["hunk h1 of new is stale: the file exists now", "new was changed outside this task"]);
 }
 
+/// From a list of problems a file can be opened that is not there yet. Some editors have a line break in such a document.
+#[test]
+fn a_document_without_text_is_in_no_creations_way() {
+    for blank in ["", "\n", "\r\n"] {
+        let mut desk = desk();
+        let staged = create(&mut desk, "new", "text\nmore\n").unwrap();
+        desk.open(&path("new"), 1, Text::new(blank));
+        assert_eq!(state(&desk, "h1"), HunkState::Pending, "{blank:?}");
+        assert_eq!(staged_text(&desk, "new"), "text\nmore\n", "{blank:?}");
+        // Text of the user is, until it is gone again.
+        let typed = |at: usize, old: usize, new: &str| {
+            let place = |character: usize| countersign::text::Point { line: 0, character: u32::try_from(character).unwrap() };
+            DocChange { range: Some((place(at), place(at + old))), text: new.to_owned() }
+        };
+        desk.change(&path("new"), 2, &[typed(0, 0, "x")], Encoding::Utf16).unwrap();
+        assert_eq!(state(&desk, "h1"), HunkState::Stale, "{blank:?}");
+        desk.change(&path("new"), 3, &[typed(0, 1, "")], Encoding::Utf16).unwrap();
+        assert_eq!(state(&desk, "h1"), HunkState::Pending, "{blank:?}");
+        // Closed again without a file, and opened once more.
+        desk.close(&path("new"));
+        desk.disk_changed(&path("new"), None);
+        assert_eq!((state(&desk, "h1"), staged_text(&desk, "new")), (HunkState::Pending, "text\nmore\n".to_owned()));
+        desk.open(&path("new"), 1, Text::new(blank));
+
+        // Not taken over by the editor: pending as before. Taken over: nothing of the blank is left.
+        let plan = desk.plan(&proposal(), &staged.hunks).unwrap();
+        assert_eq!((&plan.files[0].op, plan.files[0].version), (&FileOp::Edit, Some(1)), "{blank:?}");
+        assert_eq!(desk.settle(&proposal(), &staged.hunks, Vec::new()).unwrap().accepted.len(), 0);
+        assert_eq!(state(&desk, "h1"), HunkState::Pending, "{blank:?}");
+        let plan = desk.plan(&proposal(), &staged.hunks).unwrap();
+        assert_eq!(plan.files[0].expected, Some(Text::new("text\nmore\n")), "{blank:?}");
+        let whole = DocChange { range: None, text: "text\nmore\n".to_owned() };
+        desk.change(&path("new"), 2, &[whole], Encoding::Utf16).unwrap();
+        let settled = desk.settle(&proposal(), &staged.hunks, Vec::new()).unwrap();
+        assert_eq!(settled.accepted.len(), 1, "{blank:?}: {:?}", settled.refused);
+        let accepted = (path("new"), vec![(Text::new(""), Text::new("text\nmore\n"))]);
+        assert_eq!(desk.accepted(&proposal()), [accepted], "a commit knows of no blank");
+    }
+}
+
 #[test]
 fn a_deletion_hides_the_file_and_lands_when_it_is_gone() {
     let mut desk = desk();

@@ -123,6 +123,57 @@ fn commit_is_answered_in_a_document_and_push_told_where() {
     helix.shows("Marked.");
 }
 
+/// From the list of changes a file is opened that is not there yet, and a file is moved into a folder that is not there: Helix
+/// makes none for it.
+#[test]
+fn new_and_moved_files_are_looked_at_and_accepted() {
+    let create =
+        json!({"type": "tool_use", "id": "w", "name": "write_file", "input": {"path": "sub/new.md", "content": "one\ntwo\n"}});
+    let input = json!({"op": "move", "path": "other.txt", "to": "docs/deep/other.txt"});
+    let rename = json!({"type": "tool_use", "id": "m", "name": "file_op", "input": input});
+    let desk = Desk::scripted(&[json!({"content": [create, rename]}), says("Made and moved.")]);
+    let helix = Helix::start(&desk, "");
+    helix.choose("Ask agent...");
+    helix.write_and_send("Make one, move one.");
+    helix.journalled("\"kind\":\"task.end\"");
+    helix.command(":o sub/new.md");
+    helix.shows("agent: new file, +2");
+    helix.keys(" k");
+    helix.shows("+two");
+    helix.escape();
+    helix.choose("Accept all");
+    helix.shows(" 2  two");
+    helix.until("the moved file", || desk.read("docs/deep/other.txt") == "other\n");
+    assert!(!desk.path("other.txt").exists());
+    helix.command(":w!");
+    helix.until("the new file", || desk.read("sub/new.md") == "one\ntwo\n");
+    assert_eq!(desk.journal().matches("\"kind\":\"hunk.accepted\"").count(), 2);
+}
+
+/// A server that dies leaves what is pending, and Helix starts it again with the documented configuration.
+#[test]
+fn a_killed_server_is_started_again_and_brings_back_what_was_pending() {
+    let edit = edit(&[("line 3\n", "line 3, first\n"), ("line 15\n", "line 15, second\n")]);
+    let desk = Desk::scripted(&[json!({"content": [edit]}), says("Marked.")]);
+    let helix = Helix::start(&desk, "");
+    helix.choose("Ask agent...");
+    helix.write_and_send("Mark two lines.");
+    helix.journalled("\"kind\":\"task.end\"");
+    let kept = || std::fs::read_dir(desk.home("state/countersign/proposals")).is_ok_and(|mut folder| folder.next().is_some());
+    helix.until("the kept proposal", kept);
+    helix.keys("ga3gg");
+    helix.shows("accept or reject by code action");
+    helix.kill_server();
+    helix.shows("Language server exited");
+    helix.command(":lsp-restart");
+    helix.shows("2 pending changes from before the restart");
+    helix.choose("Accept change");
+    helix.shows("line 3, first");
+    helix.command(":w");
+    let wanted = lines().replace("line 3\n", "line 3, first\n");
+    helix.until("the saved text", || desk.read("list.md") == wanted);
+}
+
 /// `apply` and saving do not exist as automatic code actions in Helix, but a formatter and a save must start nothing either, and no
 /// menu comes by itself.
 #[test]

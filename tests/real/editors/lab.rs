@@ -240,6 +240,11 @@ impl Screen {
         self.tmux(&["send-keys", "-t", "0", "-l", "--", text]);
     }
 
+    /// The process id of the program.
+    pub fn process(&self) -> String {
+        self.tmux(&["display-message", "-p", "-t", "0", "#{pane_pid}"]).trim().to_owned()
+    }
+
     /// What is on the screen, with its colours as a terminal writes them.
     pub fn coloured(&self) -> String {
         self.tmux(&["capture-pane", "-e", "-N", "-p", "-t", "0"])

@@ -51,8 +51,15 @@
 (lab-tick (lab-document "ask-") "send" "Mark two lines.")
 (lab-on-line 15 "Reject with a reason...")
 (lab-tick (lab-document "reason-") "send" "fifteen is fine")
-(lab-on-line 3 "Accept change")
+(lab-wait "the rejection"
+          (lambda ()
+            (goto-char (point-min))
+            (forward-line 14)
+            (not (member "Reject change" (lab-titles)))))
+;; The new file is not open: lsp-mode would ask in the middle of making it.
+(lab-on-line 3 "Accept all")
 (lab-wait "the accepted text" (lambda () (equal (lab-line 3) "line 3, first")))
+(lab-wait "the new file" (lambda () (file-exists-p "made.txt")))
 (save-buffer)
 (let ((head (lab-git "rev-parse" "HEAD")))
   (lab-on-line 20 "Commit accepted changes...")

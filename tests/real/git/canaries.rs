@@ -15,6 +15,7 @@ use countersign::{
 };
 
 use super::lab::{Lab, STORY, path, spec};
+use crate::support::program::copied;
 
 /// Everything that the server's git can be asked, with all states of a file about.
 async fn exercise(lab: &Lab, git: &Git) -> Result<(), VcsError> {
@@ -70,7 +71,7 @@ fn config(lab: &Lab, key: &str, value: &str) {
 fn hook(lab: &Lab, script: &str, name: &str) {
     let folder = lab.ws.join(".git/hooks");
     fs::create_dir_all(&folder).unwrap();
-    fs::copy(script, folder.join(name)).unwrap();
+    copied(script.as_ref(), &folder.join(name));
 }
 
 macro_rules! vectors {
@@ -95,7 +96,7 @@ vectors! {
     hook_pre_push: |lab, script| hook(lab, script, "pre-push") => |lab| lab.plain(&["push", "origin", "HEAD:refs/heads/x"]);
     hooks_path: |lab, script| {
         fs::create_dir(lab.ws.join("hooks")).unwrap();
-        fs::copy(script, lab.ws.join("hooks/pre-commit")).unwrap();
+        copied(script.as_ref(), &lab.ws.join("hooks/pre-commit"));
         config(lab, "core.hooksPath", "hooks")
     } => |lab| lab.plain(&["commit", "--allow-empty", "-m", "x"]);
     filter_clean_by_gitattributes: |lab, script| {
@@ -227,7 +228,7 @@ async fn the_environment_that_a_workspace_may_set() {
     let lab = Lab::new();
     let script = lab.canary_script();
     fs::create_dir(lab.ws.join("bin")).unwrap();
-    fs::copy(&script, lab.ws.join("bin/git")).unwrap();
+    copied(script.as_ref(), &lab.ws.join("bin/git"));
     let mut folders = vec![lab.ws.join("bin"), "".into(), "bin".into()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let path = std::env::join_paths(folders).unwrap();

@@ -12,6 +12,7 @@ use countersign::{
 };
 
 use super::lab::{Lab, STORY, pair, path, spec};
+use crate::support::program::program;
 
 #[tokio::test]
 async fn holds_the_accepted_text_only_and_leaves_the_rest_as_it_was() {
@@ -296,9 +297,10 @@ async fn the_users_own_signing_program_signs_and_the_repositorys_does_not() {
     let plan = lab.open().plan_commit(spec("other.txt", "other\n", "x\n")).await.unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains("not be signed")), "{:?}", plan.warnings);
     let signer = lab.home.join("signer");
-    fs::write(&signer, "#!/bin/sh\ncat >/dev/null\necho -----BEGIN PGP SIGNATURE-----\necho x\necho -----END PGP SIGNATURE-----\necho >&2\necho '[GNUPG:] SIG_CREATED ' >&2\n")
-        .unwrap();
-    fs::set_permissions(&signer, fs::Permissions::from_mode(0o755)).unwrap();
+    program(
+        &signer,
+        "#!/bin/sh\ncat >/dev/null\necho -----BEGIN PGP SIGNATURE-----\necho x\necho -----END PGP SIGNATURE-----\necho >&2\necho '[GNUPG:] SIG_CREATED ' >&2\n",
+    );
     let mut text = fs::read_to_string(lab.home.join(".gitconfig")).unwrap();
     text += &format!("[commit]\n\tgpgsign = true\n[gpg]\n\tprogram = {}\n", signer.display());
     fs::write(lab.home.join(".gitconfig"), text).unwrap();
@@ -311,8 +313,7 @@ async fn the_users_own_signing_program_signs_and_the_repositorys_does_not() {
 async fn an_operation_that_is_given_up_leaves_no_process_and_no_commit() {
     let lab = Lab::new();
     let (signer, pid) = (lab.home.join("signer"), lab.root.join("pid"));
-    fs::write(&signer, format!("#!/bin/sh\necho $$ > {0}.tmp; mv {0}.tmp {0}\nsleep 300\n", pid.display())).unwrap();
-    fs::set_permissions(&signer, fs::Permissions::from_mode(0o755)).unwrap();
+    program(&signer, format!("#!/bin/sh\necho $$ > {0}.tmp; mv {0}.tmp {0}\nsleep 300\n", pid.display()));
     lab.plain_ok(&["config", "--global", "commit.gpgsign", "true"]);
     lab.plain_ok(&["config", "--global", "gpg.program", signer.to_str().unwrap()]);
     let git = lab.open();

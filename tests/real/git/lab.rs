@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
@@ -14,6 +13,8 @@ use countersign::{
     seams::{Accepted, CommitSpec},
     vcs::{Git, GitSettings, HookRunner},
 };
+
+use crate::support::program::program;
 
 pub struct Lab {
     _dir: tempfile::TempDir,
@@ -107,8 +108,7 @@ impl Lab {
     pub fn canary_script(&self) -> String {
         let file = self.ws.join("canary.sh");
         let script = format!("#!/bin/sh\n: > '{}'\nexit 0\n", self.canary().display());
-        fs::write(&file, script).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        program(&file, script);
         file.to_str().unwrap().to_owned()
     }
 

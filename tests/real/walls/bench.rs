@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     ops::Deref,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::{Duration, Instant},
@@ -20,6 +20,8 @@ use countersign::{
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+pub use crate::support::program::{copied, program};
 
 /// Tells a re-executed test binary where it finds a visible folder of its own, and copies of the binaries.
 pub const PLACE: &str = "WALLS_TEST_PLACE";
@@ -248,8 +250,7 @@ pub fn below(level: Level, program: &Path) -> String {
 pub fn sandbox_below(root: &Path, level: Level) -> LinuxSandbox {
     let script = format!("#!/bin/sh\n{}\n", below(level, &exe()));
     if !root.join("wrapper/countersign").exists() {
-        put(root, "wrapper/countersign", &script);
-        fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+        program(&root.join("wrapper/countersign"), script);
     }
     let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
     LinuxSandbox::with_environment(paths, environment(&root.join("home")))

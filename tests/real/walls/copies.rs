@@ -130,7 +130,8 @@ fn a_copy_of_holes_leaves_room_on_its_disk() {
         let output = unshare.output().unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
-    assert_eq!(ran(), (Some(0), "alpha\n".into()));
+    let (code, said) = ran();
+    assert!(code == Some(0) && said.starts_with("alpha\n"), "{code:?} {said}");
     File::create(root.path().join("w").join(LARGE)).unwrap().set_len(8 << 30).unwrap();
     let (code, said) = ran();
     assert!(code == Some(3) && said.contains("copy of the workspace") && said.contains("MiB left"), "{code:?} {said}");

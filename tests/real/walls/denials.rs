@@ -1,11 +1,7 @@
 //! A command that fails at a wall is told which, by the real words of real programs; and nothing is said where none was in
 //! the way. Beside each act stands its control: without the walls, or where it is allowed, it succeeds.
 
-use std::{
-    net::TcpListener,
-    os::unix::{fs::PermissionsExt, net::UnixListener},
-    path::Path,
-};
+use std::{net::TcpListener, os::unix::net::UnixListener, path::Path};
 
 use countersign::{
     sandbox::{LinuxSandbox, SandboxPaths},
@@ -202,9 +198,8 @@ async fn refused_or_hinted(bench: &Bench, act: &str, part: &str) {
 #[tokio::test]
 async fn a_program_that_is_hidden() {
     let (root, out) = (folders(), visible());
-    put(root.path(), "home/apps/tool", "#!/bin/sh\necho works\n");
     let tool = root.path().join("home/apps/tool");
-    std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+    program(&tool, "#!/bin/sh\necho works\n");
     std::fs::create_dir(out.path().join("bin")).unwrap();
     std::os::unix::fs::symlink(&tool, out.path().join("bin/tool-of-mine")).unwrap();
     let mut variables = environment(&root.path().join("home"));

@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -128,15 +127,14 @@ fn wrapper(root: &Path, (_, number, index, value, _): &Fault) -> SandboxPaths {
 }
 
 /// Wall processes that a Python program starts: it gets `arguments`, then what it must become.
-pub fn wrapped(root: &Path, program: &str, arguments: &str) -> SandboxPaths {
-    put(root, "wrapper/filter.py", program);
+pub fn wrapped(root: &Path, filter: &str, arguments: &str) -> SandboxPaths {
+    put(root, "wrapper/filter.py", filter);
     let script = format!(
         "#!/bin/sh\nexec /usr/bin/python3 -I {} {arguments} {} \"$@\"\n",
         root.join("wrapper/filter.py").display(),
         exe().display()
     );
-    put(root, "wrapper/countersign", &script);
-    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    program(&root.join("wrapper/countersign"), script);
     SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") }
 }
 

@@ -1,10 +1,6 @@
 //! Writes that land on private copies, and tricks with paths. What is denied outside stands in `cases/`.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
-};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use countersign::{
     sandbox::{LinuxSandbox, SandboxPaths},
@@ -124,8 +120,7 @@ fn with_disks(root: &Path) -> (LinuxSandbox, String) {
          mount -t tmpfs disk /mnt && mkdir /mnt/data && echo {CANARY} > /mnt/data/key && \
          exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"' sh"
     );
-    put(root, "wrapper/countersign", &format!("#!/bin/sh\nexec {enter} {} \"$@\"\n", exe().display()));
-    fs::set_permissions(root.join("wrapper/countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    program(&root.join("wrapper/countersign"), format!("#!/bin/sh\nexec {enter} {} \"$@\"\n", exe().display()));
     let paths = SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") };
     (LinuxSandbox::with_environment(paths, environment(&root.join("home"))), enter)
 }

@@ -19,8 +19,7 @@ use super::bench::*;
 fn counting(root: &Path, script: &str) -> SandboxPaths {
     let (exe, starts) = (exe(), root.join("starts"));
     let text = format!("#!/bin/sh\necho start >> {}\n{script}\nexec {} \"$@\"\n", starts.display(), exe.display());
-    put(root, "wrapper/countersign", &text);
-    assert!(unwalled("chmod 755 wrapper/countersign", root).status.success());
+    program(&root.join("wrapper/countersign"), text);
     SandboxPaths { exe: root.join("wrapper/countersign"), cache: root.join("cache") }
 }
 

@@ -1,6 +1,6 @@
 //! Package managers: their hosts as their own configuration has them, and that configuration without credentials.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
+use std::{collections::BTreeMap, fs};
 
 use countersign::{
     path::WsPath,
@@ -103,8 +103,7 @@ async fn cargo_names_its_configuration_and_else_what_it_would_ask() {
 async fn go_names_its_proxies_and_says_what_is_not_named() {
     let root = folders();
     let tool = |text: &str| {
-        put(root.path(), "tools/go", text);
-        fs::set_permissions(root.path().join("tools/go"), fs::Permissions::from_mode(0o755)).unwrap();
+        program(&root.path().join("tools/go"), text);
         [
             ("PATH", format!("{}:/usr/bin:/bin", root.path().join("tools").display())),
             ("GOPROXY", "https://hostile.example".into()),

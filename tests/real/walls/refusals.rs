@@ -107,8 +107,7 @@ async fn a_step_that_fails_is_named_and_nothing_runs() {
     for (fault, step) in FAULTS {
         let root = folders();
         let script = format!("#!/bin/sh\n{}\n", fault.replace("$EXE", &exe().display().to_string()));
-        put(root.path(), "wrapper/countersign", &script);
-        assert!(unwalled("chmod 755 wrapper/countersign", root.path()).status.success());
+        program(&root.path().join("wrapper/countersign"), script);
         let paths = SandboxPaths { exe: root.path().join("wrapper/countersign"), cache: root.path().join("cache") };
         let sandbox = LinuxSandbox::with_environment(paths, environment(&root.path().join("home")));
         // At its own level: a weaker one may well be had.
@@ -120,8 +119,7 @@ async fn a_step_that_fails_is_named_and_nothing_runs() {
     }
     // Control: a wrapper that takes nothing away.
     let root = folders();
-    put(root.path(), "wrapper/countersign", &format!("#!/bin/sh\nexec {} \"$@\"\n", exe().display()));
-    assert!(unwalled("chmod 755 wrapper/countersign", root.path()).status.success());
+    program(&root.path().join("wrapper/countersign"), format!("#!/bin/sh\nexec {} \"$@\"\n", exe().display()));
     let paths = SandboxPaths { exe: root.path().join("wrapper/countersign"), cache: root.path().join("cache") };
     let (level, detail) = LinuxSandbox::with_environment(paths, environment(&root.path().join("home"))).level().await;
     assert_eq!(level, Level::L3, "{detail}");

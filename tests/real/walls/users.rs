@@ -2,7 +2,7 @@
 
 use std::{env, fs, os::unix::fs::chown, path::Path, process::Command};
 
-use super::bench::{PLACE, visible};
+use super::bench::{PLACE, copied, visible};
 
 /// An id that no account needs to have.
 const ORDINARY: u32 = 65534;
@@ -39,9 +39,9 @@ fn an_ordinary_user_has_the_same_walls() {
     let place = visible();
     let target = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().unwrap();
     for name in ["countersign", "countersign-wall"] {
-        fs::copy(target.join(name), place.path().join(name)).unwrap();
+        copied(&target.join(name), &place.path().join(name));
     }
-    fs::copy(env::current_exe().unwrap(), place.path().join("suite")).unwrap();
+    copied(&env::current_exe().unwrap(), &place.path().join("suite"));
     let home = place.path().join("home");
     let folders = ["home", "home/.rustup", "home/.cargo", "home/.cargo/bin"].map(|name| place.path().join(name));
     folders.iter().for_each(|folder| fs::create_dir(folder).unwrap());

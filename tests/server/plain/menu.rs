@@ -111,6 +111,9 @@ async fn each_state_has_a_short_menu_and_no_run_starts_by_itself() {
     assert_eq!(lightbulb(0).await, none);
     let on_hunk = bare.titles(1).await;
     assert_eq!(on_hunk[..6], decide);
+    let both = json!({"start": {"line": 1, "character": 0}, "end": {"line": 5, "character": 1}});
+    let over_both = titles(&bare.menu_over(both, json!({})).await);
+    assert_eq!(over_both[..2], ["Accept changes (2)", "Reject changes (2)"], "{over_both:?}");
     assert_eq!(on_hunk[6..], ["Retry with a note...", "Show transcript", "Agent: more...", "Ask agent...", "More tasks..."]);
     nothing_starts_by_itself(&bare, 6).await;
 

@@ -30,7 +30,10 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         bare.hunks(2).await;
 
         bare.choose(5, "Reject with a reason...").await.unwrap();
-        send(&document().await, "six is fine as it is");
+        let reason = document().await;
+        assert!(read(&reason).contains("Reject the change of a.txt, line 6 (-1 +1)."), "{}", read(&reason));
+        send(&reason, "six is fine as it is");
+        bare.says("Rejected. The agent is told why.").await;
         bare.hunks(1).await;
         assert_eq!(bare.choose(1, "Accept change").await.unwrap()["refused"], json!([]));
         assert_eq!(bare.editor.text(FILE), TEXT.replace("two", "TWO"));
@@ -56,6 +59,7 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         let text = read(&question);
         let command = text.lines().find(|line| line.trim().starts_with("git push ")).unwrap().trim().to_owned();
         assert!(!text.contains("] Push") && !text.contains("\"code\""), "{text}");
+        assert!(text.starts_with("> This is yours to do, in a terminal"), "{text}");
         assert!(text.contains("not approved in a document") && text.contains("countersign ask"), "{text}");
         let mut shell = Command::new("sh");
         desk.user(&mut shell);
@@ -63,7 +67,8 @@ async fn ask_accept_reject_commit_and_push_by_hand() {
         let remote = Command::new("git").args(["rev-parse", "work"]).current_dir(desk.path("remote.git")).output().unwrap();
         assert_eq!(String::from_utf8(remote.stdout).unwrap(), desk.git(&["rev-parse", "HEAD"]));
         tick(&question, "Close this question; nothing is done");
-        bare.says("did not decide").await;
+        bare.says("at this commit already").await;
+        assert!(!bare.titles(0).await.contains(&"Push...".to_owned()), "nothing is left to push");
 
         // Back and again.
         let undone = bare.choose(0, "Take back accepted changes").await.unwrap();

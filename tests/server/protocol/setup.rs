@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ended, hunk, journal};
 use crate::{
@@ -79,10 +79,10 @@ async fn a_broken_policy_leaves_reading_and_says_the_line() {
             .await;
         assert_eq!(shown["diagnostics"][0]["range"]["start"]["line"], line, "{shown}");
         editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-        let end = editor
-            .until("the end", |seen| seen.messages().into_iter().find(|message| message.starts_with("countersign done")))
-            .await;
+        let end =
+            editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.ends_with(": done. Done."))).await;
         assert!(!end.contains("to review"), "{end}");
+        assert!(end.starts_with("countersign is read-only (") && end.contains(file), "why nothing came of it: {end}");
         assert!(editor.hunks("a.txt").is_empty());
         assert_eq!(editor.quit().await, Some(0));
         let journal = journal(&room);
@@ -110,6 +110,24 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
     assert_eq!(editor.quit().await, Some(0));
 }
 
+/// Where questions are documents the steps are one, and nothing waits for an answer to it: the next ask would wait behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_dialogs_the_steps_to_a_key_are_shown_and_the_next_ask_runs() {
+    let room = Room::with(&[]);
+    let editor = room.modelless().await;
+    editor.answer("Setup", Duration::ZERO, Choice::Error(-32601));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    let end = ended(&editor).await;
+    assert!(end.contains("countersign init"), "{end}");
+    let document = editor.until("the steps", |seen| seen.documents.last().cloned()).await;
+    assert!(document.ends_with("setup.md"), "{document}");
+    let script = room.script(&[say("At your service.")]);
+    room.config("config.toml", &format!("[model]\nname = \"{script}\"\n"));
+    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+    editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("At your service."))).await;
+    assert_eq!(editor.quit().await, Some(0));
+}
+
 /// A typo is said when it is met, and nothing but reading is left until it is mended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_that_breaks_and_is_mended_counts_at_once() {
@@ -128,5 +146,9 @@ async fn a_config_that_breaks_and_is_mended_counts_at_once() {
     room.config("config.toml", "[git]\nbranch = \"agent\"\n");
     ask("Two.").await;
     hunk(&editor, "a.txt").await;
+    let seen = editor.seen();
+    let about = |params: &Value| params["uri"].as_str().unwrap_or_default().ends_with("config.toml");
+    let shown = seen.find("textDocument/publishDiagnostics", about).expect("it was shown");
+    assert_eq!(seen.diagnostics(shown["uri"].as_str().unwrap()), Vec::<Value>::new(), "what is mended is shown no more");
     assert_eq!(editor.quit().await, Some(0));
 }

@@ -144,7 +144,8 @@ local function asked(buffer, first, last, title, done)
   }
   client.request(buffer, 'textDocument/codeAction', params, function(actions)
     for _, action in ipairs(actions or {}) do
-      if action.title == title then
+      -- Of several changes the title says how many.
+      if vim.startswith(action.title, title) then
         return done(action.command.arguments[1])
       end
     end

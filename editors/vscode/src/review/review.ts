@@ -9,8 +9,9 @@ import { covers, nextPlace, open, proposedPlaces } from "./hunks.ts";
 import type { Chosen } from "./lenses.ts";
 import { chosenOf, proposedUri, SCHEME } from "./proposedText.ts";
 
-/** Title of the editor with all changes. */
+/** Titles of the editor with all changes, and of the one with those of a single proposal among several. */
 const ALL = "The agent's changes";
+const ONE = "One proposal of the agent";
 
 export class Review implements vscode.Disposable {
   readonly #server: Server;
@@ -43,6 +44,9 @@ export class Review implements vscode.Disposable {
       vscode.window.tabGroups.onDidChangeTabs(() => this.#contexts()),
       vscode.window.tabGroups.onDidChangeTabGroups(() => this.#contexts()),
     ];
+    // The editor brings such a tab back with the window, but empty: it would say that nothing has changed.
+    const left = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(({ label }) => shows(ALL, label) || shows(ONE, label));
+    if (left.length > 0) void vscode.window.tabGroups.close(left);
   }
 
   /** Rejects with a reason, which the agent reads. */
@@ -79,7 +83,7 @@ export class Review implements vscode.Disposable {
       return [uri, one.file.op === "create" ? undefined : uri, one.file.op === "delete" ? undefined : proposedUri(one)];
     });
     const isAll = files.length === this.#proposals.waiting().length;
-    await vscode.commands.executeCommand("vscode.changes", isAll ? ALL : "One proposal of the agent", resources);
+    await vscode.commands.executeCommand("vscode.changes", isAll ? ALL : ONE, resources);
   }
 
   async #rejectEverything(): Promise<void> {
@@ -179,7 +183,7 @@ export class Review implements vscode.Disposable {
     setContext("pending", this.#proposals.count() > 0);
     setContext("onChange", this.#atCursor().length > 0);
     // The editor tells extensions no more about a tab with several diffs than its label.
-    setContext("reviewing", vscode.window.tabGroups.activeTabGroup.activeTab?.label.startsWith(ALL) === true);
+    setContext("reviewing", shows(ALL, vscode.window.tabGroups.activeTabGroup.activeTab?.label ?? ""));
     setContext("fileHasChanges", uri !== undefined && this.#proposals.hunksOf(uri).length > 0);
   }
 
@@ -190,6 +194,11 @@ export class Review implements vscode.Disposable {
   dispose(): void {
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
+}
+
+/** Whether the label of a tab is such a title, and the number of files that the editor puts behind it. */
+function shows(title: string, label: string): boolean {
+  return label === title || label.startsWith(`${title} (`);
 }
 
 function placesOf(of: FileOf) {

@@ -4,6 +4,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -36,6 +37,16 @@ impl<'a> Helix<'a> {
         let screen = Screen::start(desk, &editor("helix"), &[OsStr::new("list.md")]);
         screen.shows("line 20");
         Helix { desk, screen }
+    }
+
+    /// Ends the server as a crash does: it is the child of the program in the terminal.
+    pub fn kill_server(&self) {
+        let editor = self.screen.process();
+        let found = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &editor]).output().unwrap();
+        let found = String::from_utf8(found.stdout).unwrap();
+        let server = found.lines().find(|line| line.contains("countersign")).expect("the server is a child of the editor");
+        let server = server.split_whitespace().next().unwrap();
+        assert!(Command::new("kill").args(["-9", server]).status().unwrap().success());
     }
 
     /// Types a text as it is.
@@ -106,9 +117,11 @@ impl<'a> Helix<'a> {
     pub fn choose(&self, title: &str) {
         let text = until(title, || self.screen.text(), || self.menu(title));
         // The first is chosen when the menu opens.
-        let in_menu = |row: &&str| !row.contains("line ");
         let rows: Vec<&str> = text.lines().collect();
         let at = rows.iter().position(|row| row.contains(title)).unwrap();
+        let column = rows[at].split(title).next().unwrap_or_default().chars().count();
+        // All titles begin in one column; the text beside the menu may not reach it.
+        let in_menu = |row: &&str| !row.contains("line ") && row.chars().nth(column).is_some_and(|c| c != ' ');
         let above = rows[..at].iter().rev().take_while(|row| in_menu(row)).count();
         for _ in 0..above {
             self.screen.press(&["Down"]);

@@ -21,7 +21,7 @@ use super::{super::bench::*, Scene};
 async fn a_set_user_id_program_gives_no_rights() {
     let scene = Scene::open(|_, _| {}).await;
     let program = scene.out().join("other");
-    fs::copy(scene.out().join("probe"), &program).unwrap();
+    copied(&scene.out().join("probe"), &program);
     if rustix::process::geteuid().is_root() {
         chown(&program, Some(12345), None).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
@@ -78,8 +78,7 @@ async fn programs_planted_in_the_workspace_are_not_found_by_name() {
     let marker = out.path().join("marker");
     let planted = ["git", "bash", "sh", "env", "ls", "unshare", "setpriv", "countersign-wall"];
     for name in planted {
-        put(root.path(), &format!("w/bin/{name}"), &format!("#!/bin/bash\necho planted > {}\n", marker.display()));
-        fs::set_permissions(root.path().join("w/bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        program(&root.path().join("w/bin").join(name), format!("#!/bin/bash\necho planted > {}\n", marker.display()));
     }
     let mut variables = environment(&root.path().join("home"));
     let path = format!("{}/w/bin:bin:.::{}", root.path().display(), variables["PATH"]);

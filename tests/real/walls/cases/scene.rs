@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    os::unix::fs::{FileExt, PermissionsExt},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -60,8 +60,7 @@ impl Scene {
         put(out.path(), "file", "victim\n");
         let (pipe, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
         rustix::fs::mknodat(rustix::fs::CWD, out.path().join("pipe"), pipe, mode, 0).unwrap();
-        fs::write(out.path().join("probe"), probe()).unwrap();
-        fs::set_permissions(out.path().join("probe"), fs::Permissions::from_mode(0o755)).unwrap();
+        program(&out.path().join("probe"), probe());
         let name = format!("walls-{}", uuid::Uuid::now_v7());
         let mut victim = Command::new(out.path().join("probe"))
             .args(["hold", WORD, &format!("/{name}")])
@@ -91,7 +90,7 @@ impl Scene {
     pub async fn at(level: Level) -> Option<Self> {
         let mut scene = Self::new();
         // Where commands may read what is listed only, it must be theirs.
-        fs::copy(scene.out().join("probe"), scene.path("w/probe")).unwrap();
+        copied(&scene.out().join("probe"), &scene.path("w/probe"));
         scene.probe = "./probe".to_owned();
         let sandbox = if level == Level::L3 { sandbox(scene.root.path()) } else { sandbox_below(scene.root.path(), level) };
         if !reaches(&sandbox, level).await {
