@@ -81,7 +81,7 @@ fn ask_model(context: &Context) -> Result<String, CliError> {
     context.complain("  2  OpenAI, or any Chat Completions endpoint (not available yet)");
     context.complain("  3  Ollama on this machine (not available yet)");
     let provider = loop {
-        match choice(context)? {
+        match choice(1, context)? {
             1 => break Provider::Anthropic,
             _ => context.complain("That one is not available yet. Press Enter for Anthropic, Ctrl-C to leave."),
         }
@@ -106,8 +106,10 @@ fn key(arguments: &Arguments, provider: Provider, context: &Context) -> Result<K
         return Ok(Key::Environment);
     };
     context.complain("Where does its key come from?");
-    context.complain(&format!("  1  the variable {variable}\n  2  a command that prints it\n  3  I paste it now; it goes into a file that only I can read"));
-    match choice(context)? {
+    // Enter must not lead to a set-up without a key.
+    let (usual, unset) = if context.environment.os(variable).is_some() { (1, "") } else { (3, ", which is not set here") };
+    context.complain(&format!("  1  the variable {variable}{unset}\n  2  a command that prints it\n  3  I paste it now; it goes into a file that only I can read"));
+    match choice(usual, context)? {
         1 => Ok(Key::Environment),
         2 => {
             let words: Vec<String> =
@@ -126,11 +128,12 @@ fn key(arguments: &Arguments, provider: Provider, context: &Context) -> Result<K
     }
 }
 
-/// 1, 2 or 3; another answer is asked for again.
-fn choice(context: &Context) -> Result<u8, CliError> {
+/// 1, 2 or 3, with the one that Enter takes; another answer is asked for again.
+fn choice(usual: u8, context: &Context) -> Result<u8, CliError> {
     loop {
-        match ask(context, "1, 2 or 3 [1]: ")?.as_str() {
-            "" | "1" => return Ok(1),
+        match ask(context, &format!("1, 2 or 3 [{usual}]: "))?.as_str() {
+            "" => return Ok(usual),
+            "1" => return Ok(1),
             "2" => return Ok(2),
             "3" => return Ok(3),
             other => context.complain(&format!("\"{}\" is none of 1, 2 and 3.", printable(other))),

@@ -98,7 +98,7 @@ impl Actor {
             folder.desk.pushed();
         }
         let typ = if fine || already { MessageType::INFO } else { MessageType::WARNING };
-        self.out.message(typ, &format!("countersign: {}", short_ids(text)));
+        self.out.message(typ, &format!("countersign: {text}"));
         if !fine {
             return;
         }
@@ -115,13 +115,6 @@ impl Actor {
             }
         }
     }
-}
-
-/// The text with its ids of commits cut short: some editors show the first hundred characters of a message.
-fn short_ids(text: &str) -> String {
-    let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let words = text.split(' ').map(|word| if is_id(word) { word.get(..10).unwrap_or(word) } else { word });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 struct Job {

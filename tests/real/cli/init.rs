@@ -101,6 +101,13 @@ fn init_asks_at_a_terminal_and_never_shows_the_key() {
     let (code, said) = at_terminal(user.command(["init"]), &["9\n", "2\n", "1\n", "other\n", "2\n", "printf key\n", "y\n"]);
     assert!(code == 0 && said.contains("is none of 1, 2 and 3") && said.contains("not available yet"), "{said}");
     assert!(user.run(["doctor", "--offline"]).out.contains("from key_command"));
+    // Enter chooses what brings a key.
+    let unset = at_terminal(user.command(["init"]), &["\n", "\n", "\n", "\n"]);
+    assert!(unset.0 == 2 && unset.1.contains("which is not set here") && unset.1.contains("1, 2 or 3 [3]"), "{}", unset.1);
+    let mut set = user.command(["init"]);
+    set.env("ANTHROPIC_API_KEY", "sk-ant-set");
+    let (code, said) = at_terminal(set, &["\n", "\n", "\n", "n\n"]);
+    assert!(code == 0 && said.matches("1, 2 or 3 [1]").count() == 2 && !said.contains("not set"), "{said}");
     // The end of input, as Ctrl-D types it.
     let (code, said) = at_terminal(user.command(["init"]), &["\u{4}"]);
     assert!(code == 130 && said.contains("nothing was written"), "{said}");

@@ -147,7 +147,7 @@ fn new_and_moved_files_are_looked_at_and_accepted() {
     assert!(!desk.path("other.txt").exists());
     helix.command(":w!");
     helix.until("the new file", || desk.read("sub/new.md") == "one\ntwo\n");
-    assert_eq!(desk.journal().matches("\"kind\":\"hunk.accepted\"").count(), 2);
+    helix.until("both on record", || desk.journal().matches("\"kind\":\"hunk.accepted\"").count() == 2);
 }
 
 /// A server that dies leaves what is pending, and Helix starts it again with the documented configuration.
