@@ -37,7 +37,7 @@ pub(super) fn keep_over_exec() -> Result<(), Failure> {
 /// by [`drop_all`].
 pub(super) fn empty_bounding_set() {
     for one in each() {
-        // Numbers that this kernel does not have are refused, and those that are out already not looked at again.
+        // Numbers that this kernel does not have are refused, and those that are out already are left alone.
         if capability_is_in_bounding_set(one).unwrap_or(false) {
             let _ = remove_capability_from_bounding_set(one);
         }

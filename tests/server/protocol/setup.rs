@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ended, hunk, journal};
 use crate::{
-    lsp::Choice,
+    lsp::{Choice, Editor},
     room::{Room, calls, edit, say},
 };
 
@@ -100,9 +100,13 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
     let end = ended(&editor).await;
     assert!(end.contains("set up"), "{end}");
     assert!(editor.seen().questions[0].contains("countersign demo"));
+    shows_the_steps_and_then_runs(&room, editor).await;
+}
+
+/// The steps are shown; then what they say, and the same ask: nothing has to be started again.
+async fn shows_the_steps_and_then_runs(room: &Room, editor: Editor) {
     let document = editor.until("the steps", |seen| seen.documents.last().cloned()).await;
     assert!(document.ends_with("setup.md"), "{document}");
-    // What the steps say, and the same ask: nothing has to be started again.
     let script = room.script(&[say("At your service.")]);
     room.config("config.toml", &format!("[model]\nname = \"{script}\"\n"));
     editor.command("ask", json!({"prompt": "go"})).await.unwrap();
@@ -119,13 +123,7 @@ async fn without_dialogs_the_steps_to_a_key_are_shown_and_the_next_ask_runs() {
     editor.command("ask", json!({"prompt": "go"})).await.unwrap();
     let end = ended(&editor).await;
     assert!(end.contains("countersign init"), "{end}");
-    let document = editor.until("the steps", |seen| seen.documents.last().cloned()).await;
-    assert!(document.ends_with("setup.md"), "{document}");
-    let script = room.script(&[say("At your service.")]);
-    room.config("config.toml", &format!("[model]\nname = \"{script}\"\n"));
-    editor.command("ask", json!({"prompt": "go"})).await.unwrap();
-    editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("At your service."))).await;
-    assert_eq!(editor.quit().await, Some(0));
+    shows_the_steps_and_then_runs(&room, editor).await;
 }
 
 /// A typo is said when it is met, and nothing but reading is left until it is mended.
