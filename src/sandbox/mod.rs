@@ -46,6 +46,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, Once},
+    time::Duration,
 };
 
 use tokio::sync::OnceCell;
@@ -140,6 +141,11 @@ impl LinuxSandbox {
             Level::L3 | Level::L2 => "memory sampled 25 times a second",
             _ => "memory sampled 5 times a second",
         }
+    }
+
+    /// Waits until the shadows of sessions that have ended are removed, for a program that ends with them.
+    pub fn tidy(&self, most: Duration) {
+        self.removals.wait(most);
     }
 
     fn memory(&self) -> Option<level::Memory> {
