@@ -21,6 +21,7 @@ mod hints;
 mod keeper;
 mod level;
 mod managers;
+mod mountinfo;
 pub mod net;
 mod packages;
 mod parts;
