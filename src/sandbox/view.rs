@@ -164,6 +164,7 @@ pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
         .filter(|path| {
             !view.covered.iter().any(|cover| path.starts_with(cover)) || view.shown.iter().any(|shown| path.starts_with(shown))
         })
+        .flat_map(sockets::standing)
         .collect();
     found.sort();
     found.dedup();

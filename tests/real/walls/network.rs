@@ -106,14 +106,15 @@ async fn a_loopback_of_ones_own_works() {
 #[tokio::test]
 async fn sockets_are_hidden_whatever_their_name_is() {
     let folder = visible();
-    // Named by a program that stands in the folder; with bytes that are no text; with a line end.
-    let holder = "import socket, sys
-names = [b'plain', b'./from-here', b'/proc/self/cwd/by-proc', b'no\\xfftext', b'two\\nlines', b'datagrams']
+    // Named by a program that stands in the folder; with bytes that are no text; with a line end; moved once they are ready.
+    let holder = "import os, socket, sys
+names = [b'plain', b'./from-here', b'/proc/self/cwd/by-proc', b'no\\xfftext', b'two\\nlines', b'datagrams', b'made', b'made-here']
 held = []
 for name in names:
     held.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if name == b'datagrams' else socket.SOCK_STREAM))
-    held[-1].bind(sys.argv[1].encode() + b'/plain' if name == b'plain' else name)
+    held[-1].bind(sys.argv[1].encode() + b'/' + name if name in (b'plain', b'made') else name)
     if name != b'datagrams': held[-1].listen()
+    if name.startswith(b'made'): os.rename(name, b'moved-' + name)
 print('ready', flush=True)
 sys.stdin.read()";
     let mut python = std::process::Command::new("/usr/bin/python3");
@@ -134,7 +135,7 @@ for name in os.listdir(b'{}'):
     assert_eq!(bench.must(&reach).await, "");
     // Control: without walls each of them is reached.
     let free = unwalled(&reach, folder.path());
-    assert_eq!(String::from_utf8_lossy(&free.stdout).lines().count(), 6, "{free:?}");
+    assert_eq!(String::from_utf8_lossy(&free.stdout).lines().count(), 8, "{free:?}");
     drop(python.stdin.take());
     python.wait().unwrap();
 }
