@@ -97,7 +97,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     let mut private: Vec<PathBuf> = PRIVATE.iter().filter_map(|path| Path::new(path).canonicalize().ok()).collect();
     private.retain(|path| path.is_dir() && path.parent().is_some());
     private.push(home.to_owned());
-    private.extend(mountinfo::aliases(hidden.iter().map(PathBuf::as_path).chain([home])));
+    private.extend(mountinfo::aliases([home].into_iter()));
     // Cargo writes its locks there; the parts that matter are shown below.
     let cargo = environment::cargo_home(variables, home);
     let apart = |path: &PathBuf| path.parent().is_some() && !path.starts_with(&spec.folder);
@@ -114,7 +114,8 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         });
     }
     // Inside the workspace they are left to the workspace's own rules.
-    private.extend(hidden.iter().filter(|path| path.is_dir() && !path.starts_with(&spec.folder)).cloned());
+    let elsewhere = mountinfo::aliases(hidden.iter().map(PathBuf::as_path));
+    private.extend(hidden.iter().chain(&elsewhere).filter(|path| path.is_dir() && !path.starts_with(&spec.folder)).cloned());
     let covered = outermost(private);
     let is_covered = |path: &Path| covered.iter().any(|cover| path.starts_with(cover));
 
