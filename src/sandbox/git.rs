@@ -147,7 +147,9 @@ pub(super) fn configs_elsewhere(folder: &Path) -> Vec<(PathBuf, String)> {
 
 /// All of that below one of git's own folders.
 fn rebuilt_below(git: &Path) -> Vec<(PathBuf, String)> {
-    let (mut found, mut folders) = (Vec::new(), vec![git.to_owned()]);
+    let (mut found, mut folders) = (Vec::new(), Vec::new());
+    // Most folders above a workspace are no repositories, and each command asks.
+    folders.extend(git.is_dir().then(|| git.to_owned()));
     while let Some(folder) = folders.pop() {
         for config in ["config", "config.worktree"].map(|name| folder.join(name)) {
             if let Ok(text) = fs::read_to_string(&config) {

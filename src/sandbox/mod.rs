@@ -46,6 +46,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, Once},
+    time::Duration,
 };
 
 use tokio::sync::OnceCell;
@@ -240,7 +241,7 @@ impl Sandbox for LinuxSandbox {
             return Err(refusal.clone());
         }
         let session = self.open_at(&spec, found.level)?;
-        session.stand_ready().await;
+        session.make_ready(Duration::ZERO);
         Ok(Box::new(session))
     }
 }

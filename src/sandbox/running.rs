@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::unix::OwnedWriteHalf,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub(super) struct Ended {
     pub walled: bool,
     /// It was stopped before it began: nothing ran.
     pub unbegun: bool,
+    /// Dropping it lets process 1 go, and with it namespaces and mounts: work for the kernel, for which nobody needs to wait.
+    pub leaving: Option<OwnedWriteHalf>,
 }
 
 /// The next news of a connection; pending for good without a proxy.
@@ -148,7 +151,7 @@ pub(super) async fn attend(
         }
     }
     give(&buffer, &mut filled, sink);
-    drop(orders);
+    ended.leaving = orders;
     if let Some(proxy) = proxy {
         proxy.finish(|news| sink.connection(news)).await;
     }
