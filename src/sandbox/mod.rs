@@ -196,7 +196,7 @@ impl LinuxSandbox {
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
         self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
         let env = environment::of_commands(&self.variables, &self.home, &spec);
-        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
+        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered, &view.shown);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
         let network = self.network.clone();
         let variables = self.variables.clone();

@@ -258,7 +258,8 @@ fn the_advice_fits_the_command_and_the_walls() {
     let socket = told("curl --unix-socket /srv/x/docker.sock http://d/info", "curl: (7) Couldn't connect to server", &failed());
     assert!(socket.unwrap().starts_with("docker: its daemon cannot be reached"));
     let at = |reach: Reach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
-    assert!(told("c", unreached, &at(Reach::Hosts)).unwrap().contains("by way of a proxy"));
+    let named = told("c", unreached, &at(Reach::Hosts)).unwrap();
+    assert!(named.contains("by way of a proxy") && named.contains("$https_proxy"), "{named}");
     let local = "curl: (7) Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server";
     assert!(told("c", local, &at(Reach::Hosts)).unwrap().contains("by way of the proxy only"));
     assert!(!told("c", local, &at(Reach::Loopback)).unwrap().contains("proxy"));
