@@ -189,7 +189,9 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
     if outcome.git {
         context.complain("countersign: what the command did in .git is thrown away: the repository is as it was");
     }
-    report(&outcome, reasons.as_deref(), context)
+    let code = report(&outcome, reasons.as_deref(), context);
+    sandbox.tidy(TIDY);
+    code
 }
 
 /// Opens a session, runs the command, and ends it when the person at the terminal says so.
@@ -306,6 +308,9 @@ fn quoted(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
+
+/// How long the end of the program waits until the shadow is removed; what is left then is the next one's.
+const TIDY: Duration = Duration::from_secs(5);
 
 /// What a person does about a host that is closed.
 const OPEN_IT: &str = "  You open a host yourself with --net HOST:PORT before the `--`";

@@ -21,6 +21,7 @@ mod hints;
 mod keeper;
 mod level;
 mod managers;
+mod mountinfo;
 pub mod net;
 mod packages;
 mod parts;
@@ -141,6 +142,11 @@ impl LinuxSandbox {
             Level::L3 | Level::L2 => "memory sampled 25 times a second",
             _ => "memory sampled 5 times a second",
         }
+    }
+
+    /// Waits until the shadows of sessions that have ended are removed, for a program that ends with them.
+    pub fn tidy(&self, most: Duration) {
+        self.removals.wait(most);
     }
 
     fn memory(&self) -> Option<level::Memory> {

@@ -238,3 +238,13 @@ fn a_killed_server_leaves_nothing() {
     assert!(soon(|| !left.iter().any(|shadow| shadow.exists())), "{left:?}");
     assert!(soon(|| groups().is_subset(&before)), "{:?}", groups());
 }
+
+/// A program that ends with its command leaves nothing to a next one.
+#[test]
+fn a_large_shadow_is_gone_with_the_program() {
+    let product = Product::new(tempfile::Builder::new().prefix("killed-").tempdir().unwrap());
+    let make =
+        "/usr/bin/python3 -I -c \"import os\nos.mkdir('m')\nfor i in range(40000): os.close(os.open('m/%d' % i, os.O_CREAT))\"";
+    assert!(product.run(Level::L3, &["--", make]).0.wait().unwrap().success());
+    assert_eq!(shadows(&product.cache()), Vec::<PathBuf>::new());
+}
