@@ -99,6 +99,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("Error: connect ECONNREFUSED 127.0.0.1:3000", "127.0.0.1:3000: probably a server outside the walls"),
     ("Error: connect ENETUNREACH 93.184.216.34:443 - Local (0.0.0.0:0)", "93.184.216.34:443: cannot be reached"),
     ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "the host: cannot be reached"),
+    (
+        "nc: getaddrinfo for host \"example.com\" port 443: Temporary failure in name resolution",
+        "example.com:443: cannot be reached",
+    ),
+    (
+        "psql: error: could not translate host name \"db.example.com\" to address: Temporary failure in name resolution",
+        "db.example.com: cannot be reached",
+    ),
     ("ssh: Could not resolve hostname build: Temporary failure in name resolution", "build: cannot be reached"),
     ("ConnectionRefusedError: [Errno 111] Connection refused", "the local address: probably a server outside"),
     ("OSError: [Errno 101] Network is unreachable", "cannot be reached"),

@@ -11,7 +11,7 @@ use std::{
 use rustix::net::sockopt::set_socket_linger;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -242,6 +242,14 @@ fn named(name: Option<&str>, host: &str) -> Result<(), String> {
     }
 }
 
+/// Waits until the command hangs up: whoever closes the side of a request wants no answer to it, and a server that says nothing
+/// more would hold the connection for nobody. What else the command says is not passed on.
+async fn hung_up(client: &mut (impl AsyncRead + Unpin)) -> Halt {
+    let mut buffer = [0u8; 4096];
+    while client.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+    Halt::Broken
+}
+
 impl Through {
     /// Says where it leads, and once that is heard passes bytes on until one side has no more, or a cap is reached; then says how
     /// much it was.
@@ -261,18 +269,21 @@ impl Through {
             if !matches!(timeout(caps.idle, server.write_all(&first)).await, Ok(Ok(()))) {
                 return Halt::Broken;
             }
-            let (from_client, to_client) = client.split();
+            let (mut from_client, to_client) = client.split();
             let (from_server, to_server) = server.split();
             let (exchange, body) = (plain.is_some(), plain.unwrap_or(u64::MAX));
             // Servers take the end of what they are sent for a client that went away.
             let up = Lane { all: &shared.sent, own: &sent, hang_up: !exchange };
             let down = Lane { all: &shared.received, own: &received, hang_up: true };
-            let up = pump(from_client.take(body), to_server, up, &busy, caps.idle);
+            let up = async {
+                let halt = pump((&mut from_client).take(body), to_server, up, &busy, caps.idle).await;
+                if exchange && halt == Halt::End { hung_up(&mut from_client).await } else { halt }
+            };
             let down = pump(from_server, to_client, down, &busy, caps.idle);
             tokio::pin!(up, down);
             tokio::select! {
                 halt = &mut up => if halt == Halt::End { down.await } else { halt },
-                // The answer of a plain exchange ends with its connection; what else the command says is not passed on.
+                // The answer of a plain exchange ends with its connection.
                 halt = &mut down => if halt == Halt::End && !exchange { up.await } else { halt },
             }
         };
