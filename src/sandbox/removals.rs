@@ -100,8 +100,9 @@ impl Removals {
                 // Held until all of it is gone.
                 let Some(_held) = File::open(&path).ok().filter(|lock| is_lock && lock.try_lock().is_ok()) else { continue };
                 end_group(&path);
-                let _ = remove(&path.with_extension(""));
-                let _ = fs::remove_file(&path);
+                if removed(&path.with_extension("")) {
+                    let _ = fs::remove_file(&path);
+                }
             }
         });
     }
