@@ -100,7 +100,7 @@ impl Tool for Run {
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {
             Some(Stopped::Cancelled) => String::new(),
-            _ => merge::propose(cx, began, outcome.changed.clone()).await,
+            _ => merge::propose(cx, began, &outcome).await,
         };
         let piped = denial::ends_in_pipe(&self.command);
         let mut text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
