@@ -205,3 +205,22 @@ async fn a_link_that_is_gone_before_it_is_copied_is_no_failure() {
     let outcome = slow.run("ls; readlink zz-stays", &mut sink, &CancellationToken::new()).await;
     assert_eq!((outcome.exit, sink.0.text().as_str()), (Some(0), "a.txt\nz-large\nzz-stays\na.txt\n"), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn a_submodule_has_its_own_repository() {
+    let bench = Bench::forced(Level::L1).await;
+    let git = "git -c user.name=A -c user.email=a@example.com -c protocol.file.allow=always";
+    let made = format!(
+        "git init -q part && echo s > part/s && git -C part add . && {git} -C part commit -qm part && git init -q w && cd w && \
+         {git} submodule -q add ../part parts/one && git add . && {git} commit -qm whole"
+    );
+    let made = unwalled(&made, &bench.path(""));
+    assert!(made.status.success(), "{made:?}");
+    let asks = "git -C parts/one log --format=%s; echo more >> parts/one/s; git -C parts/one status --porcelain; git status --porcelain; \
+                git -C parts/one -c user.name=A -c user.email=a@example.com commit -qam walled; git -C parts/one log --format=%s";
+    let ran = bench.sh(asks).await;
+    assert_eq!((ran.output.as_str(), ran.outcome.git), ("part\n M s\n M parts/one\nwalled\npart\n", true), "{ran:?}");
+    assert_eq!(ran.outcome.changed, ["parts/one/s"]);
+    let log = unwalled("git -C parts/one log --format=%s", &bench.path("w"));
+    assert_eq!(log.stdout, b"part\n", "the user's is as it was");
+}
