@@ -24,7 +24,7 @@ pub use model::{
     Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,
 };
 pub use sandbox::{
-    AtLeast, CACHE_TAG, Command, Connection, ConnectionNews, Copying, FILLED, Found, Level, NetTerms, Outcome, OutputSink,
+    AtLeast, CACHE_TAG, CWD, Command, Connection, ConnectionNews, Copying, FILLED, Found, Level, NetTerms, Outcome, OutputSink,
     Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped, Written,
 };
 pub use spill::{NoSpills, Spill, Spills};

@@ -224,6 +224,9 @@ pub enum Found {
     Other(&'static str),
 }
 
+/// The step that fails where there is no folder for a command to start in.
+pub const CWD: &str = "working folder";
+
 /// Why no command ran. `step` names what failed, `hint` what the user can do.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("commands cannot run here: {step}: {why}")]

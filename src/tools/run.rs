@@ -18,7 +18,7 @@ use crate::{
     event::ToolCallStatus,
     path::WsPath,
     policy::{Action, host_and_port, host_of_address},
-    seams::{Command, Outcome, SandboxError, Stopped},
+    seams::{CWD, Command, Outcome, SandboxError, Stopped},
 };
 
 /// What the model sees of an output: its start and its end.
@@ -118,6 +118,10 @@ impl Tool for Run {
 
 /// Why no command ran, for the model and through it for the user.
 fn unrun(error: &SandboxError) -> ToolResult {
+    // The walls can be had; it is the call that is wrong.
+    if error.step == CWD {
+        return ToolResult::error(format!("{}. Nothing ran; name a folder of the workspace as cwd", error.why));
+    }
     let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
     ToolResult::error(format!("{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"))
 }

@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 
 use super::bench::{exe, put};
 
-/// `countersign ask` in a trusted project with these files, with a scripted model that runs these commands; their results.
+/// `countersign ask` in a trusted project with these files, with a scripted model that runs these commands (or whole inputs of `run`);
+/// their results.
 fn told(files: &[(&str, &str)], commands: &[&str]) -> Vec<String> {
     let folders = tempfile::Builder::new().prefix("again-").tempdir().unwrap();
     let at = |name: &str| folders.path().join(name);
     ["project", "home"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
     files.iter().for_each(|(path, text)| put(&at("project"), path, text));
     let call = |(number, text): (usize, &&str)| {
-        let input = json!({"command": text});
+        let input = if text.starts_with('{') { serde_json::from_str(text).unwrap() } else { json!({"command": text}) };
         json!({"content": [{"type": "tool_use", "id": format!("call-{number}"), "name": "run", "input": input}]})
     };
     let mut script: Vec<Value> = commands.iter().enumerate().map(call).collect();
@@ -99,4 +100,14 @@ fn files_and_folders_that_change_places_are_told_of() {
     }
     assert!(!results[0].contains("back"), "{}", results[0]);
     assert!(results[1].contains("in\nnow\nCase.txt\nback\nfile\nfolder"), "{}", results[1]);
+}
+
+/// A folder that does not exist is a mistake of the call, not the end of all commands.
+#[test]
+fn a_missing_working_folder_is_named_and_commands_go_on() {
+    let input = r#"{"command": "cat x", "cwd": "made"}"#;
+    let results = told(&[("file", "x\n")], &[input, "mkdir made; echo here > made/x", input]);
+    assert!(results[0].contains("made is not a folder. Nothing ran; name a folder of the workspace"), "{}", results[0]);
+    assert!(!results[0].contains("without commands"), "{}", results[0]);
+    assert!(results[2].contains("here\n"), "{}", results[2]);
 }
