@@ -149,11 +149,13 @@ pub struct Merge {
     settings: Settings,
     set: std::collections::BTreeSet<&'static str>,
     notes: Vec<String>,
+    /// The organisation seals the action `net`.
+    net_sealed: bool,
 }
 
 impl Merge {
-    pub fn new() -> Merge {
-        Merge { settings: Settings::fallback(), set: std::collections::BTreeSet::new(), notes: Vec::new() }
+    pub fn new(net_sealed: bool) -> Merge {
+        Merge { settings: Settings::fallback(), set: std::collections::BTreeSet::new(), notes: Vec::new(), net_sealed }
     }
 
     /// The merged settings and a sentence for everything that was ignored.
@@ -168,6 +170,7 @@ impl Merge {
     pub fn add(&mut self, kind: LayerKind, source: &Source, file: &File) -> Result<(), PolicyError> {
         check_numbers(source, file)?;
         let tighten = kind == LayerKind::Workspace;
+        let net_sealed = self.net_sealed;
         let set = &mut self.set;
         let mut least = Pick { set, tighten, source: source.name, notes: &mut self.notes };
         let (run, table) = (&mut self.settings.run, &file.run);
@@ -184,7 +187,12 @@ impl Merge {
         least.at_least("run.min_level", &mut run.min_level, table.min_level);
         least.at_least("run.ask_below", &mut run.ask_below, table.ask_below);
         least.list("run.env_allow", &mut run.env_allow, table.env_allow.as_ref());
-        least.list("run.registries", &mut run.registries, table.registries.as_ref());
+        // What is listed stands in place of the default for hosts, like a rule that names them.
+        if kind == LayerKind::User && net_sealed && table.registries.is_some() && !least.set.contains("run.registries") {
+            least.ignored("run.registries", "the organisation's policy seals net");
+        } else {
+            least.list("run.registries", &mut run.registries, table.registries.as_ref());
+        }
         least.list("run.home_read", &mut run.home_read, table.home_read.as_ref());
         run.timeout_s = run.timeout_s.min(run.max_timeout_s);
 

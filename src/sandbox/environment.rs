@@ -47,7 +47,10 @@ pub(super) fn of_commands(server: &Variables, home: &Path, spec: &SandboxSpec) -
         ("PAGER", "cat".into()),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
-    env.entry("LANG".into()).or_insert_with(|| "C.UTF-8".into());
+    if !["LANG", "LC_ALL", "LC_CTYPE"].iter().any(|name| env.contains_key(*name)) {
+        // Text is UTF-8. The other categories would be those of C in either case, and each is a file that every program opens.
+        env.insert("LC_CTYPE".into(), "C.UTF-8".into());
+    }
     for (name, default) in [("RUSTUP_HOME", ".rustup"), ("PYENV_ROOT", ".pyenv"), ("NVM_DIR", ".nvm")] {
         let value = server.get(name).cloned().unwrap_or_else(|| format!("{home}/{default}"));
         if Path::new(&value).is_dir() {

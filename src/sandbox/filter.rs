@@ -7,6 +7,8 @@
 //! once a process and handed to the wall process as it is. Refusals are error numbers, so that programs say what happened;
 //! only a foreign architecture (32-bit calls) is killed, since its numbers mean something else.
 
+use std::collections::BTreeMap;
+
 use nix::libc;
 
 use crate::policy::Level;
@@ -53,7 +55,6 @@ const OURS: [u32; 2] = [1, 2];
 const SOCKET_TYPE: u32 = 0xf;
 const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
-const SOCK_SEQPACKET: u32 = 5;
 
 /// `ioctl` requests that type into a terminal, or change what it is.
 const TERMINAL_REQUESTS: [u32; 3] = [0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x5423 /* TIOCSETD */];
@@ -150,12 +151,21 @@ const ATTRIBUTES: &[libc::c_long] = &[
     469, // file_setattr
 ];
 
-/// `ioctl` requests that set them on a file that was opened for reading.
-const ATTRIBUTE_REQUESTS: [u32; 4] = [
+/// `ioctl` requests that change a file or folder that was opened for reading: they ask who owns it, and nothing else.
+const OWNER_REQUESTS: [u32; 13] = [
     0x4008_6602, // FS_IOC_SETFLAGS
     0x4004_6602, // the same with 32 bits
     0x4008_7602, // FS_IOC_SETVERSION
     0x401c_5820, // FS_IOC_FSSETXATTR
+    0x4080_6685, // FS_IOC_ENABLE_VERITY: nobody can write to the file any more
+    0x800c_6613, // FS_IOC_SET_ENCRYPTION_POLICY
+    0x4008_941a, // BTRFS_IOC_SUBVOL_SETFLAGS
+    0x5000_9401, // BTRFS_IOC_SNAP_CREATE
+    0x5000_9417, // the same, second form
+    0x5000_940e, // BTRFS_IOC_SUBVOL_CREATE
+    0x5000_9418,
+    0x5000_940f, // BTRFS_IOC_SNAP_DESTROY
+    0x5000_943f,
 ];
 
 /// `fcntl` command for a lease: whoever opens the file, outside as well, would have to wait for the command.
@@ -165,34 +175,71 @@ const LEASE: u32 = 1024;
 const STEERING: &[libc::c_long] =
     &[libc::SYS_sched_setaffinity, libc::SYS_sched_setparam, libc::SYS_sched_setscheduler, libc::SYS_sched_setattr];
 
+/// What is done at one call; must end in a return.
+type Rules = BTreeMap<u32, Vec<Instruction>>;
+
+/// Calls that are looked through one by one. As it is put on, the kernel walks the filter once for every call that there is: with
+/// groups to pass over, all of that takes two thirds of the time.
+const GROUP: usize = 8;
+
 /// The whole filter.
 pub(super) fn program(level: Level) -> Vec<Instruction> {
     let mut program = vec![load(ARCHITECTURE), (JUMP_EQUAL, 1, 0, NATIVE), (RETURN, 0, 0, KILL_PROCESS), load(NUMBER)];
     #[cfg(target_arch = "x86_64")]
     program.extend([(JUMP_AT_LEAST, 0, 1, X32), refuse(libc::ENOSYS)]);
+    let rules: Vec<(u32, Vec<Instruction>)> = rules(level).into_iter().collect();
+    let mut groups = rules.chunks(GROUP).peekable();
+    while let Some(group) = groups.next() {
+        let row: Vec<Instruction> = group.iter().flat_map(|(number, block)| on(*number, block)).collect();
+        if let Some(&[(first, _), ..]) = groups.peek() {
+            // Past this group and its end.
+            program.push((JUMP_AT_LEAST, distance(row.len() + 1), 0, *first));
+        }
+        program.extend(row);
+        program.push((RETURN, 0, 0, ALLOW));
+    }
+    program
+}
+
+fn rules(level: Level) -> Rules {
+    let mut rules = Rules::new();
+    let mut on = |number: libc::c_long, block: Vec<Instruction>| {
+        rules.insert(u32::try_from(number).unwrap_or(u32::MAX), block);
+    };
     for &number in DENIED {
-        on(&mut program, number, &[refuse(libc::EPERM)]);
+        on(number, vec![refuse(libc::EPERM)]);
     }
     // Its arguments lie in memory, where a filter cannot look: C libraries fall back to clone.
-    on(&mut program, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
-    on(&mut program, libc::SYS_clone, &flags(NAMESPACES));
-    on(&mut program, libc::SYS_unshare, &flags(NAMESPACES | TIME_NAMESPACE));
-    on(&mut program, libc::SYS_fcntl, &[argument(1), (JUMP_EQUAL, 0, 1, LEASE), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]);
-    let more: &[u32] = if level >= Level::L2 { &[] } else { &ATTRIBUTE_REQUESTS };
-    on(&mut program, libc::SYS_ioctl, &requests(&[&TERMINAL_REQUESTS, more].concat()));
-    on(&mut program, libc::SYS_setrlimit, &core_limit(0, 1));
+    on(libc::SYS_clone3, vec![refuse(libc::ENOSYS)]);
+    on(libc::SYS_clone, flags(NAMESPACES));
+    on(libc::SYS_unshare, flags(NAMESPACES | TIME_NAMESPACE));
+    on(libc::SYS_fcntl, vec![argument(1), (JUMP_EQUAL, 0, 1, LEASE), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]);
+    let more: &[u32] = if level >= Level::L2 { &[] } else { &OWNER_REQUESTS };
+    on(libc::SYS_ioctl, requests(&[&TERMINAL_REQUESTS, more].concat()));
+    on(libc::SYS_setrlimit, core_limit(0, 1));
     let whose = if level >= Level::L2 { not_ours(0) } else { no_other(0) };
-    on(&mut program, libc::SYS_prlimit64, &[whose, core_limit(1, 2)].concat());
+    on(libc::SYS_prlimit64, [whose, core_limit(1, 2)].concat());
     if level >= Level::L2 {
-        away_from_process_1(&mut program);
+        away_from_process_1(&mut on);
     }
+    // Pairs are made of any family: the kernel loads its module for that, and of some each half can send elsewhere.
+    on(libc::SYS_socketpair, only(0, libc::AF_UNIX));
     match level {
-        Level::L3 => on(&mut program, libc::SYS_socket, &sockets()),
-        Level::L2 => on(&mut program, libc::SYS_socket, &only(0, libc::AF_UNIX)),
-        Level::L1 | Level::L1Weak | Level::L0 => without_namespaces(&mut program),
+        Level::L3 => on(libc::SYS_socket, sockets()),
+        Level::L2 => on(libc::SYS_socket, only(0, libc::AF_UNIX)),
+        Level::L1 | Level::L1Weak | Level::L0 => without_namespaces(&mut on),
     }
-    program.push((RETURN, 0, 0, ALLOW));
-    program
+    rules
+}
+
+/// `block` for one call, passed over by any other.
+fn on(number: u32, block: &[Instruction]) -> Vec<Instruction> {
+    [&[(JUMP_EQUAL, 0, distance(block.len()), number)], block].concat()
+}
+
+/// A jump over so many instructions: some hundred at most, and a jump can lead over 255.
+fn distance(instructions: usize) -> u8 {
+    u8::try_from(instructions).unwrap_or(u8::MAX)
 }
 
 fn load(offset: u32) -> Instruction {
@@ -205,13 +252,6 @@ fn argument(index: u32) -> Instruction {
 
 fn refuse(errno: i32) -> Instruction {
     (RETURN, 0, 0, ERRNO | errno.unsigned_abs())
-}
-
-/// Appends `block`, which must end in a return, to be run for one call.
-fn on(program: &mut Vec<Instruction>, number: libc::c_long, block: &[Instruction]) {
-    let skip = u8::try_from(block.len()).unwrap_or(u8::MAX);
-    program.push((JUMP_EQUAL, 0, skip, u32::try_from(number).unwrap_or(u32::MAX)));
-    program.extend_from_slice(block);
 }
 
 /// Refuses where one of `bits` is set in the first argument.
@@ -254,36 +294,35 @@ fn core_limit(limit: u32, value: u32) -> Vec<Instruction> {
 }
 
 /// Process 1 is of the same user: without this a command could take away what it needs in order to watch it.
-fn away_from_process_1(program: &mut Vec<Instruction>) {
+fn away_from_process_1(on: &mut impl FnMut(libc::c_long, Vec<Instruction>)) {
     let allow = (RETURN, 0, 0, ALLOW);
     for &number in STEERING {
-        on(program, number, &[not_ours(0), vec![allow]].concat());
+        on(number, [not_ours(0), vec![allow]].concat());
     }
     // Of a process (here 0, there 1) or of all of a user's (2, 3); the ways between mean groups of processes.
     for (number, process, user) in [(libc::SYS_setpriority, 0, 2), (libc::SYS_ioprio_set, 1, 3)] {
         let which = [argument(0), (JUMP_EQUAL, 0, 1, user), refuse(libc::EPERM), (JUMP_EQUAL, 1, 0, process), allow];
-        on(program, number, &[which.to_vec(), not_ours(1), vec![allow]].concat());
+        on(number, [which.to_vec(), not_ours(1), vec![allow]].concat());
     }
 }
 
 /// No sockets but pairs, nothing that is shared by name, nothing that reaches other processes by their number.
-fn without_namespaces(program: &mut Vec<Instruction>) {
-    on(program, libc::SYS_socket, &[refuse(libc::EPERM)]);
-    on(program, libc::SYS_socketpair, &only(0, libc::AF_UNIX));
+fn without_namespaces(on: &mut impl FnMut(libc::c_long, Vec<Instruction>)) {
+    on(libc::SYS_socket, vec![refuse(libc::EPERM)]);
     for &number in SHARED {
-        on(program, number, &[refuse(libc::EPERM)]);
+        on(number, vec![refuse(libc::EPERM)]);
     }
     for &number in ATTRIBUTES {
-        on(program, number, &[refuse(libc::EOPNOTSUPP)]);
+        on(number, vec![refuse(libc::EOPNOTSUPP)]);
     }
     for &number in STEERING {
-        on(program, number, &only(0, 0));
+        on(number, only(0, 0));
     }
     // Of a process (here 0, there 1), the caller.
     for (number, process) in [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)] {
         let mut block = vec![argument(0), (JUMP_EQUAL, 1, 0, process), refuse(libc::EPERM)];
         block.extend(only(1, 0));
-        on(program, number, &block);
+        on(number, block);
     }
 }
 
@@ -311,9 +350,8 @@ fn sockets() -> Vec<Instruction> {
         refuse(libc::EAFNOSUPPORT),
         kind,
         (AND, 0, 0, SOCKET_TYPE),
-        (JUMP_EQUAL, 3, 0, SOCK_STREAM),
-        (JUMP_EQUAL, 2, 0, SOCK_DGRAM),
-        (JUMP_EQUAL, 1, 0, SOCK_SEQPACKET),
+        (JUMP_EQUAL, 2, 0, SOCK_STREAM),
+        (JUMP_EQUAL, 1, 0, SOCK_DGRAM),
         refuse(libc::EPERM),
         protocol,
         (JUMP_EQUAL, 3, 0, 0),

@@ -37,7 +37,6 @@ fn hint(step: &str) -> &'static str {
         }
         "copy of the workspace" => "Make room, set XDG_CACHE_HOME to a larger disk, or open the folder of one project.",
         "seccomp" => "Use a kernel with seccomp filters (CONFIG_SECCOMP_FILTER).",
-        "level" => "`countersign doctor` tells how to raise the level; without a network the command may run.",
         "shell" => "Install bash or sh.",
         "plan" | "start" | "probe" => {
             "Reinstall, so that countersign and countersign-wall are of the same version; `countersign sandbox check` says more."

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    net::unix::OwnedWriteHalf,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -35,18 +38,20 @@ use crate::{
 
 /// How often it is told how far a copy is.
 const TELL: Duration = Duration::from_secs(1);
+/// After a command the turn goes first: its result is on the way to the model before the next process 1 takes a processor.
+const GIVE_WAY: Duration = Duration::from_millis(5);
 
 /// A session at one level, from its first command to its last.
 pub struct LinuxSession {
     parts: Parts,
     /// Frames of the [`Ground`]: with the mount's proof, and without once it was given.
-    grounds: [Vec<u8>; 2],
+    grounds: [Arc<[u8]>; 2],
     proved: AtomicBool,
     /// See [`Ground::group`].
     group: Option<PathBuf>,
     facts: Arc<Facts>,
     /// Also the lock that lets one command run at a time.
-    warm: tokio::sync::Mutex<Warm>,
+    warm: Arc<tokio::sync::Mutex<Warm>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -54,6 +59,8 @@ pub struct LinuxSession {
 #[derive(Default)]
 struct Warm {
     waiting: Option<Waiting>,
+    /// See [`Ended::leaving`].
+    leaving: Option<OwnedWriteHalf>,
     keeper: Option<Keeper>,
 }
 
@@ -136,23 +143,15 @@ impl LinuxSession {
             ground.masked = facts.masked.iter().map(|path| path.clone().into_os_string()).collect();
         }
         let frame = |prove: bool| frame(&Ground { prove, ..ground.clone() }).map_err(|e| refusal("plan", &e.to_string()));
-        let grounds = [frame(true)?, frame(false)?];
+        let grounds = [frame(true)?.into(), frame(false)?.into()];
         let reach = if parts.level < Level::L3 { Reach::Nothing } else { Reach::Loopback };
         let facts = Arc::new(Facts { reach, ..facts });
         let state = Arc::new(Mutex::new(State { shadow, git: 0, exceeded: false }));
-        Ok(LinuxSession {
-            parts,
-            grounds,
-            proved: AtomicBool::new(false),
-            group,
-            facts,
-            warm: tokio::sync::Mutex::default(),
-            state,
-        })
+        Ok(LinuxSession { parts, grounds, proved: AtomicBool::new(false), group, facts, warm: Arc::default(), state })
     }
 
     /// What the next process 1 is told.
-    fn ground(&self) -> &[u8] {
+    fn ground(&self) -> &Arc<[u8]> {
         &self.grounds[usize::from(self.proved.load(Ordering::Relaxed))]
     }
 
@@ -160,21 +159,21 @@ impl LinuxSession {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the keeper and a process 1, so that the first command finds them. Where that fails, the command says so.
-    pub(super) async fn stand_ready(&self) {
-        let mut warm = self.warm.lock().await;
-        if let Ok((_, waiting)) = warm.ready(&self.parts.wall, self.ground(), self.group.as_deref()).await {
-            warm.waiting = Some(waiting);
-        }
-    }
-
-    /// Orders the next process 1, to be made while the model thinks. A command that has begun meanwhile sees to that itself.
-    async fn make_ready(&self) {
-        let Ok(mut warm) = self.warm.try_lock() else { return };
-        if let Warm { waiting: waiting @ None, keeper: Some(keeper) } = &mut *warm {
-            // Where that fails, the next command finds out.
-            *waiting = keeper.order(self.ground()).await.ok();
-        }
+    /// Has a keeper and the next process 1 made beside whatever goes on, after a while. Where that fails, the command says so.
+    pub(super) fn make_ready(&self, after: Duration) {
+        let (warm, ground) = (Arc::downgrade(&self.warm), self.ground().clone());
+        let (wall, group) = (self.parts.wall.clone(), self.group.clone());
+        tokio::spawn(async move {
+            sleep(after).await;
+            let Some(warm) = warm.upgrade() else { return };
+            // A command that has begun meanwhile sees to that itself.
+            let Ok(mut warm) = warm.try_lock() else { return };
+            if warm.waiting.is_none()
+                && let Ok((_, waiting)) = warm.ready(&wall, &ground, group.as_deref()).await
+            {
+                warm.waiting = Some(waiting);
+            }
+        });
     }
 
     /// Brings the shadow up to date and writes the plan down, a frame.
@@ -261,11 +260,6 @@ impl LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<(Ended, Vec<String>), SandboxError> {
-        let level = self.parts.level;
-        if !command.network.is_empty() && level < Level::L3 {
-            let why = format!("at level {level} a network cannot be kept to the hosts that were approved");
-            return Err(refusal("level", &why));
-        }
         let mut warm = self.warm.lock().await;
         let mut replaced = false;
         loop {
@@ -293,7 +287,10 @@ impl LinuxSession {
                 *warm = Warm::default();
             }
             match tried {
-                Ok(done) => return Ok(done),
+                Ok((mut ended, hidden)) => {
+                    warm.leaving = ended.leaving.take();
+                    return Ok((ended, hidden));
+                }
                 Err(Unrun::Lost(_)) if !replaced => replaced = true,
                 Err(Unrun::Refused(_)) if ahead && !replaced => replaced = true,
                 Err(unrun) => {
@@ -367,7 +364,7 @@ impl SandboxSession for LinuxSession {
         }
         if !ended.unbegun {
             (outcome.changed, outcome.unlisted, outcome.git) = self.changed().await?;
-            self.make_ready().await;
+            self.make_ready(GIVE_WAY);
         }
         Ok(outcome)
     }
@@ -419,6 +416,7 @@ impl Warm {
         ground: &[u8],
         group: Option<&Path>,
     ) -> Result<(&mut Keeper, Waiting), Unrun> {
+        self.leaving = None;
         if self.waiting.is_none()
             && let Some(keeper) = &mut self.keeper
             && !keeper.settle().await

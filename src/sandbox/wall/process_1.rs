@@ -70,10 +70,11 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let bounds = Bounds::new(&ground);
     usage.begin();
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
-    // Not waited for by handle: process 1 reaps whatever ends.
-    let command =
-        command(&plan)?.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
+    let mut command = command(&plan)?;
+    // First, for what the server does not know to have begun it begins again.
     send(&mut server, &Report::Started).step("start")?;
+    // Not waited for by handle: process 1 reaps whatever ends.
+    let command = command.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     reaper::watch(server, command, &usage, bounds)
 }
 

@@ -38,7 +38,7 @@ pub(super) fn listen_to(server: &UnixStream, usage: Usage, disk: Disk, bounds: B
     Ok(())
 }
 
-/// Waits for the command and its strays, reports, and exits, which ends the namespace and all in it.
+/// Waits for the command and its strays, and reports. Its exit ends the namespace and all in it.
 pub(super) fn watch(server: UnixStream, command: u32, usage: &Usage, bounds: Bounds) -> ! {
     let ended = &ENDED;
     loop {
@@ -124,5 +124,11 @@ fn finish(mut server: UnixStream, ended: &Ended, usage: &Usage, mut bounds: Boun
         let _ = nix::unistd::close(output);
     }
     let _ = send(&mut server, &Report::Empty);
+    if usage.tree() == Tree::Namespace {
+        // The end of the namespaces keeps a processor busy: the listener makes it when the server hangs up, or after its two ticks.
+        loop {
+            thread::park();
+        }
+    }
     process::exit(0)
 }

@@ -425,6 +425,8 @@ pub async fn run_on(
 ) -> Result<Ran, SandboxError> {
     let mut sink = Collect::default();
     let outcome = session.run(command, shadow, &mut sink, cancel).await?;
+    // No model answers within this, and then the next process 1 has been ordered: what comes now finds it waiting.
+    tokio::time::sleep(Duration::from_millis(8)).await;
     Ok(Ran { outcome, output: sink.text(), news: sink.1, heard: sink.2 })
 }
 

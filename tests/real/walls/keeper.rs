@@ -126,10 +126,11 @@ async fn the_network_and_its_rules_cannot_be_changed() {
     assert!(free.status.success(), "{free:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_and_secrets_that_appear_later_are_hidden_from_the_next_command() {
     let bench = Bench::new().await;
     bench.must("true").await;
+    assert!(soon(|| waits(&bench.path(""))), "a process 1 that waits");
     let listener = std::os::unix::net::UnixListener::bind(bench.out.path().join("late")).unwrap();
     listener.set_nonblocking(true).unwrap();
     let connect = "/usr/bin/python3 -I -c \"import socket; socket.socket(socket.AF_UNIX).connect('$OUT/late')\"";
@@ -142,19 +143,20 @@ async fn sockets_and_secrets_that_appear_later_are_hidden_from_the_next_command(
     assert!(bench.must("cat late.env").await.contains(CANARY), "the control");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn folders_replaced_while_process_1_waits_are_seen_as_they_are_now() {
     let bench = Bench::new().await;
     assert_eq!(bench.must("cat a.txt").await, "alpha\n");
+    assert!(soon(|| waits(&bench.path(""))), "a process 1 that waits");
     fs::rename(bench.path("w"), bench.path("old")).unwrap();
     put(&bench.path("w"), "a.txt", "another\n");
     assert_eq!(bench.must("cat a.txt").await, "another\n");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changes_on_the_disk_while_process_1_waits_is_seen() {
     let bench = Bench::new().await;
-    let waits = || waits(&bench);
+    let waits = || waits(&bench.path(""));
     put(&bench.path("w"), "gone", "");
     put(&bench.path("w"), "moved/inner", "inner\n");
     for round in 0..4 {
@@ -178,9 +180,12 @@ async fn what_changes_on_the_disk_while_process_1_waits_is_seen() {
     }
 }
 
-/// Whether a process 1 stands ready.
-fn waits(bench: &Bench) -> bool {
-    walls(&bench.path("cache")).iter().any(|wall| !wall.keeper && state_of(wall.pid) == 'S')
+/// Whether a process 1 stands ready, in a bench's root.
+fn waits(root: &Path) -> bool {
+    // One that had its command has the shadow over the folder, until it goes.
+    let shadowed = format!(" {} ", root.join("w").display());
+    let unused = |pid: i32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| !mounts.contains(&shadowed));
+    walls(&root.join("cache")).iter().any(|wall| !wall.keeper && state_of(wall.pid) == 'S' && unused(wall.pid))
 }
 
 /// The letter that the kernel has for what a process does.
@@ -189,7 +194,7 @@ fn state_of(pid: i32) -> char {
     stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('?')
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hidden_folder_that_is_replaced_while_process_1_waits_stays_hidden() {
     let (root, out) = (folders(), visible());
     let own = out.path().join("state");
@@ -201,13 +206,14 @@ async fn a_hidden_folder_that_is_replaced_while_process_1_waits_stays_hidden() {
         let mut output = Collect::default();
         session.run(command, &Shadow::default(), &mut output, &CancellationToken::new()).await.unwrap();
         assert!(output.text().ends_with("control\n") && !output.text().contains(CANARY), "{round}: {}", output.text());
+        assert!(soon(|| waits(root.path())), "a process 1 that waits");
         // Gone and made anew, as a server does that starts over: the kernel drops what was mounted on it.
         fs::remove_dir_all(&own).unwrap();
         put(&own, "journal", CANARY);
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_keeper_is_replaced_and_its_commands_die_with_it() {
     let bench = Bench::new().await;
     bench.must("echo kept > kept").await;
@@ -232,12 +238,12 @@ async fn a_lost_keeper_is_replaced_and_its_commands_die_with_it() {
     assert_eq!(bench.must("cat kept").await, "kept\n");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keeper_that_hangs_is_replaced() {
     let bench = Bench::new().await;
     bench.must("echo kept > kept").await;
     let first = keeper_of(&bench);
-    assert!(soon(|| waits(&bench)), "a process 1 that waits");
+    assert!(soon(|| waits(&bench.path(""))), "a process 1 that waits");
     signal(first, Signal::STOP);
     // Process 1 stood ready, so this command runs; its keeper cannot see its end, and is given up.
     assert_eq!(bench.must("cat kept; echo two > two").await, "kept\n");
@@ -265,7 +271,7 @@ async fn given_up_runs_do_not_disturb_the_next() {
     bench.must("true").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_keeper_ends_with_its_session() {
     let bench = Bench::new().await;
     bench.must("true").await;

@@ -100,6 +100,24 @@ async fn the_environment_is_built_from_nothing() {
     }
 }
 
+/// Where the user says nothing of languages, text is UTF-8 all the same; else what the user says holds, also where it is not.
+#[tokio::test]
+async fn text_is_utf_8_unless_the_user_says_otherwise() {
+    let said = [(None, "UTF-8\n"), (Some("LANG"), "ANSI_X3.4-1968\n"), (Some("LC_ALL"), "ANSI_X3.4-1968\n")];
+    for (name, expected) in said {
+        let root = folders();
+        let mut variables = environment(&root.path().join("home"));
+        ["LANG", "LC_ALL", "LC_CTYPE"].iter().for_each(|name| drop(variables.remove(*name)));
+        variables.extend(name.map(|name| (name.to_owned(), "C".to_owned())));
+        let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
+        let session = LinuxSandbox::with_environment(paths, variables).open_here(&spec(&root.path().join("w"))).unwrap();
+        let command =
+            Command { text: "locale charmap".into(), cwd: WsPath::root(), timeout: Duration::from_secs(20), network: Vec::new() };
+        let ran = run_on(&session, command, &Shadow::default(), &CancellationToken::new()).await.unwrap();
+        assert_eq!(ran.output, expected, "{name:?}");
+    }
+}
+
 #[tokio::test]
 async fn masked_files_are_empty_and_unreadable_wherever_they_go() {
     let bench = Bench::with(|root, _| {
