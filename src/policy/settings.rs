@@ -281,6 +281,11 @@ impl Pick<'_> {
     }
 }
 
+/// Numbers beyond these are mistakes, and nobody could reckon with them.
+const YEAR: u64 = 365 * 24 * 3600;
+const MIBS: u64 = 1 << 30;
+const PROCESSES: u64 = 1 << 22;
+
 fn check_numbers(source: &Source, file: &File) -> Result<(), PolicyError> {
     let bad = |key: &str, why: &str| {
         let word = key.rsplit('.').next().unwrap_or(key);
@@ -304,6 +309,22 @@ fn check_numbers(source: &Source, file: &File) -> Result<(), PolicyError> {
     ] {
         if number == Some(0) {
             return bad(key, "must be at least 1 second");
+        }
+    }
+    let (run, approval) = (&file.run, &file.approval);
+    for (key, number, most, words) in [
+        ("run.timeout_s", run.timeout_s, YEAR, "seconds, a year"),
+        ("run.max_timeout_s", run.max_timeout_s, YEAR, "seconds, a year"),
+        ("run.cpu_s", run.cpu_s, YEAR, "seconds, a year; 0 is no limit"),
+        ("approval.timeout_s", approval.timeout_s, YEAR, "seconds, a year"),
+        ("run.memory_mb", run.memory_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.file_mb", run.file_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.tmp_mb", run.tmp_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.shadow_mb", run.shadow_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.processes", run.processes, PROCESSES, "as the kernel; 0 is no limit"),
+    ] {
+        if number.is_some_and(|number| number > most) {
+            return bad(key, &format!("must be at most {most} ({words})"));
         }
     }
     for one in file.run.registries.iter().flatten() {

@@ -24,7 +24,10 @@ use super::{
     tree::Tree,
     usage::Usage,
 };
-use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
+use crate::{
+    sandbox::plan::{Ground, Plan, Report, read_frame},
+    seams::CWD,
+};
 
 /// Does not come back before everything has ended.
 pub(super) fn run() -> Result<Infallible, Failure> {
@@ -96,7 +99,7 @@ pub(super) fn filter(ground: &Ground) -> Result<(), Failure> {
 /// The command, with nothing on standard input.
 pub(super) fn command(plan: &Plan) -> Result<Command, Failure> {
     if !plan.cwd.is_dir() {
-        return Err(format!("{} is not a folder", plan.cwd.display())).step("working folder");
+        return Err(format!("{} is not a folder", plan.cwd.display())).step(CWD);
     }
     let mut command = Command::new(&plan.shell);
     command.args(&plan.args).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);

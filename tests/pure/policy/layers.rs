@@ -125,6 +125,32 @@ fn numbers_that_no_layer_names_are_the_built_in_ones() {
 }
 
 #[test]
+fn numbers_beyond_reason_are_refused_by_name() {
+    let with = |key: &str, number: u64| {
+        let (table, key) = key.split_once('.').unwrap();
+        Policy::load(&[layer(User, &format!("schema = 1\n[{table}]\n{key} = {number}\n"))]).map(drop)
+    };
+    let (year, mibs) = (31_536_000, 1 << 30);
+    for (key, most) in [
+        ("run.timeout_s", year),
+        ("run.max_timeout_s", year),
+        ("run.cpu_s", year),
+        ("approval.timeout_s", year),
+        ("run.memory_mb", mibs),
+        ("run.file_mb", mibs),
+        ("run.tmp_mb", mibs),
+        ("run.shadow_mb", mibs),
+        ("run.processes", 1 << 22),
+    ] {
+        assert!(with(key, most).is_ok() && with(key, 1).is_ok(), "{key}");
+        for number in [most + 1, i64::MAX as u64] {
+            let told = with(key, number).unwrap_err().to_string();
+            assert!(told.contains(key) && told.contains(&most.to_string()), "{key}: {told}");
+        }
+    }
+}
+
+#[test]
 fn read_only_looks_and_does_nothing_else() {
     let policy = Policy::read_only().behind(Level::L3);
     assert_eq!(judge(&policy, &Action::Read("src/lib.rs".to_owned())).verdict, Allow);
