@@ -19,8 +19,9 @@ use crate::{
 
 /// Most bytes of a diff in a question's document; its digest covers all of it.
 const DIFF: usize = 256 * 1024;
-/// Most characters of a name, and of the message, in a question; its document holds all.
+/// Most characters of a name, of the reason for a branch, and of the message, in a question; its document holds all.
 const NAME: usize = 48;
+const WHY: usize = 64;
 const SUBJECT: usize = 72;
 
 /// Who publishes, and through what. The server's own commands use it as the model's tool does.
@@ -213,9 +214,10 @@ fn commit_text(plan: &CommitPlan) -> String {
         0 => String::new(),
         count => format!(" ({count} more left out, see Show)"),
     };
-    let new = if plan.creates_branch { "the new branch " } else { "" };
+    let new = if plan.creates_branch { "the new branch" } else { "branch" };
+    let why = plan.why_branch.as_ref().map_or_else(String::new, |why| format!(" ({})", brief(why, WHY)));
     let subject = brief(plan.message.lines().next().unwrap_or_default(), SUBJECT);
-    format!("Commit {files}{out} to {new}{}? Message: {subject:?}", brief(&plan.branch, NAME))
+    format!("Commit {files}{out} to {new} {}{why}? Message: {subject:?}", brief(&plan.branch, NAME))
 }
 
 fn commit_document(plan: &CommitPlan) -> String {
@@ -226,6 +228,10 @@ fn commit_document(plan: &CommitPlan) -> String {
         plan.tree,
         plan.digest
     );
+    if plan.creates_branch {
+        let why = plan.why_branch.as_ref().map_or_else(String::new, |why| format!(" because {}", plain(why)));
+        out += &format!("- new branch{why}: you are switched to it, and no file changes by that\n");
+    }
     plan.files.iter().for_each(|file| out += &format!("- file: {file}\n"));
     plan.refused.iter().for_each(|(file, why)| out += &format!("- left out: {file}: {why}\n"));
     plan.warnings.iter().for_each(|warning| out += &format!("- note: {warning}\n"));
@@ -240,7 +246,7 @@ fn push_text(plan: &PushPlan) -> String {
     let old = plan.old.as_deref().map_or("new branch", short);
     let force = if plan.old.is_some() && !plan.fast_forward { ", LOSING commits there," } else { "" };
     format!(
-        "Push {commits}{force} to {} of {} ({}), {old} to {}?",
+        "Push {commits}{force} to branch {} of {} ({}), {old} to {}?",
         brief(&plan.branch, NAME),
         brief(&plan.remote, NAME / 2),
         brief(&plan.url, NAME),

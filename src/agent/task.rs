@@ -105,9 +105,9 @@ impl Ending {
         Ending { stop, summary: summary.into(), error: None, exceeded: None }
     }
 
-    /// The user stopped it.
+    /// The user stopped it, which needs no words beside the stop reason.
     pub fn cancelled() -> Self {
-        Ending::new(StopReason::Cancelled, "The task was stopped.".to_owned())
+        Ending::new(StopReason::Cancelled, String::new())
     }
 
     /// It failed.

@@ -69,10 +69,10 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::TaskEnd { stop, summary, iterations, usage } => (
             "task.end",
             format!(
-                "{} after {iterations} iterations, {} tokens: {}",
+                "{} after {iterations} iterations, {} tokens{}",
                 stop_reason(*stop),
                 usage.prompt() + usage.output,
-                quote(summary)
+                if summary.is_empty() { String::new() } else { format!(": {}", quote(summary)) }
             ),
         ),
         Event::TrustChanged { folder, trusted, by } => (

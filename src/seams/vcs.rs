@@ -55,6 +55,9 @@ pub struct CommitPlan {
     pub branch: String,
     /// Whether the branch is created by this commit.
     pub creates_branch: bool,
+    /// Why git chose that new branch by itself, in a few words; `None` where it was named, or where no branch is created.
+    #[serde(default)]
+    pub why_branch: Option<String>,
     /// HEAD that it builds on.
     pub parent: Option<String>,
     pub tree: String,

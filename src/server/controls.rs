@@ -103,7 +103,7 @@ impl Actor {
         if let Some(task) = running {
             all.push(usual("Show transcript", "transcript", json!({"task": task.id})));
         }
-        if let Some(task) = last.filter(|task| can_retry(task)) {
+        if let Some(task) = last.filter(|task| task.can_be_repeated()) {
             all.push(usual("Retry with a note...", "retryWithNote", json!({"task": task.id})));
         }
         let worked = |task: &Task| task.folder == index || folder.desk.proposal_of(&task.id).is_some();
@@ -127,7 +127,7 @@ impl Actor {
                 if can_go_on(task) {
                     all.push(usual("Continue", "continue", go_on(task)).of(task));
                 }
-                if can_retry(task) {
+                if task.can_be_repeated() {
                     all.push(usual("Retry with a note", "retryWithNote", argument()).of(task));
                 }
             } else {
@@ -266,11 +266,6 @@ fn files_of(proposal: &Proposal) -> impl Iterator<Item = (&WsPath, usize)> {
 fn can_go_on(task: &Task) -> bool {
     let State::Ended(stop) = &task.state else { return false };
     matches!(stop, StopReason::MaxIterations | StopReason::Budget | StopReason::Cancelled | StopReason::Error)
-}
-
-/// Whether there is an ask to repeat: a task that was restored after a crash has none.
-fn can_retry(task: &Task) -> bool {
-    task.asked.ask.prompt.is_some() || task.asked.prompt_name != "ask"
 }
 
 fn go_on(task: &Task) -> Value {

@@ -66,8 +66,12 @@ impl Finished {
 
     /// Stopped before it began.
     pub fn cancelled() -> Finished {
-        let state = State::Ended(StopReason::Cancelled);
-        Finished { state, summary: "stopped before it began".to_owned(), history: None, code: 130 }
+        Finished::put_off("It had not begun.", 130)
+    }
+
+    /// It did not begin, and nothing went wrong.
+    fn put_off(summary: &str, code: u8) -> Finished {
+        Finished { state: State::Ended(StopReason::Cancelled), summary: summary.to_owned(), history: None, code }
     }
 }
 
@@ -292,8 +296,7 @@ impl Job {
             Err(NoModel::Ends(finished)) => Err(finished),
             Err(NoModel::NoKey(_)) => {
                 let _ = self.mailbox.send(Input::SetUp);
-                let words = "no model is set up yet: run `countersign init`, or follow the opened document; then ask again";
-                Err(Finished::with_code(words, 2))
+                Err(Finished::put_off("Ask again once a model is set up: `countersign init` does it, or follow the opened document.", 2))
             }
         }
     }

@@ -166,7 +166,7 @@ impl Job {
                 _ => Ok((false, for_the_user(&result.text))),
             },
             Ok(result) => Ok((result.status == ToolCallStatus::Ok, for_the_user(&result.text))),
-            Err(ending) => Err(ending.summary.unwrap_or_else(|| "it was stopped".to_owned())),
+            Err(ending) => Err(ending.summary.filter(|why| !why.is_empty()).unwrap_or_else(|| "it was stopped".to_owned())),
         }
     }
 }

@@ -184,6 +184,7 @@ impl Actor {
         }
         task.state = finished.state;
         task.summary.clone_from(&finished.summary);
+        task.began = finished.history.is_some();
         if let Some(history) = finished.history
             && let Some(session) = self.sessions.get_mut(&task.session)
         {
@@ -210,14 +211,11 @@ impl Actor {
         let (progress, folder) = (task.progress, task.folder);
         let mut data = json!({
             "state": task.state.word(), "title": task.title, "session": task.session, "proposal": task.proposal,
-            "summary": finished.summary, "pending": pending,
+            "summary": finished.summary, "pending": pending, "code": finished.code,
         });
         match &task.state {
             State::Ended(stop) => data["stop"] = json!(stop),
-            State::Failed(why) => {
-                data["message"] = json!(why);
-                data["code"] = json!(finished.code);
-            }
+            State::Failed(why) => data["message"] = json!(why),
             State::Queued | State::Preparing | State::Running => {}
         }
         if progress {
@@ -292,11 +290,16 @@ impl Actor {
         self.enqueue(Asked { ask, prompt_name: "ask".to_owned(), mode: Some(task.mode), iterations: self.setup.max_iterations })
     }
 
-    /// `continue`: more iterations in the same session.
+    /// `continue`: more iterations in the same session; of a task that never began, its ask again.
     pub fn on_continue(&mut self, more: Continue) -> jsonrpc::Result<Value> {
         let task = self.ended(&more.task)?;
         if !(1..=100).contains(&more.iterations) {
             return Err(invalid(format!("countersign.continue at `iterations`: {} is not within 1 to 100", more.iterations)));
+        }
+        if !task.began && task.can_be_repeated() {
+            let mut asked = Asked { iterations: Some(more.iterations), ..task.asked.clone() };
+            asked.ask.session = Some(task.session.clone());
+            return self.enqueue(asked);
         }
         let ask = Ask {
             prompt: Some("Go on with the task where you stopped.".to_owned()),

@@ -91,6 +91,8 @@ pub struct Task {
     pub asked_at: String,
     /// The summary that it ended with.
     pub summary: String,
+    /// It got as far as the model: there is a conversation to go on with.
+    pub began: bool,
 }
 
 impl Task {
@@ -126,7 +128,13 @@ impl Task {
             words: Default::default(),
             asked_at: String::new(),
             summary: String::new(),
+            began: false,
         }
+    }
+
+    /// Whether there is an ask to repeat: a task that was restored after a crash has none.
+    pub fn can_be_repeated(&self) -> bool {
+        self.asked.ask.prompt.is_some() || self.asked.prompt_name != "ask"
     }
 
     /// Adds to the transcript; beyond its bound the oldest half goes.
@@ -182,7 +190,8 @@ impl Task {
             State::Ended(StopReason::MaxIterations) => "stopped at the iteration limit",
             State::Ended(StopReason::Budget) => "stopped by a budget",
             State::Ended(StopReason::NoProgress) => "stopped: it made no progress",
-            State::Ended(StopReason::Refusal) => "the model refused",
+            // Its summary says that the model refused, and why.
+            State::Ended(StopReason::Refusal) => "stopped",
             State::Ended(StopReason::Error) => "stopped by an error",
             State::Queued | State::Preparing | State::Running => "still running",
         };

@@ -19,7 +19,7 @@ pub(super) async fn plan(git: &Git, spec: CommitSpec) -> Result<CommitPlan, VcsE
     refuse_unfinished(&desk)?;
     let head = desk.head().await?;
     let mut message = clean_message(&spec.message)?;
-    let (branch, creates_branch) = target(git, &desk, &head, spec.branch.as_deref(), &message).await?;
+    let Target { branch, creates_branch, why_branch } = target(git, &desk, &head, spec.branch.as_deref(), &message).await?;
     let author = author(&desk).await?;
     let built = stage::build(&desk, head.commit.as_deref(), &spec.accepted).await?;
     let base = head.commit.as_deref().unwrap_or(desk.empty_tree());
@@ -38,7 +38,7 @@ pub(super) async fn plan(git: &Git, spec: CommitSpec) -> Result<CommitPlan, VcsE
     let diff = desk.diff(base, &built.tree, DIFF).await?;
     let digest = plan_digest(head.commit.as_deref(), &built.tree, &branch, &message, &author);
     let (tree, refused, parent) = (built.tree, built.refused, head.commit);
-    Ok(CommitPlan { branch, creates_branch, parent, tree, message, diff, files, refused, warnings, digest })
+    Ok(CommitPlan { branch, creates_branch, why_branch, parent, tree, message, diff, files, refused, warnings, digest })
 }
 
 /// What an approval of a commit covers.
@@ -69,14 +69,21 @@ pub(super) async fn author(desk: &Desk<'_>) -> Result<String, VcsError> {
     })
 }
 
-/// The branch to commit on, and whether it has to be created.
+/// The branch to commit on.
+struct Target {
+    branch: String,
+    creates_branch: bool,
+    why_branch: Option<String>,
+}
+
+/// Where the commit goes, and why if that is a branch which nobody named.
 async fn target(
     git: &Git,
     desk: &Desk<'_>,
     head: &Head,
     wanted: Option<&str>,
     message: &str,
-) -> Result<(String, bool), VcsError> {
+) -> Result<Target, VcsError> {
     if let Some(wanted) = wanted {
         let name = check_branch(wanted)?;
         if head.branch.as_deref() != Some(name.as_str()) {
@@ -92,21 +99,28 @@ async fn target(
                     "name a new branch, or none",
                 ));
             }
-            return Ok((name, true));
+            return Ok(Target { branch: name, creates_branch: true, why_branch: None });
         }
     }
     let current = head.branch.as_deref().ok_or_else(|| fail_hint("HEAD is on no branch", "name a branch to create"))?;
     // the first commit of a repository has no other place to stand
-    let moves = head.commit.is_some()
-        && (git.is_protected(current) || (git.settings.always_agent && !current.starts_with(&git.settings.agent_prefix)));
-    if !moves {
-        return Ok((current.to_owned(), false));
+    let why = if head.commit.is_none() {
+        None
+    } else if git.is_protected(current) {
+        Some(format!("{current} is protected"))
+    } else if git.settings.always_agent && !current.starts_with(&git.settings.agent_prefix) {
+        Some("your settings say so".to_owned())
+    } else {
+        None
+    };
+    if why.is_none() {
+        return Ok(Target { branch: current.to_owned(), creates_branch: false, why_branch: None });
     }
     let name = check_branch(&format!("{}{}", git.settings.agent_prefix, slug(message)))?;
     for number in 1..1000 {
         let name = if number == 1 { name.clone() } else { format!("{name}-{number}") };
         if desk.branch_commit(&name).await?.is_none() {
-            return Ok((name, true));
+            return Ok(Target { branch: name, creates_branch: true, why_branch: why });
         }
     }
     Err(fail_hint(format!("a thousand branches are called {name:?}"), "name a branch to create"))

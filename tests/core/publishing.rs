@@ -22,6 +22,8 @@ struct Repository {
     force: bool,
     nothing_accepted: bool,
     left_out: Vec<(String, String)>,
+    /// Why a commit goes to a branch of its own, if it does.
+    new_branch: Option<&'static str>,
 }
 
 #[async_trait::async_trait]
@@ -44,7 +46,8 @@ impl Vcs for Repository {
         let head = *self.head.lock().unwrap();
         Ok(CommitPlan {
             branch: spec.branch.unwrap_or("topic".into()),
-            creates_branch: false,
+            creates_branch: self.new_branch.is_some(),
+            why_branch: self.new_branch.map(str::to_owned),
             parent: Some(format!("head{head}")),
             tree: "tree".into(),
             files: vec!["src/a.rs".into()],
@@ -107,8 +110,19 @@ fn the_question_says_how_many_files_a_commit_leaves_out() {
     let world = world(&repository, vec![commit("Fix it")], &[yes("Commit")]);
     assert_eq!(world.run().stop, StopReason::EndTurn);
     let questions = world.person.questions.lock().unwrap();
-    assert_eq!(questions[0].text, "Commit src/a.rs (1 more left out, see Show) to topic? Message: \"Fix it\"");
+    assert_eq!(questions[0].text, "Commit src/a.rs (1 more left out, see Show) to branch topic? Message: \"Fix it\"");
     assert!(questions[0].document.contains("- left out: notes.md: it is not clean in HEAD"), "{}", questions[0].document);
+}
+
+#[test]
+fn the_question_says_why_a_commit_goes_to_a_branch_of_its_own() {
+    let repository = Arc::new(Repository { new_branch: Some("main is protected"), ..Repository::default() });
+    let world = world(&repository, vec![commit("Fix it")], &[yes("Commit")]);
+    assert_eq!(world.run().stop, StopReason::EndTurn);
+    let questions = world.person.questions.lock().unwrap();
+    assert_eq!(questions[0].text, "Commit src/a.rs to the new branch topic (main is protected)? Message: \"Fix it\"");
+    let why = "- new branch because main is protected: you are switched to it, and no file changes by that\n";
+    assert!(questions[0].document.contains(why), "{}", questions[0].document);
 }
 
 fn push() -> Step {
@@ -136,12 +150,12 @@ fn an_approved_commit_and_push_happen_once_with_their_record() {
     let t = true;
     assert_eq!(kinds, [("git.commit", t), ("result", t), ("commit", t), ("git.push", t), ("result", t), ("push", t)]);
     let questions = world.person.questions.lock().unwrap();
-    assert_eq!(questions[0].text, "Commit src/a.rs to topic? Message: \"Fix it\"");
+    assert_eq!(questions[0].text, "Commit src/a.rs to branch topic? Message: \"Fix it\"");
     assert_eq!((questions[0].digest.as_str(), questions[0].titles.as_slice()), ("commit-0-Fix it", &["Commit".to_owned()][..]));
     assert!(
         questions[0].document.contains("````diff\n+``` fence\n````") && questions[0].document.contains("a hook does not run")
     );
-    assert!(questions[1].text.starts_with("Push 1 commit to topic of origin (https://example.org/r.git), 0123456789 to head0?"));
+    assert!(questions[1].text.starts_with("Push 1 commit to branch topic of origin (https://example.org/r.git), 0123456789 to head0?"));
 }
 
 #[test]

@@ -151,7 +151,7 @@ test("a first task", () => at(DESK, async (lab) => {
     await box.fill("");
     await page.waitForFunction("window.fellOnIt === true");
     await lab.dialog().waitFor({ state: "hidden" });
-    await lab.dialog().filter({ hasText: "Commit shop.py to work?" }).waitFor();
+    await lab.dialog().filter({ hasText: "Commit shop.py to branch work?" }).waitFor();
     assert.doesNotMatch(lab.journal(), /"kind":"approval.decision"/);
     assert.equal(await page.locator(".monaco-dialog-box .monaco-button:focus").innerText(), "Reject");
     await page.waitForTimeout(300);
@@ -167,7 +167,7 @@ test("a first task", () => at(DESK, async (lab) => {
 
   await step("a push is put off with Escape, read, and taken up again", async () => {
     lab.answer({ type: "tool_use", id: "p1", name: "git", input: { op: "push" } });
-    await lab.dialog().filter({ hasText: "Push 1 commit to work of origin" }).waitFor();
+    await lab.dialog().filter({ hasText: "Push 1 commit to branch work of origin" }).waitFor();
     await page.waitForTimeout(600);
     await page.keyboard.press("Escape");
     await lab.dialog().waitFor({ state: "hidden" });

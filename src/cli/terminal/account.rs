@@ -91,9 +91,9 @@ impl Account {
         screen.end_line();
     }
 
-    /// Shows a task's last words, unless the model has just said exactly them.
+    /// Shows a task's last words, if it has any and the model has not just said exactly them.
     pub fn last_words(&mut self, screen: &mut Screen, summary: &str) {
-        if self.said.trim() != summary.trim() {
+        if !summary.trim().is_empty() && self.said.trim() != summary.trim() {
             screen.gap();
             screen.paragraph("  ", Tone::Plain, summary);
         }

@@ -228,12 +228,7 @@ impl Session {
         let why = update["message"].as_str().filter(|_| ended.state == "failed");
         ended.summary = why.unwrap_or(summary).to_owned();
         ended.pending = update["pending"].as_u64().and_then(|pending| usize::try_from(pending).ok()).unwrap_or_default();
-        ended.code = match (update["code"].as_u64(), ended.stop) {
-            (Some(code), _) => u8::try_from(code).unwrap_or(1),
-            (None, Some(StopReason::EndTurn)) => 0,
-            (None, Some(StopReason::Cancelled)) => 130,
-            (None, _) => 1,
-        };
+        ended.code = update["code"].as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
         true
     }
 

@@ -206,6 +206,7 @@ async fn a_protected_branch_gets_a_branch_of_its_own() {
     lab.plain_ok(&["branch", "agent/change-it"]);
     let plan = git.plan_commit(spec("other.txt", "other\n", "better\n")).await.unwrap();
     assert_eq!((plan.branch.as_str(), plan.creates_branch), ("agent/change-it-2", true));
+    assert_eq!(plan.why_branch.as_deref(), Some("main is protected"));
     let id = git.commit(&plan).await.unwrap();
     assert_eq!(lab.plain_ok(&["symbolic-ref", "HEAD"]), "refs/heads/agent/change-it-2");
     assert_eq!((lab.plain_ok(&["rev-parse", "HEAD"]), lab.plain_ok(&["rev-parse", "main"])), (id, main));

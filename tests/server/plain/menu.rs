@@ -148,7 +148,7 @@ async fn each_state_has_a_short_menu_and_no_run_starts_by_itself() {
     bare.choose(0, "Commit accepted changes...").await.unwrap();
     bare.document().await;
     let question = lightbulb(0).await;
-    assert!(question.len() == 1 && question[0].starts_with("Show question: Commit a.txt to work?"), "{question:?}");
+    assert!(question.len() == 1 && question[0].starts_with("Show question: Commit a.txt to branch work?"), "{question:?}");
     let fullest = bare.titles(5).await;
     assert!(fullest[4].starts_with("Show question") && fullest.len() <= 10, "{fullest:?}");
     nothing_starts_by_itself(&bare, 6).await;

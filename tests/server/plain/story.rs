@@ -161,7 +161,7 @@ async fn stop_and_continue_from_the_menu() {
     bare.ask("Take your time.").await;
     bare.editor.bounded(double.requested(1)).await;
     bare.choose(0, "Stop the agent").await.unwrap();
-    bare.says("countersign stopped").await;
+    assert_eq!(bare.says("countersign stopped").await, "countersign stopped.");
     bare.choose(0, "Continue").await.unwrap();
     bare.says("Went on.").await;
     assert!(!bare.titles(0).await.contains(&"Stop the agent".to_owned()));

@@ -98,9 +98,29 @@ async fn no_key_offers_to_set_one_up_or_the_demo() {
     editor.answer("Setup", Duration::from_millis(1100), Choice::Title("Set up"));
     editor.command("ask", json!({"prompt": "go"})).await.unwrap();
     let end = ended(&editor).await;
-    assert!(end.contains("set up"), "{end}");
-    assert!(editor.seen().questions[0].contains("countersign demo"));
+    assert!(end.starts_with("countersign stopped. Ask again once a model is set up: "), "{end}");
+    let seen = editor.seen();
+    let told = seen.find("window/showMessage", |params| params["message"] == end.as_str()).expect("it was told");
+    assert_eq!(told["type"], 3, "nothing went wrong: {told}");
+    assert!(seen.questions[0].contains("countersign demo"));
     shows_the_steps_and_then_runs(&room, editor).await;
+}
+
+/// There is no conversation to go on with: what the user asked is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_for_a_model_goes_on_with_the_ask_itself() {
+    let room = Room::with(&[]);
+    let editor = room.modelless().await;
+    editor.answer("Setup", Duration::from_millis(1100), Choice::Title("Set up"));
+    let task = editor.command("ask", json!({"prompt": "Count the files."})).await.unwrap()["task"].clone();
+    ended(&editor).await;
+    let script = room.script(&[say("There are none.")]);
+    room.config("config.toml", &format!("[model]\nname = \"{script}\"\n"));
+    editor.command("continue", json!({"task": task, "iterations": 5})).await.unwrap();
+    editor.until("the answer", |seen| seen.messages().into_iter().find(|said| said.contains("There are none."))).await;
+    assert_eq!(editor.quit().await, Some(0));
+    let journal = journal(&room);
+    assert!(journal.contains("Count the files.") && !journal.contains("Go on with the task"), "{journal}");
 }
 
 /// The steps are shown; then what they say, and the same ask: nothing has to be started again.

@@ -308,7 +308,7 @@ function M.update(params, task, client)
         local how = stops[params.stop] or params.state
         line(('■ %s%s'):format(how, pending), params.state == 'failed' and 'CountersignWaiting' or 'CountersignTask')
         local said, before = vim.trim(params.message or params.summary), vim.trim(spoken_last[params.task] or '')
-        if said ~= before then
+        if said ~= '' and said ~= before then
           -- As `finish` told it.
           for _, row in ipairs(vim.split(said, '\n', { plain = true })) do
             line('  ' .. row, params.message and 'CountersignWaiting' or nil)
