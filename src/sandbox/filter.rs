@@ -191,9 +191,11 @@ pub(super) fn program(level: Level) -> Vec<Instruction> {
     let mut groups = rules.chunks(GROUP).peekable();
     while let Some(group) = groups.next() {
         let row: Vec<Instruction> = group.iter().flat_map(|(number, block)| on(*number, block)).collect();
-        if let Some(&[(first, _), ..]) = groups.peek() {
-            // Past this group and its end.
-            program.push((JUMP_AT_LEAST, distance(row.len() + 1), 0, *first));
+        // Past this group and its end; one that no jump leads over is looked through.
+        if let Some(&[(first, _), ..]) = groups.peek()
+            && let Ok(distance) = u8::try_from(row.len() + 1)
+        {
+            program.push((JUMP_AT_LEAST, distance, 0, *first));
         }
         program.extend(row);
         program.push((RETURN, 0, 0, ALLOW));
@@ -232,14 +234,10 @@ fn rules(level: Level) -> Rules {
     rules
 }
 
-/// `block` for one call, passed over by any other.
+/// `block`, a few instructions, for one call; passed over by any other.
 fn on(number: u32, block: &[Instruction]) -> Vec<Instruction> {
-    [&[(JUMP_EQUAL, 0, distance(block.len()), number)], block].concat()
-}
-
-/// A jump over so many instructions: some hundred at most, and a jump can lead over 255.
-fn distance(instructions: usize) -> u8 {
-    u8::try_from(instructions).unwrap_or(u8::MAX)
+    let skip = u8::try_from(block.len()).unwrap_or(u8::MAX);
+    [&[(JUMP_EQUAL, 0, skip, number)], block].concat()
 }
 
 fn load(offset: u32) -> Instruction {

@@ -233,6 +233,8 @@ impl ShadowFolders {
             return Ok(());
         }
         let target = self.layer().join(path.as_str());
+        // Of nothing: should this end half-way, it is known that something may stand there, and nothing is taken for it.
+        self.stamps.insert(path.clone(), Stamp::default());
         self.folders_above(folder, path)?;
         remove(&target)?;
         write(&target, entry)?;
