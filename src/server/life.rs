@@ -296,7 +296,10 @@ impl Job {
             Err(NoModel::Ends(finished)) => Err(finished),
             Err(NoModel::NoKey(_)) => {
                 let _ = self.mailbox.send(Input::SetUp);
-                Err(Finished::put_off("Ask again once a model is set up: `countersign init` does it, or follow the opened document.", 2))
+                Err(Finished::put_off(
+                    "Ask again once a model is set up: `countersign init` does it, or follow the opened document.",
+                    2,
+                ))
             }
         }
     }

@@ -77,13 +77,7 @@ struct Target {
 }
 
 /// Where the commit goes, and why if that is a branch which nobody named.
-async fn target(
-    git: &Git,
-    desk: &Desk<'_>,
-    head: &Head,
-    wanted: Option<&str>,
-    message: &str,
-) -> Result<Target, VcsError> {
+async fn target(git: &Git, desk: &Desk<'_>, head: &Head, wanted: Option<&str>, message: &str) -> Result<Target, VcsError> {
     if let Some(wanted) = wanted {
         let name = check_branch(wanted)?;
         if head.branch.as_deref() != Some(name.as_str()) {

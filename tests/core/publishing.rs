@@ -155,7 +155,11 @@ fn an_approved_commit_and_push_happen_once_with_their_record() {
     assert!(
         questions[0].document.contains("````diff\n+``` fence\n````") && questions[0].document.contains("a hook does not run")
     );
-    assert!(questions[1].text.starts_with("Push 1 commit to branch topic of origin (https://example.org/r.git), 0123456789 to head0?"));
+    assert!(
+        questions[1]
+            .text
+            .starts_with("Push 1 commit to branch topic of origin (https://example.org/r.git), 0123456789 to head0?")
+    );
 }
 
 #[test]
