@@ -169,10 +169,14 @@ async fn admit(task: &mut Task, index: usize, open: OpenCall, cut: bool) -> Resu
     if let Some(why) = tool.refusal() {
         return refuse(open, ToolResult::error(why));
     }
-    if let Some(hosts) = tool.network()
-        && let Err(why) = registries::resolve(task, hosts).await
-    {
-        return refuse(open, ToolResult::error(why));
+    if let Some(hosts) = tool.network() {
+        let cancel = task.cancel.clone();
+        // A package manager that is asked may take its time; nobody who stops the task waits for it.
+        match select(Box::pin(registries::resolve(task, hosts)), Box::pin(cancel.cancelled())).await {
+            Either::Left((Ok(()), _)) => {}
+            Either::Left((Err(why), _)) => return refuse(open, ToolResult::error(why)),
+            Either::Right(_) => return Err(Ending::cancelled()),
+        }
     }
     let actions = tool.actions();
     if let Err(why) = task.gate.grounds().check(&actions) {

@@ -26,10 +26,10 @@ use crate::{
         check::{self, CheckResult},
     },
     seams::{
-        Command as Line, Connection, ConnectionNews, Copying, Level, Merges, Outcome, OutputSink, Registry, Sandbox,
-        SandboxError, SandboxSpec, Stopped, Workspace,
+        Command as Line, Connection, Copying, Level, Merges, Outcome, OutputSink, Registry, Sandbox, SandboxError, SandboxSpec,
+        Stopped, Workspace,
     },
-    tools::{denial, terminal::clean},
+    tools::{denial, terminal::clean, untold},
     workspace::{LocalDesk, Secrecy, TaskWorkspace},
 };
 
@@ -189,7 +189,9 @@ fn walled(run: &Run, context: &mut Context) -> Result<Code, CliError> {
     if outcome.git {
         context.complain("countersign: what the command did in .git is thrown away: the repository is as it was");
     }
-    report(&outcome, reasons.as_deref(), context)
+    let code = report(&outcome, reasons.as_deref(), context);
+    sandbox.tidy(TIDY);
+    code
 }
 
 /// Opens a session, runs the command, and ends it when the person at the terminal says so.
@@ -249,7 +251,7 @@ fn report(outcome: &Outcome, reasons: Option<&str>, context: &Context) -> Result
         context.complain("countersign: refused by the walls:");
         reasons.lines().for_each(|line| context.complain(&format!("  {}", printable(line))));
         if reasons.contains("commands have no network") {
-            context.complain("  You open a host yourself with --net HOST:PORT before the `--`");
+            context.complain(OPEN_IT);
         }
     }
     let failed = |how: String| Err(CliError::new(Code::Failed, format_args!("the command {how}")));
@@ -307,6 +309,12 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
+/// How long the end of the program waits until the shadow is removed; what is left then is the next one's.
+const TIDY: Duration = Duration::from_secs(5);
+
+/// What a person does about a host that is closed.
+const OPEN_IT: &str = "  You open a host yourself with --net HOST:PORT before the `--`";
+
 /// Of the output so much of its end is looked at for signs of a wall, bytes.
 const END: usize = 64 << 10;
 
@@ -314,16 +322,19 @@ const END: usize = 64 << 10;
 #[derive(Default)]
 struct Terminal {
     end: Vec<u8>,
+    /// What was said of connections.
+    closed: Vec<String>,
 }
 
 impl OutputSink for Terminal {
     fn connection(&mut self, connection: &Connection) {
-        let why = match &connection.news {
-            ConnectionNews::Refused(why) | ConnectionNews::Failed(why) => why,
-            ConnectionNews::Closed { why: Some(why), .. } => why,
-            ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
-        };
-        let _ = writeln!(io::stderr(), "countersign: network: {}", printable(why));
+        if let Some(why) = untold(connection, &self.closed) {
+            let _ = writeln!(io::stderr(), "countersign: network: {}", printable(&why));
+            if why.contains("is not among the hosts") && !self.closed.iter().any(|told| told.contains("is not among the hosts")) {
+                let _ = writeln!(io::stderr(), "{OPEN_IT}");
+            }
+            self.closed.push(why);
+        }
     }
 
     fn copying(&mut self, copying: Copying) {

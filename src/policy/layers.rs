@@ -201,12 +201,12 @@ fn assemble(files: Vec<(LayerKind, Source, File)>) -> Result<Policy, PolicyError
         sealed: BTreeSet::new(),
     };
     let mut notes = Vec::new();
-    let mut merge = Merge::new();
     for (kind, _, file) in &files {
         if *kind == LayerKind::Organisation {
             rules.sealed.extend(&file.seal);
         }
     }
+    let mut merge = Merge::new(rules.sealed.contains(&ActionKind::Net));
     for (kind, source, file) in files {
         if kind == LayerKind::User {
             rules.name.clone_from(&file.name);

@@ -1,7 +1,7 @@
 //! What the policy says of connections beyond the hosts that a command names: private addresses and methods of plain HTTP, each
 //! named by a rule one by one.
 
-use super::{action::ActionKind, hosts, layers::Policy, rule::Rule, verdict::Verdict};
+use super::{action::ActionKind, hosts, layers::Policy, verdict::Verdict};
 
 /// Terms for the proxy. The default is the strictest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +14,13 @@ pub struct NetTerms {
 }
 
 impl Policy {
-    /// The terms for connections of commands.
+    /// The terms for connections of commands. A host that a rule of any layer denies opens nothing, whatever another rule says.
     pub fn net_terms(&self) -> NetTerms {
-        let opens = |rule: &&Rule| rule.action == ActionKind::Net && rule.trusted && rule.verdict != Verdict::Deny;
+        let rules = || self.rules().rules.iter().filter(|rule| rule.action == ActionKind::Net);
+        let denied = |host: &str| rules().any(|rule| rule.verdict == Verdict::Deny && rule.means_host(host));
         let mut terms = NetTerms::default();
-        for rule in self.rules().rules.iter().filter(opens) {
-            for host in &rule.hosts {
+        for rule in rules().filter(|rule| rule.trusted && rule.verdict != Verdict::Deny) {
+            for host in rule.hosts.iter().filter(|host| !denied(host)) {
                 if hosts::literal(host) && !terms.private.contains(host) {
                     terms.private.push(host.clone());
                 }

@@ -70,6 +70,9 @@ impl Rule {
         if table.grantable == Some(true) && table.verdict != Verdict::Ask {
             return Err(wrong(format!("`grantable` means nothing for the verdict {}", table.verdict)));
         }
+        if table.grantable == Some(true) && !remembered(action) {
+            return Err(wrong(format!("`grantable` means nothing for the action {action}, which is asked about each time")));
+        }
         let argv: Vec<Vec<String>> = table.argv.unwrap_or_default().into_iter().map(Words::into_vec).collect();
         if argv.iter().any(|place| place.is_empty() || place.iter().any(String::is_empty)) {
             return Err(wrong("`argv` holds an empty place; it would never match".to_owned()));
@@ -156,8 +159,7 @@ impl Rule {
             Verdict::Ask => format!("the rule {:?} wants a person's answer first", self.id),
             Verdict::Deny => format!("the rule {:?} forbids it; there is no other way to do the same", self.id),
         });
-        let remembered = !matches!(self.action, ActionKind::RunNet | ActionKind::Net | ActionKind::GitPush | ActionKind::GitPr);
-        let by_default = matches!(self.layer, LayerKind::User | LayerKind::Workspace) && remembered;
+        let by_default = matches!(self.layer, LayerKind::User | LayerKind::Workspace) && remembered(self.action);
         Finding {
             verdict: self.verdict,
             layer: self.layer,
@@ -168,4 +170,9 @@ impl Rule {
             grantable: self.verdict == Verdict::Ask && self.grantable.unwrap_or(by_default),
         }
     }
+}
+
+/// Whether a yes to such an action can stand for the next one: what leaves the machine is asked about each time.
+fn remembered(action: ActionKind) -> bool {
+    !matches!(action, ActionKind::RunNet | ActionKind::Net | ActionKind::GitPush | ActionKind::GitPr)
 }

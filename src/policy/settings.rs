@@ -149,11 +149,13 @@ pub struct Merge {
     settings: Settings,
     set: std::collections::BTreeSet<&'static str>,
     notes: Vec<String>,
+    /// The organisation seals the action `net`.
+    net_sealed: bool,
 }
 
 impl Merge {
-    pub fn new() -> Merge {
-        Merge { settings: Settings::fallback(), set: std::collections::BTreeSet::new(), notes: Vec::new() }
+    pub fn new(net_sealed: bool) -> Merge {
+        Merge { settings: Settings::fallback(), set: std::collections::BTreeSet::new(), notes: Vec::new(), net_sealed }
     }
 
     /// The merged settings and a sentence for everything that was ignored.
@@ -168,6 +170,7 @@ impl Merge {
     pub fn add(&mut self, kind: LayerKind, source: &Source, file: &File) -> Result<(), PolicyError> {
         check_numbers(source, file)?;
         let tighten = kind == LayerKind::Workspace;
+        let net_sealed = self.net_sealed;
         let set = &mut self.set;
         let mut least = Pick { set, tighten, source: source.name, notes: &mut self.notes };
         let (run, table) = (&mut self.settings.run, &file.run);
@@ -184,7 +187,12 @@ impl Merge {
         least.at_least("run.min_level", &mut run.min_level, table.min_level);
         least.at_least("run.ask_below", &mut run.ask_below, table.ask_below);
         least.list("run.env_allow", &mut run.env_allow, table.env_allow.as_ref());
-        least.list("run.registries", &mut run.registries, table.registries.as_ref());
+        // What is listed stands in place of the default for hosts, like a rule that names them.
+        if kind == LayerKind::User && net_sealed && table.registries.is_some() && !least.set.contains("run.registries") {
+            least.ignored("run.registries", "the organisation's policy seals net");
+        } else {
+            least.list("run.registries", &mut run.registries, table.registries.as_ref());
+        }
         least.list("run.home_read", &mut run.home_read, table.home_read.as_ref());
         run.timeout_s = run.timeout_s.min(run.max_timeout_s);
 
@@ -273,6 +281,11 @@ impl Pick<'_> {
     }
 }
 
+/// Numbers beyond these are mistakes, and nobody could reckon with them.
+const YEAR: u64 = 365 * 24 * 3600;
+const MIBS: u64 = 1 << 30;
+const PROCESSES: u64 = 1 << 22;
+
 fn check_numbers(source: &Source, file: &File) -> Result<(), PolicyError> {
     let bad = |key: &str, why: &str| {
         let word = key.rsplit('.').next().unwrap_or(key);
@@ -296,6 +309,22 @@ fn check_numbers(source: &Source, file: &File) -> Result<(), PolicyError> {
     ] {
         if number == Some(0) {
             return bad(key, "must be at least 1 second");
+        }
+    }
+    let (run, approval) = (&file.run, &file.approval);
+    for (key, number, most, words) in [
+        ("run.timeout_s", run.timeout_s, YEAR, "seconds, a year"),
+        ("run.max_timeout_s", run.max_timeout_s, YEAR, "seconds, a year"),
+        ("run.cpu_s", run.cpu_s, YEAR, "seconds, a year; 0 is no limit"),
+        ("approval.timeout_s", approval.timeout_s, YEAR, "seconds, a year"),
+        ("run.memory_mb", run.memory_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.file_mb", run.file_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.tmp_mb", run.tmp_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.shadow_mb", run.shadow_mb, MIBS, "MiB; 0 is no limit"),
+        ("run.processes", run.processes, PROCESSES, "as the kernel; 0 is no limit"),
+    ] {
+        if number.is_some_and(|number| number > most) {
+            return bad(key, &format!("must be at most {most} ({words})"));
         }
     }
     for one in file.run.registries.iter().flatten() {

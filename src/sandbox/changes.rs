@@ -14,6 +14,8 @@ use std::{
 
 use rustix::fs::getxattr;
 
+use crate::seams::{CACHE_TAG, FILLED};
+
 /// The most paths that are listed; a build writes tens of thousands, and nobody reads them.
 pub(super) const MOST: usize = 10_000;
 
@@ -22,6 +24,8 @@ pub(super) const MOST: usize = 10_000;
 pub(super) struct Change {
     pub path: String,
     pub is: Is,
+    /// See [`stamp`].
+    pub stamp: u64,
 }
 
 /// What an entry of an upper layer says.
@@ -33,6 +37,8 @@ pub(super) enum Is {
     Gone,
     /// A folder that hides whatever the layers beneath have there.
     Opaque,
+    /// A folder whose files are nobody's work, or the file in it that says so.
+    Filled,
 }
 
 /// Set to `y` on a folder of an upper layer, it hides what the layers beneath have there.
@@ -50,13 +56,17 @@ pub(super) struct Changes {
     /// Everything but folders that were only entered, in name order; where there are more than [`MOST`], those nearest to the
     /// root. Git's own folders are left out at any depth: what a command does to them vanishes.
     pub listed: Vec<Change>,
+    /// There are more.
+    pub unlisted: bool,
     /// Another number when something in git's own folders was written, but for the index: reading commands refresh that. 0
     /// when nothing was.
     pub git: u64,
+    /// Everything in git's own folders, the index included; up to [`MOST`].
+    pub in_git: Vec<String>,
 }
 
-/// The changes that lie in `upper`.
-pub(super) fn of(upper: &Path) -> io::Result<Changes> {
+/// The changes that lie in `upper`, over the workspace folder.
+pub(super) fn of(upper: &Path, beneath: &Path) -> io::Result<Changes> {
     let (mut found, mut git) = (Vec::new(), Vec::new());
     open_up(upper, &fs::metadata(upper)?);
     let mut folders = VecDeque::from([(upper.to_owned(), String::new())]);
@@ -67,7 +77,7 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
         let entries = match fs::read_dir(&folder) {
             // A command went deeper than a path can be long; what it put in there is its own affair.
             Err(_) if !prefix.is_empty() => {
-                found.push(Change { path: prefix, is: Is::Written });
+                found.push(Change { path: prefix, is: Is::Written, stamp: 0 });
                 continue;
             }
             entries => entries?,
@@ -84,21 +94,39 @@ pub(super) fn of(upper: &Path) -> io::Result<Changes> {
             }
             let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
             let about = entry.metadata()?;
+            let stamp = stamp(&about);
             if about.is_dir() {
-                if is_opaque(&entry.path()) {
-                    found.push(Change { path: path.clone(), is: Is::Opaque });
-                }
                 open_up(&entry.path(), &about);
+                if let Some(named) = filled(upper, beneath, &path) {
+                    found.push(Change { path: named, is: Is::Filled, stamp });
+                    continue;
+                }
+                if is_opaque(&entry.path()) {
+                    found.push(Change { path: path.clone(), is: Is::Opaque, stamp });
+                }
                 folders.push_back((entry.path(), path));
             } else {
-                found.push(Change { path, is: if is_whiteout(&about) { Is::Gone } else { Is::Written } });
+                found.push(Change { path, is: if is_whiteout(&about) { Is::Gone } else { Is::Written }, stamp });
             }
         }
     }
+    let unlisted = found.len() == MOST;
     found.sort_by(|a, b| a.path.cmp(&b.path));
     // Names that are not UTF-8 may be shown alike.
-    found.dedup();
-    Ok(Changes { listed: found, git: written(git) })
+    found.dedup_by(|a, b| a.path == b.path);
+    let (git, in_git) = written(upper, git);
+    Ok(Changes { listed: found, unlisted, git, in_git })
+}
+
+/// Whether package managers or builds fill this folder of `upper`, which may be many times what everything else is: then the
+/// path by which it is listed, which whoever asks for sources leaves out.
+pub(super) fn filled(upper: &Path, beneath: &Path, path: &str) -> Option<String> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let tag = format!("{path}/{CACHE_TAG}");
+    if upper.join(&tag).is_file() {
+        return Some(tag);
+    }
+    (FILLED.contains(&name) || beneath.join(&tag).is_file()).then(|| path.to_owned())
 }
 
 /// Gives the owner all rights to a folder, where a command took some away: the server looks into it, and takes out of it and
@@ -110,27 +138,38 @@ pub(super) fn open_up(folder: &Path, about: &fs::Metadata) {
     }
 }
 
-/// A number for what stands in these folders, whatever the order in which they are read; up to [`MOST`] files are looked at.
-fn written(mut left: Vec<PathBuf>) -> u64 {
-    let (mut sum, mut seen) = (0u64, 0);
+/// A number for what stands in these folders, whatever the order in which they are read, and the files; up to [`MOST`] are
+/// looked at.
+fn written(upper: &Path, mut left: Vec<PathBuf>) -> (u64, Vec<String>) {
+    let (mut sum, mut seen) = (0u64, Vec::new());
     while let Some(path) = left.pop() {
         let Ok(about) = path.symlink_metadata() else { continue };
         if about.is_dir() {
             left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
             continue;
         }
+        if seen.len() == MOST {
+            break;
+        }
+        seen.extend(path.strip_prefix(upper).map(|path| path.to_string_lossy().into_owned()));
         if path.file_name().is_some_and(|name| name == "index" || name == "index.lock") {
             continue;
         }
-        seen += 1;
-        if seen > MOST {
-            break;
-        }
         let mut hasher = DefaultHasher::new();
-        (&path, about.ino(), about.ctime(), about.ctime_nsec()).hash(&mut hasher);
+        (&path, stamp(&about)).hash(&mut hasher);
         sum = sum.wrapping_add(hasher.finish());
     }
-    sum
+    (sum, seen)
+}
+
+/// Another one when something else stands there.
+pub(super) fn stamp(about: &fs::Metadata) -> u64 {
+    let mut stamp = DefaultHasher::new();
+    // The kernel makes all deletions of one command one file with many names, and its time changes with each of them.
+    if !is_whiteout(about) {
+        (about.ino(), about.ctime(), about.ctime_nsec(), about.size()).hash(&mut stamp);
+    }
+    stamp.finish()
 }
 
 /// How an overlay remembers a deletion: a character device with the number 0.

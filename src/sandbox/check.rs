@@ -17,7 +17,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{LinuxSandbox, environment, hints::refusal, make_private};
+use super::{LinuxSandbox, environment, hints::refusal, make_private, removals};
 use crate::{
     path::WsPath,
     seams::{Command, Level, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow},
@@ -284,9 +284,11 @@ fn runs(arguments: &[&str]) -> bool {
     processes.any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()))
 }
 
-/// A workspace with a secret and a program for acts, and a victim outside of it. Gone when dropped.
+/// A workspace with a secret and a program for acts, and a victim outside of it. Gone when dropped, and swept like a shadow where
+/// that is cut short.
 struct Scratch {
     root: PathBuf,
+    _lock: fs::File,
     /// How commands call the program: a copy of the wall process, which they can run at every level.
     program: String,
 }
@@ -298,7 +300,10 @@ impl Scratch {
         let words = arguments[..arguments.len() - 1].iter().map(|word| format!(" {word}"));
         let program = format!("./program{}", words.collect::<String>());
         let root = sandbox.paths.cache.join(format!("check-{}", uuid::Uuid::now_v7()));
-        let this = Scratch { root, program };
+        let unmade = |e: io::Error| refusal("shadow folders", &format!("{}: {e}", root.display()));
+        make_private(&sandbox.paths.cache)?;
+        let lock = removals::lock(&root).map_err(unmade)?;
+        let this = Scratch { root, _lock: lock, program };
         let fill = || -> io::Result<()> {
             fs::create_dir(this.folder())?;
             fs::create_dir(this.outside())?;
@@ -357,6 +362,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
+        let _ = fs::remove_file(removals::lock_of(&self.root));
     }
 }
 

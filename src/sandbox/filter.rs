@@ -55,7 +55,6 @@ const OURS: [u32; 2] = [1, 2];
 const SOCKET_TYPE: u32 = 0xf;
 const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
-const SOCK_SEQPACKET: u32 = 5;
 
 /// `ioctl` requests that type into a terminal, or change what it is.
 const TERMINAL_REQUESTS: [u32; 3] = [0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x5423 /* TIOCSETD */];
@@ -152,12 +151,21 @@ const ATTRIBUTES: &[libc::c_long] = &[
     469, // file_setattr
 ];
 
-/// `ioctl` requests that set them on a file that was opened for reading.
-const ATTRIBUTE_REQUESTS: [u32; 4] = [
+/// `ioctl` requests that change a file or folder that was opened for reading: they ask who owns it, and nothing else.
+const OWNER_REQUESTS: [u32; 13] = [
     0x4008_6602, // FS_IOC_SETFLAGS
     0x4004_6602, // the same with 32 bits
     0x4008_7602, // FS_IOC_SETVERSION
     0x401c_5820, // FS_IOC_FSSETXATTR
+    0x4080_6685, // FS_IOC_ENABLE_VERITY: nobody can write to the file any more
+    0x800c_6613, // FS_IOC_SET_ENCRYPTION_POLICY
+    0x4008_941a, // BTRFS_IOC_SUBVOL_SETFLAGS
+    0x5000_9401, // BTRFS_IOC_SNAP_CREATE
+    0x5000_9417, // the same, second form
+    0x5000_940e, // BTRFS_IOC_SUBVOL_CREATE
+    0x5000_9418,
+    0x5000_940f, // BTRFS_IOC_SNAP_DESTROY
+    0x5000_943f,
 ];
 
 /// `fcntl` command for a lease: whoever opens the file, outside as well, would have to wait for the command.
@@ -206,7 +214,7 @@ fn rules(level: Level) -> Rules {
     on(libc::SYS_clone, flags(NAMESPACES));
     on(libc::SYS_unshare, flags(NAMESPACES | TIME_NAMESPACE));
     on(libc::SYS_fcntl, vec![argument(1), (JUMP_EQUAL, 0, 1, LEASE), refuse(libc::EPERM), (RETURN, 0, 0, ALLOW)]);
-    let more: &[u32] = if level >= Level::L2 { &[] } else { &ATTRIBUTE_REQUESTS };
+    let more: &[u32] = if level >= Level::L2 { &[] } else { &OWNER_REQUESTS };
     on(libc::SYS_ioctl, requests(&[&TERMINAL_REQUESTS, more].concat()));
     on(libc::SYS_setrlimit, core_limit(0, 1));
     let whose = if level >= Level::L2 { not_ours(0) } else { no_other(0) };
@@ -214,6 +222,8 @@ fn rules(level: Level) -> Rules {
     if level >= Level::L2 {
         away_from_process_1(&mut on);
     }
+    // Pairs are made of any family: the kernel loads its module for that, and of some each half can send elsewhere.
+    on(libc::SYS_socketpair, only(0, libc::AF_UNIX));
     match level {
         Level::L3 => on(libc::SYS_socket, sockets()),
         Level::L2 => on(libc::SYS_socket, only(0, libc::AF_UNIX)),
@@ -299,7 +309,6 @@ fn away_from_process_1(on: &mut impl FnMut(libc::c_long, Vec<Instruction>)) {
 /// No sockets but pairs, nothing that is shared by name, nothing that reaches other processes by their number.
 fn without_namespaces(on: &mut impl FnMut(libc::c_long, Vec<Instruction>)) {
     on(libc::SYS_socket, vec![refuse(libc::EPERM)]);
-    on(libc::SYS_socketpair, only(0, libc::AF_UNIX));
     for &number in SHARED {
         on(number, vec![refuse(libc::EPERM)]);
     }
@@ -341,9 +350,8 @@ fn sockets() -> Vec<Instruction> {
         refuse(libc::EAFNOSUPPORT),
         kind,
         (AND, 0, 0, SOCKET_TYPE),
-        (JUMP_EQUAL, 3, 0, SOCK_STREAM),
-        (JUMP_EQUAL, 2, 0, SOCK_DGRAM),
-        (JUMP_EQUAL, 1, 0, SOCK_SEQPACKET),
+        (JUMP_EQUAL, 2, 0, SOCK_STREAM),
+        (JUMP_EQUAL, 1, 0, SOCK_DGRAM),
         refuse(libc::EPERM),
         protocol,
         (JUMP_EQUAL, 3, 0, 0),

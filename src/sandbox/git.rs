@@ -8,8 +8,11 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::{
+    collections::HashMap,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use crate::path::WsPath;
@@ -112,10 +115,31 @@ pub(super) fn without_userinfo(value: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
+/// What a file is that has not changed: size, times and the file itself.
+type State = (u64, u64, u64, i64, i64, i64, i64);
+
+/// What reflogs were last shown as. All of them are looked at for each command, and hardly any ever changes.
+static SHOWN: LazyLock<Mutex<Shown>> = LazyLock::new(Mutex::default);
+
+type Shown = HashMap<PathBuf, (State, Option<String>)>;
+
 /// The text of a reflog without the user-info of addresses in it; `None` when there is none, and it can be seen as it is.
 pub(super) fn reflog(path: &Path) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+    let shown = || SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let about = fs::metadata(path).ok()?;
+    let times = (about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec());
+    let state = (about.dev(), about.ino(), about.size(), times.0, times.1, times.2, times.3);
+    if let Some((_, text)) = shown().get(path).filter(|(before, _)| *before == state) {
+        return text.clone();
+    }
+    // One that changes meanwhile is of another state the next time.
+    let text = without_userinfo_anywhere(&fs::read(path).ok()?);
+    shown().insert(path.to_owned(), (state, text.clone()));
+    text
+}
+
+fn without_userinfo_anywhere(log: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(log);
     if !text.contains("://") {
         return None;
     }

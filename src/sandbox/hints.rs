@@ -1,6 +1,6 @@
 //! What the user can do when a wall could not be put up: one sentence a step.
 
-use crate::seams::SandboxError;
+use crate::seams::{CWD, SandboxError};
 
 /// The error of a failed step, with its hint.
 pub(super) fn refusal(step: &str, why: &str) -> SandboxError {
@@ -30,14 +30,13 @@ fn hint(step: &str) -> &'static str {
         "shadow folders" => "Set XDG_CACHE_HOME to a folder of yours on ext4, xfs, btrfs or tmpfs, with room left.",
         "workspace owner" => "Start the editor as the user who owns the folder.",
         "workspace folder" => "Open an existing folder of one project.",
-        "working folder" => "Name a folder that exists in the workspace.",
+        CWD => "Name a folder that exists in the workspace.",
         "Landlock" => {
             "Use a kernel with Landlock (CONFIG_SECURITY_LANDLOCK, and `landlock` in the lsm= list of the boot line); below L3, \
              of Linux 6.12 or later."
         }
         "copy of the workspace" => "Make room, set XDG_CACHE_HOME to a larger disk, or open the folder of one project.",
         "seccomp" => "Use a kernel with seccomp filters (CONFIG_SECCOMP_FILTER).",
-        "level" => "`countersign doctor` tells how to raise the level; without a network the command may run.",
         "shell" => "Install bash or sh.",
         "plan" | "start" | "probe" => {
             "Reinstall, so that countersign and countersign-wall are of the same version; `countersign sandbox check` says more."

@@ -21,6 +21,7 @@ mod hints;
 mod keeper;
 mod level;
 mod managers;
+mod mountinfo;
 pub mod net;
 mod packages;
 mod parts;
@@ -143,6 +144,11 @@ impl LinuxSandbox {
         }
     }
 
+    /// Waits until the shadows of sessions that have ended are removed, for a program that ends with them.
+    pub fn tidy(&self, most: Duration) {
+        self.removals.wait(most);
+    }
+
     fn memory(&self) -> Option<level::Memory> {
         level::Memory::of(&self.paths.cache, &[&self.paths.exe, &self.wall().0])
     }
@@ -190,7 +196,7 @@ impl LinuxSandbox {
             .ok_or_else(|| refusal("shell", "there is neither bash nor sh on this machine"))?;
         self.swept.call_once(|| self.removals.sweep(self.paths.cache.clone()));
         let env = environment::of_commands(&self.variables, &self.home, &spec);
-        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered);
+        let trust = net::variables::of_trust(&self.variables, &spec.folder, &view.covered, &view.shown);
         let (cache, home, wall) = (self.paths.cache.clone(), self.home.clone(), self.wall());
         let network = self.network.clone();
         let variables = self.variables.clone();

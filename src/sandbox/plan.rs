@@ -118,7 +118,7 @@ pub(super) enum Report {
     },
     /// What stood ready is out of date; nothing ran. A new process 1 will do.
     Stale(String),
-    /// Every wall stands and the command has started.
+    /// Every wall stands and the command starts: said before it does.
     Started,
     Exited(i32),
     Signalled(i32),

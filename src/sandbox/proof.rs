@@ -70,9 +70,10 @@ impl LinuxSandbox {
     /// Runs a command behind every wall of a level, over a folder of our own.
     async fn prove(&self, level: Level) -> Result<(), SandboxError> {
         let folder = self.paths.cache.join(format!("probe-{}", uuid::Uuid::now_v7()));
-        make_private(&folder)?;
+        make_private(&self.paths.cache)?;
         // Held like a shadow's, so that a probe that is cut short is swept like one.
         let lock = removals::lock(&folder).ok();
+        make_private(&folder)?;
         let proved = async {
             let session = self.open_at(&SandboxSpec::bare(folder.clone()), level)?;
             let timeout = Duration::from_secs(10);

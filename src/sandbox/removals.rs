@@ -100,10 +100,21 @@ impl Removals {
                 // Held until all of it is gone.
                 let Some(_held) = File::open(&path).ok().filter(|lock| is_lock && lock.try_lock().is_ok()) else { continue };
                 end_group(&path);
-                let _ = remove(&path.with_extension(""));
-                let _ = fs::remove_file(&path);
+                // Whose lock is gone nobody finds any more.
+                if removed(&path.with_extension("")) {
+                    let _ = fs::remove_file(&path);
+                }
             }
         });
+    }
+
+    /// Waits for those that are under way.
+    pub(super) fn wait(&self, most: Duration) {
+        let deadline = Instant::now() + most;
+        let under_way = || self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|removal| !removal.is_finished());
+        while under_way() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn run(&self, work: impl FnOnce() + Send + 'static) {
@@ -116,10 +127,6 @@ impl Removals {
 
 impl Drop for Removals {
     fn drop(&mut self) {
-        let under_way = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let deadline = Instant::now() + PATIENCE;
-        while under_way.iter().any(|removal| !removal.is_finished()) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(1));
-        }
+        self.wait(PATIENCE);
     }
 }

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     hints::refusal,
     keeper::{Keeper, Unrun, Waiting, Word},
-    net::Proxy,
+    net::{News, Proxy},
     plan::{Met, Report},
 };
-use crate::seams::{Connection, OutputSink, Reached, Stopped};
+use crate::seams::{OutputSink, Reached, Stopped};
 
 /// How long the walls may take to stand; the command's own time begins when they do.
 const RAISING: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub(super) struct Ended {
 }
 
 /// The next news of a connection; pending for good without a proxy.
-async fn heard(proxy: &mut Option<Proxy>) -> Connection {
+async fn heard(proxy: &mut Option<Proxy>) -> News {
     match proxy {
         Some(proxy) => proxy.news().await,
         None => std::future::pending().await,
@@ -104,7 +104,10 @@ pub(super) async fn attend(
                 },
                 None => reporting = false,
             },
-            news = heard(&mut proxy) => sink.connection(&news),
+            (news, heard) = heard(&mut proxy) => {
+                sink.connection(&news);
+                let _ = heard.send(());
+            }
             word = keeper.word(), if running => {
                 match word {
                     Word::Gone(gone, _) if gone < number => continue,
@@ -150,7 +153,7 @@ pub(super) async fn attend(
     give(&buffer, &mut filled, sink);
     ended.leaving = orders;
     if let Some(proxy) = proxy {
-        proxy.finish().await.iter().for_each(|news| sink.connection(news));
+        proxy.finish(|news| sink.connection(news)).await;
     }
     if !ended.walled
         && let Some((step, why)) = unmade

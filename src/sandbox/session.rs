@@ -260,11 +260,6 @@ impl LinuxSession {
         sink: &mut dyn OutputSink,
         cancel: &CancellationToken,
     ) -> Result<(Ended, Vec<String>), SandboxError> {
-        let level = self.parts.level;
-        if !command.network.is_empty() && level < Level::L3 {
-            let why = format!("at level {level} a network cannot be kept to the hosts that were approved");
-            return Err(refusal("level", &why));
-        }
         let mut warm = self.warm.lock().await;
         let mut replaced = false;
         loop {
@@ -309,17 +304,17 @@ impl LinuxSession {
         }
     }
 
-    /// What the command changed, and whether it wrote to git's own folders; found out off the runtime's threads.
-    async fn changed(&self) -> Result<(Vec<String>, bool), SandboxError> {
+    /// What the command changed, whether that is not all, and whether it wrote to git's own folders; found out off the runtime's threads.
+    async fn changed(&self) -> Result<(Vec<String>, bool, bool), SandboxError> {
         let state = self.state.clone();
         let scan = move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let (paths, git) = match &state.shadow {
+            let (paths, unlisted, git) = match &mut state.shadow {
                 OnDisk::Overlay(overlay) => overlay.changed()?,
                 OnDisk::Copy(copy, _) => copy.changed()?,
             };
             let before = std::mem::replace(&mut state.git, git);
-            Ok((paths, git != 0 && git != before))
+            Ok((paths, unlisted, git != 0 && git != before))
         };
         let scanned = tokio::task::spawn_blocking(scan).await.unwrap_or_else(|e| Err(io::Error::other(e)));
         scanned.map_err(|e| refusal("shadow folders", &format!("the changes of the command cannot be listed: {e}")))
@@ -368,7 +363,7 @@ impl SandboxSession for LinuxSession {
             self.state().exceeded = true;
         }
         if !ended.unbegun {
-            (outcome.changed, outcome.git) = self.changed().await?;
+            (outcome.changed, outcome.unlisted, outcome.git) = self.changed().await?;
             self.make_ready(GIVE_WAY);
         }
         Ok(outcome)

@@ -1,15 +1,16 @@
 //! A session's shadow on disk: `layer` (what the user typed and the task staged), `upper` (what commands wrote), `work`.
 //!
 //! The newest text of the user's side wins: where the content of a path in `layer` changed since the last command, what an
-//! earlier command wrote there is dropped. Paths that nobody touched keep what commands wrote. A file of `layer` is written
-//! only when its content differs, so that its modification time tells build tools the truth.
+//! earlier command wrote there is dropped; so it is where the disk changed beneath it. Paths that nobody touched keep what
+//! commands wrote. A file of `layer` is written only when its content differs, so that its modification time tells build tools
+//! the truth.
 //!
 //! It owns the shadow's folders, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -22,7 +23,8 @@ use rustix::{
 };
 
 use super::{
-    changes::{self, Changes, Is, OPAQUE, is_opaque, is_whiteout},
+    changes::{self, Change, Changes, Is, OPAQUE, is_opaque, is_whiteout, stamp},
+    copied::equal,
     entry::{Entry, Stamp, mode_on_disk, read, remove, write},
     removals::{self, Removals},
 };
@@ -43,8 +45,20 @@ pub(super) struct ShadowFolders {
     removals: Arc<Removals>,
     /// What the layer holds, by path.
     pub(super) stamps: BTreeMap<WsPath, Stamp>,
+    /// What the last command left in `upper`, by path, but for what the layer holds as well.
+    noted: BTreeMap<String, Noted>,
     /// The workspace folder, once it is known.
     pub(super) folder: PathBuf,
+}
+
+/// Something that commands wrote.
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    /// Its stamp, and that of what the disk has there.
+    stamp: u64,
+    beneath: u64,
+    /// It holds what the disk holds.
+    same: bool,
 }
 
 impl ShadowFolders {
@@ -54,7 +68,8 @@ impl ShadowFolders {
         let root = cache.join(format!("shadow-{}", uuid::Uuid::now_v7()));
         let lock = removals::lock(&root)?;
         fs::DirBuilder::new().mode(0o700).create(&root)?;
-        let this = ShadowFolders { root, lock: Some(lock), removals, stamps: BTreeMap::new(), folder: PathBuf::new() };
+        let (stamps, noted) = Default::default();
+        let this = ShadowFolders { root, lock: Some(lock), removals, stamps, noted, folder: PathBuf::new() };
         for folder in [this.layer(), this.upper(), this.work()] {
             fs::DirBuilder::new().mode(0o755).create(folder)?;
         }
@@ -111,6 +126,7 @@ impl ShadowFolders {
         for path in left {
             self.leave(folder, &path)?;
         }
+        self.give_way()?;
         for (path, entry) in &wanted {
             self.place(folder, path, entry)?;
         }
@@ -118,24 +134,83 @@ impl ShadowFolders {
     }
 
     /// What commands changed, without what is equal to the user's own text; a folder where it took the place of something.
-    /// And the number for what they wrote to git's own folders.
-    pub(super) fn changed(&self) -> io::Result<(Vec<String>, u64)> {
+    /// Whether there is more; and the number for what they wrote to git's own folders.
+    pub(super) fn changed(&mut self) -> io::Result<(Vec<String>, bool, u64)> {
         // A command may have taken the rights of the folder away.
         self.mirror_root(&self.folder)?;
-        let mut paths = Vec::new();
-        let Changes { listed, git } = changes::of(&self.upper())?;
+        let (mut paths, mut noted, mut replaced) = (Vec::new(), BTreeMap::new(), HashSet::new());
+        let Changes { listed, unlisted, git, in_git } = changes::of(&self.upper(), &self.folder)?;
         for change in listed {
-            let same = |stamp: &Stamp| read(&self.upper().join(&change.path)).is_ok_and(|entry| entry.stamp() == *stamp);
-            let known = WsPath::from_disk(&change.path).and_then(|path| self.stamps.get(&path));
-            let beneath = |root: &Path| root.join(&change.path).symlink_metadata().is_ok();
-            if change.is == Is::Opaque && !beneath(&self.folder) && !beneath(&self.layer()) {
+            let same = match WsPath::from_disk(&change.path).and_then(|path| self.stamps.get(&path)) {
+                Some(stamp) => read(&self.upper().join(&change.path)).is_ok_and(|entry| entry.stamp() == *stamp),
+                None if change.is == Is::Opaque => {
+                    let beneath = |root: &Path| root.join(&change.path).symlink_metadata().is_ok();
+                    !beneath(&self.folder) && !beneath(&self.layer())
+                }
+                None if change.is == Is::Filled => false,
+                None => {
+                    let note = self.note(&change);
+                    noted.insert(change.path.clone(), note);
+                    // With a folder that was made anew stands all that is in it: the rest of what it held went.
+                    note.same && !change.path.match_indices('/').any(|(end, _)| replaced.contains(&change.path[..end]))
+                }
+            };
+            if same {
                 continue;
             }
-            if !known.is_some_and(same) {
-                paths.push(change.path);
+            if change.is == Is::Opaque {
+                replaced.insert(change.path.clone());
+            }
+            paths.push(change.path);
+        }
+        for path in in_git {
+            let beneath = self.beneath(&path);
+            noted.insert(path, Noted { stamp: 0, beneath, same: false });
+        }
+        self.noted = noted;
+        Ok((paths, unlisted, git))
+    }
+
+    /// What is to be known of something that commands wrote; bytes are compared when it, or the disk, was changed.
+    fn note(&self, change: &Change) -> Noted {
+        let (stamp, beneath) = (change.stamp, self.beneath(&change.path));
+        let before = self.noted.get(&change.path).filter(|noted| (noted.stamp, noted.beneath) == (stamp, beneath));
+        let (here, there) = (self.folder.join(&change.path), self.upper().join(&change.path));
+        let equal = || mode_on_disk(&here) == mode_on_disk(&there) && equal(&here, &there).unwrap_or(false);
+        let same = before.map_or_else(|| change.is == Is::Written && equal(), |noted| noted.same);
+        Noted { stamp, beneath, same }
+    }
+
+    /// The stamp of what the disk has at a path; a folder is a folder, whatever is in it.
+    fn beneath(&self, path: &str) -> u64 {
+        match self.folder.join(path).symlink_metadata() {
+            Ok(about) if about.is_dir() => 1,
+            Ok(about) => stamp(&about),
+            Err(_) => 0,
+        }
+    }
+
+    /// Drops what commands wrote where the disk was changed since.
+    fn give_way(&mut self) -> io::Result<()> {
+        let newer = |(path, noted): &(&String, &Noted)| self.beneath(path) != noted.beneath;
+        let newer: Vec<String> = self.noted.iter().filter(newer).map(|(path, _)| path.clone()).collect();
+        for path in newer {
+            self.noted.remove(&path);
+            if let Some(path) = WsPath::from_disk(&path).filter(|path| !self.stamps.contains_key(path)) {
+                self.forget_written(&path)?;
             }
         }
-        Ok((paths, git))
+        Ok(())
+    }
+
+    /// What commands did to a path, or to it with a folder above it, was never done.
+    fn forget_written(&self, path: &WsPath) -> io::Result<()> {
+        self.uncover(path)?;
+        if let Some(there) = self.in_upper(path) {
+            remove(&there)?;
+            remove_empty(&self.upper(), path);
+        }
+        Ok(())
     }
 
     /// The layer hides the folder's own mode; so it takes it over.
@@ -169,12 +244,11 @@ impl ShadowFolders {
     /// A path that the user's side no longer has: saved, or given up. Where the disk now says the same, commands' work stays.
     fn leave(&mut self, folder: &Path, path: &WsPath) -> io::Result<()> {
         remove(&self.layer().join(path.as_str()))?;
+        // An empty one would be a folder that nobody made.
+        remove_empty(&self.layer(), path);
         let on_disk = read(&folder.join(path.as_str())).map(|entry| entry.stamp());
         let before = self.stamps.remove(path);
-        match self.in_upper(path) {
-            Some(there) if on_disk.ok() != before => remove(&there),
-            _ => Ok(()),
-        }
+        if on_disk.ok() == before { Ok(()) } else { self.forget_written(path) }
     }
 
     /// Where `path` stands in `upper`, if its folders do. Commands wrote them: a link among them may lead anywhere, and is
@@ -255,6 +329,11 @@ impl Drop for ShadowFolders {
     fn drop(&mut self) {
         self.removals.start(self.root.clone(), self.lock.take());
     }
+}
+
+/// Removes the folders above a path that hold nothing.
+fn remove_empty(root: &Path, path: &WsPath) {
+    let _ = above(path).iter().rev().try_for_each(|parent| fs::remove_dir(root.join(parent.as_str())));
 }
 
 /// The folders above a path, outermost first, without the root.

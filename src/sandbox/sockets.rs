@@ -8,7 +8,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::Read,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::FileTypeExt},
     path::{Path, PathBuf},
     sync::{LazyLock, Mutex, PoisonError},
 };
@@ -48,6 +48,17 @@ pub(super) fn named() -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = paths.drain(..).map(|named| named.name).collect();
     all.extend(found.values().flatten().cloned());
     all
+}
+
+/// Where the socket of this name may be. The kernel keeps the name that it was made with: where nothing stands there, it was
+/// moved, as by programs that make it ready first, and may be any socket of the folder.
+pub(super) fn standing(name: PathBuf) -> Vec<PathBuf> {
+    if name.symlink_metadata().is_ok() {
+        return vec![name];
+    }
+    let entries = name.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let sockets = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    sockets.map(|entry| entry.path()).collect()
 }
 
 /// Whether only the program that gave the name can say where it leads.
@@ -106,7 +117,9 @@ fn places(wanted: &HashMap<u64, PathBuf>) -> HashMap<u64, PathBuf> {
                 Ok(below) => process.path().join(below),
                 Err(_) => process.path().join("cwd").join(name),
             };
-            if let Ok(path) = at.canonicalize() {
+            // One that was moved is not there, and its folder is.
+            let within = || Some(at.parent()?.canonicalize().ok()?.join(at.file_name()?));
+            if let Some(path) = at.canonicalize().ok().or_else(within) {
                 found.insert(*number, path);
             }
         }

@@ -8,7 +8,6 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs::{self, File, Metadata},
-    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::Path,
@@ -17,7 +16,7 @@ use std::{
 use rustix::fs::removexattr;
 
 use super::{
-    changes::{OPAQUE, is_opaque, is_whiteout},
+    changes::{OPAQUE, is_opaque, is_whiteout, stamp},
     entry::{Entry, read, remove, write},
     shadow::{ShadowFolders, above},
 };
@@ -50,9 +49,11 @@ impl ShadowFolders {
         for path in paths {
             self.uncover(path)?;
             let Some(there) = self.in_upper(path) else { continue };
-            let entry = match there.symlink_metadata() {
-                Ok(about) if is_whiteout(&about) => Entry::Gone,
-                Ok(about) if about.is_file() => read(&there)?,
+            let (entry, moves) = match there.symlink_metadata() {
+                Ok(about) if is_whiteout(&about) => (Entry::Gone, true),
+                Ok(about) if about.is_file() => (read(&there)?, true),
+                // The file went, which is in the proposal; the folder in its place is not.
+                Ok(about) if about.is_dir() => (Entry::Gone, false),
                 // Nothing that was merged.
                 _ => continue,
             };
@@ -60,9 +61,13 @@ impl ShadowFolders {
             self.folders_above(&folder, path)?;
             let target = self.layer().join(path.as_str());
             remove(&target)?;
-            fs::rename(&there, &target)?;
+            if moves {
+                fs::rename(&there, &target)?;
+                emptied.extend(above(path));
+            } else {
+                write(&target, &entry)?;
+            }
             self.stamps.insert(path.clone(), entry.stamp());
-            emptied.extend(above(path));
         }
         // Folders that hold nothing more say nothing: the layer has its own.
         for folder in emptied.iter().rev() {
@@ -73,7 +78,7 @@ impl ShadowFolders {
 
     /// Makes folders above `path` that hide everything beneath them hide each name of it by its own mark, so that one of the
     /// marks can go.
-    fn uncover(&self, path: &WsPath) -> io::Result<()> {
+    pub(super) fn uncover(&self, path: &WsPath) -> io::Result<()> {
         for parent in above(path) {
             let there = self.upper().join(parent.as_str());
             match there.symlink_metadata() {
@@ -136,13 +141,6 @@ pub(super) fn found(there: &Path, about: &Metadata, most: u64) -> Found {
             Err(_) => Found::Other("not readable"),
         },
     }
-}
-
-/// Another one when something else stands there.
-pub(super) fn stamp(about: &Metadata) -> u64 {
-    let mut stamp = DefaultHasher::new();
-    (about.ino(), about.ctime(), about.ctime_nsec(), about.size()).hash(&mut stamp);
-    stamp.finish()
 }
 
 /// The bytes of a file of at most `most`.

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     environment::{self, Variables},
-    git, managers, packages, sockets,
+    git, managers, mountinfo, packages, sockets,
 };
 use crate::seams::{Facts, Reach, SandboxError, SandboxSpec};
 
@@ -93,8 +93,11 @@ impl View {
 /// # Errors
 /// [`SandboxError`] when the workspace folder is, or holds, the home or another folder that must be private.
 pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden: &[PathBuf]) -> Result<View, SandboxError> {
-    let mut private: Vec<PathBuf> = PRIVATE.iter().map(PathBuf::from).filter(|path| is_real_folder(path)).collect();
+    // Some of them are links on some machines.
+    let mut private: Vec<PathBuf> = PRIVATE.iter().filter_map(|path| Path::new(path).canonicalize().ok()).collect();
+    private.retain(|path| path.is_dir() && path.parent().is_some());
     private.push(home.to_owned());
+    private.extend(mountinfo::aliases([home].into_iter()));
     // Cargo writes its locks there; the parts that matter are shown below.
     let cargo = environment::cargo_home(variables, home);
     let apart = |path: &PathBuf| path.parent().is_some() && !path.starts_with(&spec.folder);
@@ -111,7 +114,8 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
         });
     }
     // Inside the workspace they are left to the workspace's own rules.
-    private.extend(hidden.iter().filter(|path| path.is_dir() && !path.starts_with(&spec.folder)).cloned());
+    let elsewhere = mountinfo::aliases(hidden.iter().map(PathBuf::as_path));
+    private.extend(hidden.iter().chain(&elsewhere).filter(|path| path.is_dir() && !path.starts_with(&spec.folder)).cloned());
     let covered = outermost(private);
     let is_covered = |path: &Path| covered.iter().any(|cover| path.starts_with(cover));
 
@@ -128,7 +132,9 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.extend(spec.home_read.iter().filter_map(|path| readable(home, path)));
     let too_wide =
         |path: &Path| home.starts_with(path) || spec.folder.starts_with(path) || hidden.iter().any(|own| own.starts_with(path));
-    shown.retain(|path| path.exists() && !too_wide(path));
+    // Also by where it leads: the workspace has its secrets unmasked anywhere but at its own path.
+    let fits = |path: &Path, real: &Path| !too_wide(real) && (path.starts_with(&spec.folder) || !real.starts_with(&spec.folder));
+    shown.retain(|path| path.is_absolute() && !too_wide(path) && path.canonicalize().is_ok_and(|real| fits(path, &real)));
     let tools = outermost(shown.clone());
     shown.retain(|path| is_covered(path));
     let mut replaced = replaced();
@@ -137,7 +143,7 @@ pub(super) fn of(spec: &SandboxSpec, home: &Path, variables: &Variables, hidden:
     shown.extend(git::linked(&spec.folder).map(|work_tree| work_tree.common));
     let shown = outermost(shown.into_iter().filter(|path| is_covered(path)).collect());
 
-    let masked = SYSTEM_SECRETS.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
+    let masked = SYSTEM_SECRETS.iter().filter_map(|path| Path::new(path).canonicalize().ok()).collect();
     Ok(View {
         caches: packages::caches(home, &cargo).into_iter().filter(|path| is_covered(path)).collect(),
         copies: copies(home, &cargo).into_iter().filter(|(path, _)| is_covered(path)).collect(),
@@ -159,6 +165,7 @@ pub(super) fn sockets(view: &View, folder: &Path) -> Vec<PathBuf> {
         .filter(|path| {
             !view.covered.iter().any(|cover| path.starts_with(cover)) || view.shown.iter().any(|shown| path.starts_with(shown))
         })
+        .flat_map(sockets::standing)
         .collect();
     found.sort();
     found.dedup();

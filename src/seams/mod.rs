@@ -24,8 +24,8 @@ pub use model::{
     Block, ErrorClass, Message, Model, ModelError, ModelEvent, ModelRequest, Reply, Role, Stop, ToolChoice, ToolSpec,
 };
 pub use sandbox::{
-    AtLeast, Command, Connection, ConnectionNews, Copying, Found, Level, NetTerms, Outcome, OutputSink, Registry, Sandbox,
-    SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped, Written,
+    AtLeast, CACHE_TAG, CWD, Command, Connection, ConnectionNews, Copying, FILLED, Found, Level, NetTerms, Outcome, OutputSink,
+    Registry, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, ShadowFile, Stopped, Written,
 };
 pub use spill::{NoSpills, Spill, Spills};
 pub use vcs::{Accepted, Branch, CommitPlan, CommitSpec, PushPlan, PushSpec, Vcs, VcsError};

@@ -13,6 +13,12 @@ use crate::{path::WsPath, policy::RunSettings};
 
 pub use crate::policy::{Level, NetTerms};
 
+/// Folders that package managers and interpreters fill, ignored or not. What commands write into them is nobody's work: it stays
+/// in the shadow, and is not looked at file by file.
+pub const FILLED: [&str; 6] = ["node_modules", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv"];
+/// The file by which a program says that its folder is a cache; the same goes for those.
+pub const CACHE_TAG: &str = "CACHEDIR.TAG";
+
 /// What a session of commands may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SandboxSpec {
@@ -182,6 +188,8 @@ pub struct Outcome {
     /// Paths that stand changed by commands in the shadow and that nobody took ([`SandboxSession::take`]); the user's files
     /// stay as they are. A folder stands for everything that was in it: it is gone, or replaced.
     pub changed: Vec<String>,
+    /// There are more than are listed: these are nearest to the root.
+    pub unlisted: bool,
     /// It wrote to git's own folders (commits, branches, stashes; not merely the index): that vanishes with the shadow.
     pub git: bool,
     /// Secret files that were hidden while it ran.
@@ -215,6 +223,9 @@ pub enum Found {
     /// Nothing that can be taken over; says what it is.
     Other(&'static str),
 }
+
+/// The step that fails where there is no folder for a command to start in.
+pub const CWD: &str = "working folder";
 
 /// Why no command ran. `step` names what failed, `hint` what the user can do.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,6 +1,10 @@
 //! The seam `Grants` of one task: the user's list of grants, and what the scripts of a command hold as the task sees them.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     config::{Grant, GrantStore},
@@ -23,12 +27,26 @@ impl FolderGrants {
         FolderGrants { store, folder, workspace, clock }
     }
 
+    /// The path of the workspace that a word means in `cwd`, if it is one.
+    fn named(&self, word: &str, cwd: &str) -> Option<WsPath> {
+        let written = match Path::new(word).strip_prefix(&self.folder) {
+            Ok(below) => below.to_str()?.to_owned(),
+            Err(_) if word.starts_with('/') || cwd.is_empty() => word.to_owned(),
+            Err(_) => format!("{cwd}/{word}"),
+        };
+        WsPath::parse(&written).ok()
+    }
+
     /// The grant that a yes to this action would be now.
     async fn now(&self, action: &Action) -> Grant {
+        let cwd = match action {
+            Action::Run { cwd, .. } | Action::RunNet { cwd, .. } => cwd.as_str(),
+            _ => "",
+        };
         let mut contents = BTreeMap::new();
         // Any word may name a script; a file that it names counts, whatever the word was meant for.
         for word in action.target().split(|c: char| c.is_whitespace() || "'\"=;&|<>()".contains(c)) {
-            let Ok(path) = WsPath::parse(word) else { continue };
+            let Some(path) = self.named(word, cwd) else { continue };
             if path.is_root() || contents.contains_key(path.as_str()) {
                 continue;
             }
@@ -40,7 +58,11 @@ impl FolderGrants {
         }
         Grant {
             action: action.kind().to_string(),
-            pattern: action.target().to_owned(),
+            // In another folder the same words are another command.
+            pattern: match cwd {
+                "" => action.target().to_owned(),
+                cwd => format!("cd '{}' && {}", cwd.replace('\'', r"'\''"), action.target()),
+            },
             workspace: self.folder.clone(),
             contents,
             since: self.clock.utc(),

@@ -18,17 +18,22 @@ pub(super) struct Connections<'a> {
 impl Connections<'_> {
     pub(super) fn heard(&mut self, connection: &Connection) {
         (self.record)(on_record(connection));
-        let why = match &connection.news {
-            ConnectionNews::Refused(why) | ConnectionNews::Failed(why) => why.clone(),
-            ConnectionNews::Closed { why: Some(why), .. } => {
-                format!("the connection to {}:{} was ended: {why}", connection.host, connection.port)
-            }
-            ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return,
-        };
-        if self.closed.len() < CLOSED && !self.closed.contains(&why) {
+        if let Some(why) = untold(connection, &self.closed) {
             self.closed.push(why);
         }
     }
+}
+
+/// What is to be said of a connection that did not come through, where that was not said yet, and not too much either.
+pub fn untold(connection: &Connection, told: &[String]) -> Option<String> {
+    let why = match &connection.news {
+        ConnectionNews::Refused(why) | ConnectionNews::Failed(why) => why.clone(),
+        ConnectionNews::Closed { why: Some(why), .. } => {
+            format!("the connection to {}:{} was ended: {why}", connection.host, connection.port)
+        }
+        ConnectionNews::Opened(_) | ConnectionNews::Closed { why: None, .. } => return None,
+    };
+    (told.len() < CLOSED && !told.contains(&why)).then_some(why)
 }
 
 /// What the journal says of a connection.

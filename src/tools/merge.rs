@@ -7,7 +7,7 @@ use super::Context;
 use crate::{
     path::{WsPath, hidden},
     policy::Action,
-    seams::{Merge, Merges, Moment, StageOp, StageRequest},
+    seams::{Merge, Merges, Moment, Outcome, StageOp, StageRequest},
 };
 
 /// The most files that one command's changes may become hunks of; more is a build, or a mistake.
@@ -27,7 +27,18 @@ struct Merged {
 }
 
 /// Proposes what stands changed in the shadow since the task saw `began`; the words for the result, empty when nothing new is.
-pub(super) async fn propose(cx: &Context<'_>, began: Moment, changed: Vec<String>) -> String {
+pub(super) async fn propose(cx: &Context<'_>, began: Moment, outcome: &Outcome) -> String {
+    let mut words = proposed(cx, began, outcome.changed.clone()).await;
+    if outcome.unlisted && cx.shell.untold_bound() {
+        words.push_str(
+            "\n[so many files stand changed in the shadow that those in deeper folders are not listed, and so not proposed: delete \
+             what is not needed]",
+        );
+    }
+    words
+}
+
+async fn proposed(cx: &Context<'_>, began: Moment, changed: Vec<String>) -> String {
     let changed = cx.workspace.unignored(changed).await;
     let fresh = cx.shell.fresh(changed).await;
     if fresh.is_empty() {

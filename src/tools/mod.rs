@@ -32,6 +32,7 @@ mod symbols;
 pub mod terminal;
 mod write_file;
 
+pub use connections::untold;
 pub use context::{Context, Effect, Mode, Publication, Tool, ToolResult};
 pub use output::Outputs;
 pub use registry::{Parsed, Registry};

@@ -18,7 +18,7 @@ use crate::{
     event::ToolCallStatus,
     path::WsPath,
     policy::{Action, host_and_port, host_of_address},
-    seams::{Command, Outcome, SandboxError, Stopped},
+    seams::{CWD, Command, Outcome, SandboxError, Stopped},
 };
 
 /// What the model sees of an output: its start and its end.
@@ -101,7 +101,7 @@ impl Tool for Run {
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {
             Some(Stopped::Cancelled) => String::new(),
-            _ => merge::propose(cx, began, outcome.changed.clone()).await,
+            _ => merge::propose(cx, began, &outcome).await,
         };
         let piped = denial::ends_in_pipe(&self.command);
         let mut text = report(&outcome, &changes, reasons, piped, timeout, collected, cx);
@@ -119,6 +119,10 @@ impl Tool for Run {
 
 /// Why no command ran, for the model and through it for the user.
 fn unrun(error: &SandboxError) -> ToolResult {
+    // The walls can be had; it is the call that is wrong.
+    if error.step == CWD {
+        return ToolResult::error(format!("{}. Nothing ran; name a folder of the workspace as cwd", error.why));
+    }
     let hint = if error.hint.is_empty() { String::new() } else { format!(" (for the user: {})", error.hint) };
     ToolResult::error(format!("{error}{hint}. Nothing ran. Go on without commands and say in finish what was not checked"))
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::denial;
 use crate::{
     path::WsPath,
-    seams::{Command, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Written},
+    seams::{Command, Found, Outcome, OutputSink, Sandbox, SandboxError, SandboxSession, SandboxSpec, Shadow, Spills, Written},
 };
 
 /// Runs a task's commands, one after the other.
@@ -30,6 +30,8 @@ struct Told {
     secrets: HashSet<String>,
     /// What the level in force lacks.
     level: bool,
+    /// Not everything that stands changed is listed.
+    bound: bool,
 }
 
 impl Shell {
@@ -95,11 +97,17 @@ impl Shell {
     /// Of the paths that stand changed in the shadow now, those that commands wrote to since this was asked last.
     pub(super) async fn fresh(&self, changed: Vec<String>) -> Vec<String> {
         // Their names and stamps; nothing is read.
-        let stamps: HashMap<String, u64> = self.written(changed, 0).await.into_iter().map(|one| (one.path, one.stamp)).collect();
+        let written = self.written(changed, 0).await;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = stamps.iter().filter(|(path, stamp)| told.changed.get(*path) != Some(stamp));
-        let mut news: Vec<String> = news.map(|(path, _)| path.clone()).collect();
+        let is_news = |one: &Written| told.changed.get(&one.path) != Some(&one.stamp);
+        // A folder that took the place of what stood there says only with all that is in it what went.
+        let folders: HashSet<&str> =
+            written.iter().filter(|one| one.found == Found::Folder && is_news(one)).map(|one| one.path.as_str()).collect();
+        let is_below = |path: &str| path.match_indices('/').any(|(end, _)| folders.contains(&path[..end]));
+        let news = written.iter().filter(|one| is_news(one) || is_below(&one.path));
+        let mut news: Vec<String> = news.map(|one| one.path.clone()).collect();
         news.sort();
+        let stamps = written.into_iter().map(|one| (one.path, one.stamp)).collect();
         told.changed = stamps;
         news
     }
@@ -128,6 +136,12 @@ impl Shell {
         let words = self.session.lock().await.as_ref()?.level().for_the_model()?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         (!std::mem::replace(&mut told.level, true)).then_some(words)
+    }
+
+    /// Whether no result has said that not everything that stands changed is listed.
+    pub(super) fn untold_bound(&self) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        !std::mem::replace(&mut told.bound, true)
     }
 
     /// Of the hidden files, those that no result has named.

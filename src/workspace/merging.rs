@@ -2,7 +2,7 @@
 //! and moved files. What cannot be proposed is named with the reason.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Mutex,
     time::{Duration, SystemTime},
 };
@@ -13,7 +13,8 @@ use rustix::fs::FileType;
 use crate::{
     event::TaskId,
     path::WsPath,
-    seams::{FileKind, Found, Merge, Merges, Moment, StageOp, Stood, Written},
+    policy::Surroundings,
+    seams::{CACHE_TAG, FILLED, FileKind, Found, Merge, Merges, Moment, StageOp, Stood, Written},
     text::{self, Text},
 };
 
@@ -21,25 +22,35 @@ use super::{
     decode::decode,
     desk::{Desk, Seen},
     disk::Folder,
-    walk::{Rules, below, walk},
+    surroundings::World,
+    walk::{Rules, VERSION_CONTROL, below, walk},
 };
 
 /// The most files of a deleted folder that are looked for.
 const MOST: usize = 2_000;
 
-/// Folders that package managers and interpreters fill, ignored or not.
-const FILLED: [&str; 6] = ["node_modules", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv"];
-/// The file by which a program says that a folder is its cache.
-const CACHE: &str = "CACHEDIR.TAG";
-
-/// Leaves out what the ignore rules leave out, and what is no work of anybody where a project has no such rules.
-pub(super) fn sources(folder: &Folder, mut changed: Vec<String>) -> Vec<String> {
-    let caches: Vec<String> = changed.iter().filter_map(|path| path.strip_suffix(CACHE)).map(str::to_owned).collect();
-    let caches: Vec<String> = caches.into_iter().filter(|cache| cache.ends_with('/')).collect();
+/// Leaves out what the ignore rules leave out and git does not track all the same, and what is no work of anybody where a project
+/// has no such rules.
+pub(super) fn sources(world: &World, mut changed: Vec<String>) -> Vec<String> {
+    let folder = world.disk();
+    let tagged = changed.iter().filter_map(|path| path.strip_suffix(CACHE_TAG)?.strip_suffix('/'));
+    // Of folders, whether they are caches, as far as it is known.
+    let mut caches: HashMap<String, bool> = tagged.map(|folder| (folder.to_owned(), true)).collect();
+    let mut is_cache = |path: &str| match caches.get(path) {
+        Some(known) => *known,
+        None => {
+            let found = folder.root().join(path).join(CACHE_TAG).exists();
+            caches.insert(path.to_owned(), found);
+            found
+        }
+    };
     let mut rules = Rules::new(folder);
     changed.retain(|path| {
-        let filled = path.split('/').any(|part| FILLED.contains(&part));
-        !filled && !caches.iter().any(|cache| path.starts_with(cache)) && !rules.ignore(path)
+        let filled = path.split('/').any(|part| FILLED.contains(&part) || VERSION_CONTROL.contains(&part));
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        !filled
+            && !ends.map(|end| &path[..end]).any(&mut is_cache)
+            && (!rules.ignore(path) || WsPath::from_disk(path).is_some_and(|path| world.tracked(&path)))
     });
     changed
 }
@@ -108,6 +119,8 @@ enum Before {
     Text {
         text: Text,
         executable: bool,
+        /// Whether it begins with a byte order mark, where that is known.
+        bom: Option<bool>,
     },
     Bytes {
         bytes: Vec<u8>,
@@ -152,7 +165,7 @@ impl Comparison<'_> {
                 let there = || {
                     matches!(self.on_disk(path), Before::Text { executable: true, .. } | Before::Bytes { executable: true, .. })
                 };
-                Before::Text { text: text.clone(), executable: executable.unwrap_or_else(there) }
+                Before::Text { text: text.clone(), executable: executable.unwrap_or_else(there), bom: None }
             }
         }
     }
@@ -176,7 +189,7 @@ impl Comparison<'_> {
         let Ok(file) = self.folder.read(path) else { return Before::Not("what stands there on the disk cannot be read") };
         let (decoded, executable) = (file.decode(), file.executable());
         match decoded.kind {
-            FileKind::Text => Before::Text { text: decoded.text, executable },
+            FileKind::Text => Before::Text { text: decoded.text, executable, bom: Some(decoded.bom) },
             FileKind::Binary | FileKind::NotUtf8 => Before::Bytes { bytes: file.bytes, executable },
         }
     }
@@ -191,10 +204,13 @@ impl Comparison<'_> {
             Before::Folder => return self.keep(path, "a folder stands there on the disk"),
             Before::Bytes { bytes, executable } if bytes == content => executable,
             Before::Bytes { .. } => return self.keep(path, "it is not UTF-8 text"),
-            Before::Text { text, executable } => {
+            Before::Text { text, executable, bom } => {
                 let decoded = decode(&content);
                 if decoded.kind != FileKind::Text {
                     return self.keep(path, "it is not UTF-8 text any more");
+                }
+                if bom.is_some_and(|bom| bom != decoded.bom) {
+                    self.keep(path, "a byte order mark that comes or goes is no change of the text");
                 }
                 if decoded.text != text {
                     lines = counts(&text, &decoded.text);
@@ -265,7 +281,7 @@ impl Comparison<'_> {
         let mut by_content: BTreeMap<Vec<u8>, Vec<(WsPath, bool)>> = BTreeMap::new();
         for path in &self.gone {
             let (content, executable) = match self.before(path) {
-                Before::Text { text, executable } => (text.to_string().into_bytes(), executable),
+                Before::Text { text, executable, .. } => (text.to_string().into_bytes(), executable),
                 Before::Bytes { bytes, executable } => (bytes, executable),
                 _ => continue,
             };

@@ -325,7 +325,7 @@ impl Workspace for TaskWorkspace {
 
     async fn unignored(&self, paths: Vec<String>) -> Vec<String> {
         let (world, all) = (Arc::clone(&self.world), paths.clone());
-        let sift = move || merging::sources(world.disk(), all);
+        let sift = move || merging::sources(&world, all);
         // Telling too much is no harm.
         tokio::task::spawn_blocking(sift).await.unwrap_or(paths)
     }

@@ -61,17 +61,19 @@ pub(super) fn plain(name: &str) -> bool {
     name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !name.chars().any(hidden)
 }
 
-/// The ignore rules for single paths, of files that need not be on the disk: the folder's own `.gitignore` and `.ignore` files.
+/// The ignore rules for single paths, of files that need not be on the disk: the same files of rules count as for a walk.
 pub(super) struct Rules<'a> {
     folder: &'a Folder,
     /// By folder below the root; `None` where no rules are.
     read: HashMap<String, Option<Gitignore>>,
+    /// In a repository: those of folders above the root, then git's own; each with the root's path as they see it.
+    outer: Vec<(String, Gitignore)>,
 }
 
 impl<'a> Rules<'a> {
     /// Rules that are read as they are needed.
     pub(super) fn new(folder: &'a Folder) -> Self {
-        Rules { folder, read: HashMap::new() }
+        Rules { folder, read: HashMap::new(), outer: outer(folder.root()) }
     }
 
     /// Whether a file (`/`-separated path below the folder) is left out, itself or through a folder above it. The rules of the
@@ -88,8 +90,27 @@ impl<'a> Rules<'a> {
                 _ => above = dir,
             }
         }
+        for (prefix, rules) in &self.outer {
+            let whole = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
+            let found = rules.matched_path_or_any_parents(whole, false);
+            if !found.is_none() {
+                return found.is_ignore();
+            }
+        }
         false
     }
+}
+
+fn outer(root: &Path) -> Vec<(String, Gitignore)> {
+    let Some(top) = root.ancestors().find(|dir| dir.join(".git").exists()) else { return Vec::new() };
+    let prefix = |dir: &Path| root.strip_prefix(dir).ok().and_then(Path::to_str).unwrap_or_default().to_owned();
+    let above = root.ancestors().skip(1).take_while(|dir| dir.starts_with(top));
+    let mut outer: Vec<(String, Gitignore)> = above.filter_map(|dir| Some((prefix(dir), rules_of(dir)?))).collect();
+    let mut exclude = GitignoreBuilder::new("");
+    exclude.add(top.join(".git/info/exclude"));
+    let own = [exclude.build().ok(), Some(GitignoreBuilder::new("").build_global().0)];
+    outer.extend(own.into_iter().flatten().map(|rules| (prefix(top), rules)));
+    outer
 }
 
 fn rules_of(dir: &Path) -> Option<Gitignore> {

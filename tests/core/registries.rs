@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use countersign::{
-    event::ToolCallStatus,
+    event::{StopReason, ToolCallStatus},
     policy::{DEFAULT, LayerKind, LayerText, Policy},
     seams::{AnswerKind, Outcome, Registry},
 };
@@ -71,6 +71,16 @@ fn a_name_that_is_not_listed_or_cannot_be_told_runs_nothing() {
         assert!(status == ToolCallStatus::Error && text.contains(why) && text.contains("nothing ran"), "{text}");
         assert!(world.walls.ran.lock().unwrap().is_empty() && world.person.questions.lock().unwrap().is_empty());
     }
+}
+
+#[test]
+fn a_task_that_is_stopped_waits_for_no_package_manager() {
+    let world = world(listing("allow"), [install(&["npm"]), finish()]);
+    world.walls.registries.lock().unwrap().insert("npm".into(), Registry::default());
+    let cancel = world.cancel.clone();
+    *world.walls.at_registry.lock().unwrap() = Some(Box::new(move || cancel.cancel()));
+    assert_eq!(world.run().stop, StopReason::Cancelled);
+    assert!(world.walls.ran.lock().unwrap().is_empty());
 }
 
 #[test]

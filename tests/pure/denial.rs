@@ -99,6 +99,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("Error: connect ECONNREFUSED 127.0.0.1:3000", "127.0.0.1:3000: probably a server outside the walls"),
     ("Error: connect ENETUNREACH 93.184.216.34:443 - Local (0.0.0.0:0)", "93.184.216.34:443: cannot be reached"),
     ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "the host: cannot be reached"),
+    (
+        "nc: getaddrinfo for host \"example.com\" port 443: Temporary failure in name resolution",
+        "example.com:443: cannot be reached",
+    ),
+    (
+        "psql: error: could not translate host name \"db.example.com\" to address: Temporary failure in name resolution",
+        "db.example.com: cannot be reached",
+    ),
     ("ssh: Could not resolve hostname build: Temporary failure in name resolution", "build: cannot be reached"),
     ("ConnectionRefusedError: [Errno 111] Connection refused", "the local address: probably a server outside"),
     ("OSError: [Errno 101] Network is unreachable", "cannot be reached"),
@@ -191,6 +199,34 @@ fn a_pipe_hides_no_wall() {
     }
 }
 
+/// Programs that print files say nothing of a wall but under their own name, about what they were asked for.
+#[test]
+fn a_reader_at_the_head_of_a_pipe_is_told_its_wall() {
+    let well = Outcome { exit: Some(0), ..failed() };
+    let secret = "cat: conf/.env: Permission denied";
+    for (command, line, part) in [
+        ("cat conf/.env | tail -3", secret, "conf/.env: hidden from commands as a secret of the workspace"),
+        ("cd conf && cat .env 2>&1 | sort | head", "cat: .env: Permission denied", "conf/.env: hidden"),
+        ("grep -r key . | wc -l", "grep: ./conf/.env: Permission denied", "conf/.env: hidden"),
+        ("cat /etc/shadow | head -1", "cat: /etc/shadow: Permission denied", "/etc/shadow: hidden from commands"),
+        ("/bin/ls ~/.ssh | head", "/bin/ls: cannot access '/home/me/.ssh': No such file or directory", ".ssh: outside the walls"),
+    ] {
+        let told = told(command, &format!("alpha\n{line}\n"), &well);
+        assert!(told.as_deref().is_some_and(|text| text.contains(part) && text.ends_with("to the user.")), "{command}: {told:?}");
+    }
+    // The words of somebody else, in a file; about another file; under another name; of a program whose end is seen.
+    for (command, line) in [
+        ("cat log | tail -3", "touch: cannot touch '/etc/evil': Read-only file system"),
+        ("cat log | tail -3", "cat: /etc/shadow: Permission denied"),
+        ("grep Permission log | tail -3", secret),
+        ("cat log | tail -3", "see cat: conf/.env: Permission denied"),
+        ("cat conf/.env || true", secret),
+        ("cat a.txt | tail -3", "cat: a.txt: Permission denied"),
+    ] {
+        assert_eq!(told(command, line, &well), None, "{command}: {line}");
+    }
+}
+
 #[test]
 fn five_lines_at_most_however_much_was_refused() {
     let all: String = REFUSED.iter().map(|(line, _)| format!("{line}\n")).collect();
@@ -230,7 +266,8 @@ fn the_advice_fits_the_command_and_the_walls() {
     let socket = told("curl --unix-socket /srv/x/docker.sock http://d/info", "curl: (7) Couldn't connect to server", &failed());
     assert!(socket.unwrap().starts_with("docker: its daemon cannot be reached"));
     let at = |reach: Reach| Outcome { facts: Arc::new(Facts { reach, ..facts() }), ..failed() };
-    assert!(told("c", unreached, &at(Reach::Hosts)).unwrap().contains("by way of a proxy"));
+    let named = told("c", unreached, &at(Reach::Hosts)).unwrap();
+    assert!(named.contains("by way of a proxy") && named.contains("$https_proxy"), "{named}");
     let local = "curl: (7) Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server";
     assert!(told("c", local, &at(Reach::Hosts)).unwrap().contains("by way of the proxy only"));
     assert!(!told("c", local, &at(Reach::Loopback)).unwrap().contains("proxy"));

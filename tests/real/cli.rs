@@ -409,6 +409,10 @@ fn sandbox_run_reaches_the_hosts_that_a_person_names_and_no_other() {
     let ran = user.run(["sandbox", "run", "-w", "w", "--net", &one, "--", &text]);
     let why = format!("countersign: network: {other} is not among the hosts that this command was allowed ({one})");
     assert!(ran.code == 1 && !ran.out.contains("served") && ran.err.contains(&why), "{ran:?}");
+    // Said once, and what a person does about it.
+    let again = format!("for i in 1 2 3; do {text}; done");
+    let ran = user.run(["sandbox", "run", "-w", "w", "--net", &one, "--", &again]);
+    assert_eq!((ran.err.matches(&why).count(), ran.err.matches("yourself with --net HOST:PORT").count()), (1, 1), "{ran:?}");
     // A name is no word for the address behind it.
     let port = one.rsplit(':').next().unwrap();
     let named = format!("localhost:{port}");

@@ -2,8 +2,12 @@
 //!
 //! Every denial has its positive control: the same act without the walls, or the same tool where it is allowed, succeeds.
 
+#[path = "walls/again.rs"]
+mod again;
 #[path = "walls/bench.rs"]
 mod bench;
+#[path = "walls/beneath.rs"]
+mod beneath;
 #[path = "walls/bombs.rs"]
 mod bombs;
 #[path = "walls/builds.rs"]

@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     ffi::{OsStr, OsString},
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    os::unix::ffi::OsStrExt,
     path::Path,
 };
 
@@ -15,14 +18,14 @@ use super::{
 };
 use crate::{
     sandbox::{
-        changes::{MOST, open_up},
+        changes::{MOST, filled, open_up, stamp},
         entry, taken,
     },
     seams::{Found, Written},
 };
 
 /// See [`CopiedShadow::changed`].
-pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
+pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, bool, u64)> {
     // A command may have taken the rights of the folder away.
     open_up(&shadow.copy, &shadow.copy.symlink_metadata()?);
     let (mut changed, mut seen, mut git) = (Vec::new(), BTreeSet::new(), Vec::new());
@@ -57,8 +60,14 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
                     changed.push(path.clone());
                 }
                 // Folders that are the user's are looked through in any case: something may be missing in them.
-                if known.is_some() || !full {
-                    folders.push_back(path);
+                let is_users = known.is_some_and(|known| known.side == Side::Folder);
+                let filled =
+                    if is_users { None } else { path.to_str().and_then(|path| filled(&shadow.copy, &shadow.folder, path)) };
+                match filled {
+                    Some(named) if !full => changed.push(named.into()),
+                    Some(_) => {}
+                    None if known.is_some() || !full => folders.push_back(path),
+                    None => {}
                 }
             } else if !full && !known.is_some_and(|known| is_same(shadow, &path, known, &Mark::of(&about))) {
                 changed.push(path);
@@ -80,23 +89,34 @@ pub(super) fn of(shadow: &CopiedShadow) -> io::Result<(Vec<String>, u64)> {
         }
     }
     // An empty folder is nothing that anybody would propose to delete.
-    let is_file = |path: &OsString| {
-        let below = |other: &OsString| Path::new(other).starts_with(Path::new(path));
-        shadow.known.range(path.clone()..).take_while(|(other, _)| below(other)).any(|(_, known)| known.copy.is_some())
-    };
+    let is_file = |path: &OsString| below(shadow, path).any(|(_, known)| known.copy.is_some());
     let room = MOST.saturating_sub(changed.len());
     changed.extend(gone.into_iter().filter(is_file).take(room));
+    let unlisted = changed.len() >= MOST;
     let mut changed: Vec<String> = changed.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
     changed.sort();
     // Names that are not UTF-8 may be shown alike.
     changed.dedup();
-    Ok((changed, in_git(shadow, git)))
+    Ok((changed, unlisted, in_git(shadow, git)))
+}
+
+/// What the user's side has at a path and below it.
+fn below<'a>(shadow: &'a CopiedShadow, path: &'a OsStr) -> impl Iterator<Item = (&'a OsString, &'a Known)> {
+    // `a-b` stands between `a` and `a/b`.
+    let alike = shadow.known.range(path.to_owned()..).take_while(|(other, _)| other.as_bytes().starts_with(path.as_bytes()));
+    alike.filter(move |(other, _)| Path::new(other).starts_with(path))
 }
 
 /// A number for the files in git's folders that are not as they were put there, whatever the order in which they are read; up to
 /// [`MOST`] are looked at. Reading commands refresh the index.
 fn in_git(shadow: &CopiedShadow, mut left: Vec<OsString>) -> u64 {
     let (mut sum, mut looked) = (0u64, 0);
+    let gone = |path: &OsStr| shadow.real(path).is_none_or(|there| there.symlink_metadata().is_err());
+    for (path, _) in below(shadow, OsStr::new(".git")).filter(|(path, known)| known.copy.is_some() && gone(path)) {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        sum = sum.wrapping_add(hasher.finish());
+    }
     while let Some(path) = left.pop() {
         let there = at(&shadow.copy, &path);
         let Ok(about) = there.symlink_metadata() else { continue };
@@ -111,7 +131,7 @@ fn in_git(shadow: &CopiedShadow, mut left: Vec<OsString>) -> u64 {
             break;
         }
         if !is_index && !as_put {
-            sum = sum.wrapping_add(taken::stamp(&about));
+            sum = sum.wrapping_add(stamp(&about));
         }
     }
     sum
@@ -124,7 +144,7 @@ pub(super) fn written(shadow: &CopiedShadow, path: &str, most: u64) -> Written {
     match shadow.real(&key).map(|there| there.symlink_metadata()) {
         Some(Ok(about)) => {
             let found = taken::found(&there, &about, most);
-            Written { path: path.to_owned(), found, stamp: taken::stamp(&about) }
+            Written { path: path.to_owned(), found, stamp: stamp(&about) }
         }
         _ if shadow.known.range(key.clone()..).next().is_some_and(|(other, _)| Path::new(other).starts_with(path)) => {
             Written { path: path.to_owned(), found: Found::Gone, stamp: 0 }

@@ -14,11 +14,10 @@ use std::{
 use ignore::{WalkBuilder, WalkState};
 
 use super::progress::Progress;
+use crate::seams::CACHE_TAG;
 
 /// Folders of version control, which the walk never enters.
 const VERSION_CONTROL: [&str; 4] = [".git", ".hg", ".jj", ".svn"];
-/// The file by which a program says that a folder is its cache.
-const CACHE: &str = "CACHEDIR.TAG";
 /// Ignored folders that builds write, where they do not say so themselves.
 const OUTPUTS: [&str; 18] = [
     "target",
@@ -180,7 +179,7 @@ fn add_ignored(folder: &Path, listing: &mut Listing, progress: &Progress) -> io:
 
 /// Whether builds write this ignored folder.
 fn is_output(folder: &Path) -> bool {
-    folder.file_name().is_some_and(|name| OUTPUTS.iter().any(|output| name == *output)) || folder.join(CACHE).is_file()
+    folder.file_name().is_some_and(|name| OUTPUTS.iter().any(|output| name == *output)) || folder.join(CACHE_TAG).is_file()
 }
 
 fn is_version_control(name: &OsStr) -> bool {

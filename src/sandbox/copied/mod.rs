@@ -43,6 +43,7 @@ use crate::{
 };
 
 pub(super) use {
+    place::equal,
     progress::Progress,
     reach::{Reach, place_of},
 };
@@ -154,6 +155,8 @@ impl CopiedShadow {
                 continue;
             }
             self.make_way(path, wanted, &mut folders)?;
+            // Should this end half-way, nothing stands there.
+            self.known.remove(path);
             match wanted {
                 Wanted::Disk(_) | Wanted::Symlink(_) => copies.push((path, repository.source(&self.folder, path), wanted)),
                 _ => {
@@ -171,9 +174,9 @@ impl CopiedShadow {
         all.map(|()| synced)
     }
 
-    /// What commands changed, in name order; where there are more than the session lists, those nearest to the root. And a number
-    /// for what they wrote to git's own folders, but for the index; 0 when nothing.
-    pub(super) fn changed(&self) -> io::Result<(Vec<String>, u64)> {
+    /// What commands changed, in name order; where there are more than the session lists, those nearest to the root. Whether
+    /// there are; and a number for what they wrote to git's own folders, but for the index; 0 when nothing.
+    pub(super) fn changed(&self) -> io::Result<(Vec<String>, bool, u64)> {
         changes::of(self)
     }
 
@@ -192,8 +195,9 @@ impl CopiedShadow {
                     let copy = Some(Mark::of(&there.symlink_metadata()?));
                     Known { side: Side::Text(entry::read(&there)?.stamp()), copy }
                 }
-                Some(_) => continue,
-                None => Known { side: Side::Gone, copy: None },
+                // The file went, which is in the proposal; a folder in its place is not.
+                Some(there) if !there.symlink_metadata()?.is_dir() => continue,
+                _ => Known { side: Side::Gone, copy: None },
             };
             self.known.insert(key, known);
         }
@@ -236,6 +240,9 @@ impl CopiedShadow {
             Some(Side::Gone) | None => {}
             Some(_) => entry::remove(&there).map_err(|e| named(&there, &e))?,
         }
+        // A folder above it that was made for it alone would be one that nobody made.
+        let made = above(path).into_iter().rev().take_while(|parent| !self.known.contains_key(parent));
+        made.map(|parent| fs::remove_dir(at(&self.copy, &parent))).take_while(Result::is_ok).for_each(drop);
         Ok(())
     }
 
@@ -314,7 +321,7 @@ impl CopiedShadow {
         let to = at(&self.copy, path);
         let copied = match wanted {
             Wanted::Symlink(source) => place::link(from, &to, &self.folder, &self.copy)
-                .map(|copy| Some(Known { side: Side::Disk(*source), copy: Some(copy) })),
+                .map(|copy| copy.map(|copy| Known { side: Side::Disk(*source), copy: Some(copy) })),
             _ => place::file(from, &to, progress)
                 .map(|placed| placed.map(|Placed { source, copy }| Known { side: Side::Disk(source), copy: Some(copy) })),
         };

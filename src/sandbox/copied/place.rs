@@ -75,16 +75,21 @@ pub(super) fn nothing(to: &Path) -> io::Result<Mark> {
     Ok(Mark::of(&file.metadata()?))
 }
 
-/// Copies a symbolic link; one that leads into the workspace by its whole path leads into the copy then.
-pub(super) fn link(from: &Path, to: &Path, folder: &Path, copy: &Path) -> io::Result<Mark> {
-    let target = fs::read_link(from)?;
+/// Copies a symbolic link; one that leads into the workspace by its whole path leads into the copy then. `None` when it is gone,
+/// or is no link any more: editors lock files by links that come and go.
+pub(super) fn link(from: &Path, to: &Path, folder: &Path, copy: &Path) -> io::Result<Option<Mark>> {
+    let target = match fs::read_link(from) {
+        Ok(target) => target,
+        Err(_) if !from.symlink_metadata().is_ok_and(|about| about.is_symlink()) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let moved = target.strip_prefix(folder).ok().map(|rest| copy.join(rest));
     symlink(moved.unwrap_or(target), to)?;
-    Ok(Mark::of(&to.symlink_metadata()?))
+    to.symlink_metadata().map(|about| Some(Mark::of(&about)))
 }
 
 /// Whether two files hold the same bytes and may be executed by the same people.
-pub(super) fn equal(one: &Path, other: &Path) -> io::Result<bool> {
+pub(in crate::sandbox) fn equal(one: &Path, other: &Path) -> io::Result<bool> {
     let (a, b) = (one.symlink_metadata()?, other.symlink_metadata()?);
     if a.is_symlink() && b.is_symlink() {
         return Ok(fs::read_link(one)? == fs::read_link(other)?);

@@ -51,7 +51,10 @@ impl Reach {
     /// What a command may read, with all below it.
     pub(in crate::sandbox) fn readable(&self, synced: &Synced) -> Vec<PathBuf> {
         let secrets = self.view.masked.iter().chain(self.view.replaced.iter().map(|(path, _)| path));
-        let mut closed: Vec<&Path> = secrets.map(PathBuf::as_path).filter(|path| fs::File::open(path).is_ok()).collect();
+        // By where they are: what a link leads to has another name.
+        let secrets = secrets.filter(|path| fs::File::open(path).is_ok()).filter_map(|path| path.canonicalize().ok());
+        let secrets: Vec<PathBuf> = secrets.collect();
+        let mut closed: Vec<&Path> = secrets.iter().map(PathBuf::as_path).collect();
         closed.extend(self.view.covered.iter().map(PathBuf::as_path));
         closed.push(&self.folder);
         let hidden: Vec<&Path> = synced.secret.iter().map(PathBuf::as_path).collect();
@@ -63,8 +66,7 @@ impl Reach {
             carve(place, &hidden, &mut readable);
         }
         // Toolchains may hold configuration of package managers, tokens and all.
-        let configured = self.view.replaced.iter().map(|(path, _)| path.as_path());
-        let hidden: Vec<&Path> = hidden.into_iter().chain(configured).collect();
+        let hidden: Vec<&Path> = hidden.into_iter().chain(secrets.iter().map(PathBuf::as_path)).collect();
         for place in &self.view.tools {
             carve(place, &hidden, &mut readable);
         }

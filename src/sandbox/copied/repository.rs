@@ -31,6 +31,8 @@ pub(super) struct Repository {
     pub texts: BTreeMap<OsString, String>,
     /// Folders of objects that commands must be let read.
     pub objects: Vec<PathBuf>,
+    /// The user's: the repository itself, and those of its submodules.
+    whole: Vec<PathBuf>,
 }
 
 /// The repository of a workspace folder; empty where it has none, or one that lies elsewhere and does not name it in turn.
@@ -38,7 +40,10 @@ pub(super) fn of(folder: &Path) -> Repository {
     let mut found = Repository::default();
     let own = folder.join(".git");
     match own.symlink_metadata() {
-        Ok(about) if about.is_dir() => found.add(&own, OsStr::new(".git"), true),
+        Ok(about) if about.is_dir() => {
+            found.add(&own, OsStr::new(".git"), true);
+            found.point(folder);
+        }
         Ok(about) if about.is_file() => {
             if let Some(linked) = git::linked(folder) {
                 // What is the work tree's alone comes over what all have in common.
@@ -57,6 +62,7 @@ impl Repository {
         self.listing.insert(to.to_owned(), Found::Folder);
         let is_repository = from.join("HEAD").is_file() && from.join("objects").is_dir();
         if whole && is_repository {
+            self.whole.push(from.to_owned());
             // A line of that file has no way to hold a line end.
             let objects = from.join("objects");
             if !objects.as_os_str().as_bytes().contains(&b'\n') {
@@ -84,6 +90,27 @@ impl Repository {
                     self.listing.insert(path.clone(), Found::File(Mark::of(&about)));
                     self.files.insert(path, entry.path());
                 }
+            }
+        }
+    }
+
+    /// Adds the files by which the work trees of submodules find their repositories.
+    fn point(&mut self, folder: &Path) {
+        for own in &self.whole {
+            let text = fs::read_to_string(own.join("config")).unwrap_or_default();
+            let tree = text.lines().find_map(|line| line.trim().strip_prefix("worktree")?.trim_start().strip_prefix('='));
+            let Some(tree) = tree.and_then(|tree| own.join(tree.trim()).canonicalize().ok()) else { continue };
+            let Ok(below) = tree.strip_prefix(folder) else { continue };
+            let pointer = tree.join(".git");
+            // By its whole path it would lead out of the copy.
+            let leads_in = fs::read_to_string(&pointer).is_ok_and(|text| text.starts_with("gitdir: .."));
+            if let Ok(about) = pointer.symlink_metadata()
+                && about.is_file()
+                && leads_in
+            {
+                let path = join(below.as_os_str(), OsStr::new(".git"));
+                self.listing.insert(path.clone(), Found::File(Mark::of(&about)));
+                self.files.insert(path, pointer);
             }
         }
     }

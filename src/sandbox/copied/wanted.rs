@@ -50,7 +50,10 @@ pub(super) fn of<'a>(folder: &Path, shadow: &'a Shadow, progress: &Progress) -> 
             Found::Folder => Wanted::Folder,
             Found::Ignored => Wanted::Linked,
         };
-        entries.insert(path, wanted);
+        // A submodule may lie where nothing is copied.
+        if above(&path).last().is_none_or(|parent| matches!(entries.get(parent), Some(Wanted::Folder))) {
+            entries.insert(path, wanted);
+        }
     }
     for (path, text) in std::mem::take(&mut repository.texts) {
         entries.insert(path, Wanted::Text(Entry::File { content: text.into_bytes().into(), mode: 0o644 }));

@@ -14,8 +14,10 @@ pub fn not_public(address: IpAddr) -> Option<&'static str> {
 }
 
 fn not_public_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let [a, b, c, _] = address.octets();
+    let [a, b, c, d] = address.octets();
     match (a, b, c) {
+        // What a cloud tells its machines, at a public address.
+        (168, 63, 129) if d == 16 => Some("an address of a provider's own network"),
         (0, ..) => Some("an address of this machine"),
         (127, ..) => Some("a loopback address"),
         (10, ..) | (172, 16..=31, _) | (192, 168, _) => Some("a private address"),

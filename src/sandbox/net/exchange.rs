@@ -11,7 +11,7 @@ use std::{
 use rustix::net::sockopt::set_socket_linger;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -48,9 +48,17 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) {
         // The first too many was told why.
         return;
     }
-    let ended = tokio::select! {
-        () = shared.stop.cancelled() => return,
-        opened = open(&mut client, number, shared) => opened,
+    let mut dialled = None;
+    let opened = tokio::select! {
+        () = shared.stop.cancelled() => Err(Ended::Silent),
+        opened = open(&mut client, number, shared, &mut dialled) => opened,
+    };
+    let ended = match (opened, dialled) {
+        (Err(Ended::Silent), Some((host, port))) => {
+            let why = format!("the command hung up before it had sent anything to {host}");
+            Err(Ended::Refused { host, port, status: None, why })
+        }
+        (opened, _) => opened,
     };
     let (host, port, status, why, news) = match ended {
         Ok(through) => return through.run(client, number, shared).await,
@@ -81,6 +89,7 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) {
 /// A connection that was let through: the server, and what the command has sent already.
 struct Through {
     server: TcpStream,
+    at: SocketAddr,
     host: String,
     port: u16,
     first: Vec<u8>,
@@ -88,8 +97,13 @@ struct Through {
     plain: Option<u64>,
 }
 
-/// From the first bytes of the command to a server that may have them.
-async fn open(client: &mut TcpStream, number: u32, shared: &Shared) -> Result<Through, Ended> {
+/// From the first bytes of the command to a server that may have them. `dialled` is set once that server is connected to.
+async fn open(
+    client: &mut TcpStream,
+    number: u32,
+    shared: &Shared,
+    dialled: &mut Option<(String, u16)>,
+) -> Result<Through, Ended> {
     let caps = shared.network.caps;
     let mut bytes = Vec::new();
     let Request { target, asked, length } = request(client, &mut bytes, shared).await?;
@@ -121,6 +135,7 @@ async fn open(client: &mut TcpStream, number: u32, shared: &Shared) -> Result<Th
         }
     }
     let (server, at) = dial(&host, port, shared).await?;
+    *dialled = Some((host.clone(), port));
     let (first, plain) = match asked {
         Asked::Plain { mut head, body, .. } => {
             let here = rest.len().min(usize::try_from(body).unwrap_or(usize::MAX));
@@ -133,8 +148,7 @@ async fn open(client: &mut TcpStream, number: u32, shared: &Shared) -> Result<Th
             (greeting(client, rest, &host, shared).await.map_err(|why| refused(None, why))?, None)
         }
     };
-    shared.tell(number, &host, port, ConnectionNews::Opened(at.to_string())).await;
-    Ok(Through { server, host, port, first, plain })
+    Ok(Through { server, at, host, port, first, plain })
 }
 
 fn listed(named: &[String]) -> String {
@@ -228,10 +242,22 @@ fn named(name: Option<&str>, host: &str) -> Result<(), String> {
     }
 }
 
+/// Waits until the command hangs up: whoever closes the side of a request wants no answer to it, and a server that says nothing
+/// more would hold the connection for nobody. What else the command says is not passed on.
+async fn hung_up(client: &mut (impl AsyncRead + Unpin)) -> Halt {
+    let mut buffer = [0u8; 4096];
+    while client.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+    Halt::Broken
+}
+
 impl Through {
-    /// Passes bytes on until one side has no more, or a cap is reached; then says how much it was.
+    /// Says where it leads, and once that is heard passes bytes on until one side has no more, or a cap is reached; then says how
+    /// much it was.
     async fn run(self, mut client: TcpStream, number: u32, shared: &Shared) {
-        let Through { mut server, host, port, first, plain } = self;
+        let Through { mut server, at, host, port, first, plain } = self;
+        if !shared.tell(number, &host, port, ConnectionNews::Opened(at.to_string())).await {
+            return;
+        }
         let caps = shared.network.caps;
         let (sent, received) = (Meter::new(u64::MAX), Meter::new(u64::MAX));
         let busy = AtomicU64::new(0);
@@ -243,22 +269,26 @@ impl Through {
             if !matches!(timeout(caps.idle, server.write_all(&first)).await, Ok(Ok(()))) {
                 return Halt::Broken;
             }
-            let (from_client, to_client) = client.split();
+            let (mut from_client, to_client) = client.split();
             let (from_server, to_server) = server.split();
             let (exchange, body) = (plain.is_some(), plain.unwrap_or(u64::MAX));
             // Servers take the end of what they are sent for a client that went away.
             let up = Lane { all: &shared.sent, own: &sent, hang_up: !exchange };
             let down = Lane { all: &shared.received, own: &received, hang_up: true };
-            let up = pump(from_client.take(body), to_server, up, &busy, caps.idle);
+            let up = async {
+                let halt = pump((&mut from_client).take(body), to_server, up, &busy, caps.idle).await;
+                if exchange && halt == Halt::End { hung_up(&mut from_client).await } else { halt }
+            };
             let down = pump(from_server, to_client, down, &busy, caps.idle);
             tokio::pin!(up, down);
             tokio::select! {
                 halt = &mut up => if halt == Halt::End { down.await } else { halt },
-                // The answer of a plain exchange ends with its connection; what else the command says is not passed on.
+                // The answer of a plain exchange ends with its connection.
                 halt = &mut down => if halt == Halt::End && !exchange { up.await } else { halt },
             }
         };
         let halt = tokio::select! {
+            biased;
             () = shared.stop.cancelled() => Halt::End,
             halt = passing => halt,
         };

@@ -10,8 +10,9 @@ use crate::policy::host_and_port;
 pub const LONGEST: usize = 32 << 10;
 const HEADERS: usize = 100;
 
-/// Headers that are about one connection, or about the proxy, or say another method than the request's; they go no further.
-const OWN: [&str; 13] = [
+/// Headers that are about one connection, or about the proxy, or say another method than the request's; they go no further. Of the
+/// host and the length of the body goes what was understood.
+const OWN: [&str; 14] = [
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
@@ -25,6 +26,7 @@ const OWN: [&str; 13] = [
     "upgrade",
     "expect",
     "host",
+    "content-length",
 ];
 
 /// What a request asks for.
@@ -91,8 +93,9 @@ pub fn read(bytes: &[u8]) -> Result<Option<Request>, Refused> {
     if !hosts_agree(request.headers, &target) {
         return Err(bad(&target, "the Host header differs from the address"));
     }
-    let head = head(method, &target, path, request.headers);
-    Ok(Some(Request { target, asked: Asked::Plain { method: method.to_owned(), head, body }, length }))
+    let head = head(method, &target, path, body, request.headers);
+    let asked = Asked::Plain { method: method.to_owned(), head, body: body.unwrap_or(0) };
+    Ok(Some(Request { target, asked, length }))
 }
 
 /// `host:port` as the policy writes it; without a port that of the scheme, where there is one.
@@ -112,8 +115,8 @@ fn hosts_agree(headers: &[httparse::Header<'_>], target: &str) -> bool {
     hosts.next().is_none() && first.is_none_or(|host| host.as_deref() == Some(target))
 }
 
-/// The length of the body that follows.
-fn plain_body(headers: &[httparse::Header<'_>]) -> Result<u64, (u16, &'static str)> {
+/// The length of the body that follows, where there is one.
+fn plain_body(headers: &[httparse::Header<'_>]) -> Result<Option<u64>, (u16, &'static str)> {
     let named = |name: &'static str| headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
     if named("transfer-encoding").next().is_some() {
         return Err((411, "a body is passed on with its length only, not in chunks"));
@@ -123,16 +126,20 @@ fn plain_body(headers: &[httparse::Header<'_>]) -> Result<u64, (u16, &'static st
     let digits =
         |value: &[u8]| value.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten();
     match length {
-        None => Ok(0),
-        Some(header) => digits(header.value).filter(|_| !more).ok_or((400, "the length of the body is not clear")),
+        None => Ok(None),
+        Some(header) => match digits(header.value) {
+            Some(length) if !more => Ok(Some(length)),
+            _ => Err((400, "the length of the body is not clear")),
+        },
     }
 }
 
 /// The head for the server: its own form of the address, one exchange, nothing that was meant for the proxy.
-fn head(method: &str, target: &str, path: &str, headers: &[httparse::Header<'_>]) -> Vec<u8> {
+fn head(method: &str, target: &str, path: &str, body: Option<u64>, headers: &[httparse::Header<'_>]) -> Vec<u8> {
     let slash = if path.starts_with('/') { "" } else { "/" };
     let host = target.strip_suffix(":80").unwrap_or(target);
-    let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n").into_bytes();
+    let length = body.map(|length| format!("Content-Length: {length}\r\n")).unwrap_or_default();
+    let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{length}").into_bytes();
     let connection = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("connection"));
     let listed: Vec<String> = connection
         .flat_map(|header| {

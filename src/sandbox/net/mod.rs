@@ -29,7 +29,7 @@ pub(super) mod variables;
 use std::{sync::Arc, time::Duration};
 
 pub(super) use self::door::{Doorway, take};
-pub(super) use self::proxy::Proxy;
+pub(super) use self::proxy::{News, Proxy};
 pub use self::resolve::{Resolve, System};
 
 /// Bounds of one command's connections.

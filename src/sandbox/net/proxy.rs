@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::timeout,
 };
@@ -20,17 +20,20 @@ use tokio_util::sync::CancellationToken;
 use super::{Network, exchange, relay::Meter};
 use crate::seams::{Connection, ConnectionNews, NetTerms};
 
-/// News that wait to be heard; what makes more of them waits too.
+/// News that wait to be heard.
 const NEWS: usize = 256;
 /// After a connection that could not be accepted.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long connections may take to end when they are told to.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// News, and what says that they were heard.
+pub(in crate::sandbox) type News = (Connection, oneshot::Sender<()>);
+
 /// A proxy at work. Dropping it ends every connection at once.
 pub(in crate::sandbox) struct Proxy {
     port: u16,
-    news: mpsc::Receiver<Connection>,
+    news: mpsc::Receiver<News>,
     stop: CancellationToken,
     work: JoinSet<()>,
 }
@@ -45,7 +48,7 @@ pub(super) struct Shared {
     pub received: Meter,
     pub stop: CancellationToken,
     counted: AtomicU32,
-    news: mpsc::Sender<Connection>,
+    news: mpsc::Sender<News>,
 }
 
 impl Shared {
@@ -54,10 +57,11 @@ impl Shared {
         self.counted.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Tells whoever listens.
-    pub(super) async fn tell(&self, number: u32, host: &str, port: u16, news: ConnectionNews) {
-        // Nobody listens any more when the command is over.
-        let _ = self.news.send(Connection { number, host: host.to_owned(), port, news }).await;
+    /// Tells whoever listens, and waits until they have heard it. `false` when nobody does: the command is over.
+    pub(super) async fn tell(&self, number: u32, host: &str, port: u16, news: ConnectionNews) -> bool {
+        let (heard, hearing) = oneshot::channel();
+        let news = Connection { number, host: host.to_owned(), port, news };
+        self.news.send((news, heard)).await.is_ok() && hearing.await.is_ok()
     }
 }
 
@@ -96,27 +100,27 @@ impl Proxy {
         self.port
     }
 
-    /// The next news. Pending for good when there is no more to come; nothing is lost when this is given up half-way.
-    pub(in crate::sandbox) async fn news(&mut self) -> Connection {
+    /// The next news; their connection waits until they are said to be heard. Pending for good when there is no more to come;
+    /// nothing is lost when this is given up half-way.
+    pub(in crate::sandbox) async fn news(&mut self) -> News {
         match self.news.recv().await {
             Some(news) => news,
             None => std::future::pending().await,
         }
     }
 
-    /// Ends every connection; the last news of them.
-    pub(in crate::sandbox) async fn finish(mut self) -> Vec<Connection> {
+    /// Ends every connection, and tells the last news of them.
+    pub(in crate::sandbox) async fn finish(mut self, mut tell: impl FnMut(&Connection)) {
         self.stop.cancel();
-        let mut last = Vec::new();
         let told = async {
-            while let Some(news) = self.news.recv().await {
-                last.push(news);
+            while let Some((news, heard)) = self.news.recv().await {
+                tell(&news);
+                let _ = heard.send(());
             }
         };
         // Those that do not end in time are ended by the drop.
         let _ = timeout(GRACE, told).await;
         self.work.shutdown().await;
-        last
     }
 }
 

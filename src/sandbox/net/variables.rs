@@ -45,10 +45,16 @@ pub(in crate::sandbox) fn of_proxy(port: u16, network: &[String]) -> Vec<(String
 }
 
 /// The server's own trust for TLS, as far as commands can see the files.
-pub(in crate::sandbox) fn of_trust(server: &Variables, folder: &Path, covered: &[PathBuf]) -> Vec<(String, String)> {
+pub(in crate::sandbox) fn of_trust(
+    server: &Variables,
+    folder: &Path,
+    covered: &[PathBuf],
+    shown: &[PathBuf],
+) -> Vec<(String, String)> {
+    let below = |folders: &[PathBuf], place: &Path| folders.iter().any(|folder| place.starts_with(folder));
     let seen = |value: &String| {
         let path = Path::new(value);
-        let apart = |place: &Path| !place.starts_with(folder) && !covered.iter().any(|cover| place.starts_with(cover));
+        let apart = |place: &Path| !place.starts_with(folder) && (!below(covered, place) || below(shown, place));
         path.is_absolute() && apart(path) && path.canonicalize().is_ok_and(|real| apart(&real))
     };
     TRUST.iter().filter_map(|name| Some(((*name).to_owned(), server.get(*name).filter(|value| seen(value))?.clone()))).collect()

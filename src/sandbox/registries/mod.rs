@@ -2,7 +2,7 @@
 //! its installation knows. No host is written down here.
 //!
 //! Only the user's and the system's configuration count, never the workspace's: the managers are asked with an environment
-//! built from nothing, in an empty folder, by programs that do not lie in the workspace.
+//! built from nothing in which no path leads there, in an empty folder, by programs that do not lie in the workspace.
 //!
 //! It reads that configuration and starts those programs, hence the lifted bans.
 #![allow(clippy::disallowed_methods)]
@@ -14,7 +14,7 @@ mod go;
 mod npm;
 mod pip;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::asked::Asker;
 use super::environment::{self, Variables};
@@ -43,9 +43,15 @@ impl Registries {
     /// # Errors
     /// Why they cannot be told, and how to name them instead.
     async fn hosts_of(&self, name: &str) -> Result<Registry, String> {
-        let env = environment::of_commands(&self.variables, &self.home, &SandboxSpec::bare(self.folder.clone()));
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        // Programs look for configuration in every folder above the one that they are started in.
+        if let Some(place) = [&self.cache, &self.home].into_iter().find(|place| !is_apart(place, &folder)) {
+            return Err(unknown(name, &format!("{} lies in the workspace", place.display())));
+        }
+        let variables = elsewhere(&self.variables, &folder);
+        let env = environment::of_commands(&variables, &self.home, &SandboxSpec::bare(folder));
         let asker = Asker::new(&self.cache, env).map_err(|e| unknown(name, &format!("no folder to ask it in: {e}")))?;
-        let cargo = environment::cargo_home(&self.variables, &self.home);
+        let cargo = environment::cargo_home(&variables, &self.home);
         let found = match name {
             "cargo" => cargo::found(&cargo, &asker).await,
             "npm" => npm::found(&self.home, &asker).await,
@@ -59,6 +65,21 @@ impl Registries {
             registry => Ok(registry),
         }
     }
+}
+
+/// Whether a path leads past the workspace, under its own name and behind its links.
+fn is_apart(path: &Path, folder: &Path) -> bool {
+    !path.starts_with(folder) && !path.canonicalize().is_ok_and(|real| real.starts_with(folder))
+}
+
+/// The variables without paths that lead into the workspace, or nobody knows where: an editor may have taken them from it, and
+/// what they name (`RUSTUP_TOOLCHAIN`, `PYENV_ROOT`) would run outside the walls. PATH is seen to where it is read.
+fn elsewhere(variables: &Variables, folder: &Path) -> Variables {
+    let fine = |value: &str| {
+        let path = Path::new(value);
+        !value.contains('/') || path.is_absolute() && path.exists() && is_apart(path, folder)
+    };
+    variables.iter().filter(|(name, value)| *name == "PATH" || fine(value)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
 fn unknown(name: &str, why: &str) -> String {

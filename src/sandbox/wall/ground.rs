@@ -1,12 +1,7 @@
 //! What the keeper holds for a session: a user namespace of one user, and a mount namespace in which every file system is
 //! read-only but for the session's shadow. The namespaces of commands are copies of it.
 
-use std::{
-    ffi::OsString,
-    fs,
-    os::unix::ffi::OsStringExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
@@ -15,7 +10,10 @@ use rustix::{
 };
 
 use super::{Failure, Step};
-use crate::sandbox::plan::Ground;
+use crate::sandbox::{
+    mountinfo::{self, Mount},
+    plan::Ground,
+};
 
 /// Lays it. The process must have one thread.
 pub(super) fn lay(ground: &Ground) -> Result<(), Failure> {
@@ -33,25 +31,28 @@ pub(super) fn lay(ground: &Ground) -> Result<(), Failure> {
     read_only(ground)
 }
 
-/// Remounts every mount read-only, keeping the flags that the user namespace has locked. What commands will find covered is
-/// left out, but for mounts that something in it is shown from, such as a home on a disk of its own.
+/// Remounts every mount read-only and without devices, keeping the flags that the user namespace has locked. What commands will
+/// find covered is left out, but for mounts that something in it is shown from, such as a home on a disk of its own.
 fn read_only(ground: &Ground) -> Result<(), Failure> {
-    let table = fs::read("/proc/self/mountinfo").step("read-only file systems")?;
+    let table = mountinfo::table().step("read-only file systems")?;
     let is_shown = |target: &Path| ground.shown.iter().any(|shown| shown.starts_with(target) || target.starts_with(shown));
     let left_out = |target: &Path| {
         target.starts_with("/proc")
             || target.starts_with(&ground.shadow)
             || ground.covered.iter().any(|cover| target.starts_with(cover)) && !is_shown(target)
     };
-    for line in table.split(|byte| *byte == b'\n') {
-        let mut fields = line.split(|byte| *byte == b' ').skip(4);
-        let (Some(target), Some(options)) = (fields.next(), fields.next()) else { continue };
-        let target = unescape(target);
+    // The mount that holds the devices; a node of one that lies elsewhere opens nothing.
+    let devices = table.iter().map(|mount| &mount.target).filter(|target| Path::new("/dev").starts_with(target));
+    let devices = devices.max_by_key(|target| target.iter().count()).cloned().unwrap_or_default();
+    for Mount { target, options, .. } in table {
         if left_out(&target) {
             continue;
         }
-        let flags =
+        let mut flags =
             options.split(|byte| *byte == b',').fold(MountFlags::RDONLY | MountFlags::BIND, |flags, option| flags | flag(option));
+        if target != devices && !target.starts_with("/dev") {
+            flags |= MountFlags::NODEV;
+        }
         match mount_remount(&target, flags, "") {
             // Below another mount, or in a folder that this user may not enter: commands cannot get there either.
             Ok(()) | Err(Errno::NOENT | Errno::ACCESS | Errno::INVAL) => {}
@@ -71,24 +72,4 @@ fn flag(option: &[u8]) -> MountFlags {
         b"nodiratime" => MountFlags::NODIRATIME,
         _ => MountFlags::empty(),
     }
-}
-
-/// The kernel writes blank, tab, newline and backslash of a path as `\ooo`.
-fn unescape(field: &[u8]) -> PathBuf {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let digits = tail.get(..3).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
-        match (byte, digits) {
-            (b'\\', Some(decoded)) => {
-                bytes.push(decoded);
-                rest = &tail[3..];
-            }
-            _ => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(bytes))
 }

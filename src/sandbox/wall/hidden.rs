@@ -4,6 +4,7 @@
 //! other mounts may have come over it: so each is looked at once more, last before the command, and renewed where it is gone.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     ffi::OsStr,
     fs::{self, Metadata},
@@ -50,8 +51,9 @@ impl Hidden {
         for (number, (path, text)) in plan.replaced.iter().enumerate() {
             let own = own("now", number);
             write(&own, 0o444, text)?;
-            if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
-                self.over(path, &own)?;
+            let path = end_of(path);
+            if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+                self.over(&path, &own)?;
             }
         }
         plan.masked.iter().try_for_each(|path| self.mask(path))
@@ -59,8 +61,9 @@ impl Hidden {
 
     fn all_of(&mut self, ground: &Ground) -> Result<(), Failure> {
         for (number, (path, _)) in ground.replaced.iter().enumerate() {
-            if self.uncovered(path).is_some_and(|found| found.is_file()) {
-                self.over(path, &own("ahead", number))?;
+            let path = end_of(path);
+            if self.uncovered(&path).is_some_and(|found| found.is_file()) {
+                self.over(&path, &own("ahead", number))?;
             }
         }
         ground.masked.iter().try_for_each(|path| self.mask(path))
@@ -97,6 +100,12 @@ impl Hidden {
         self.0.insert(path.to_owned(), identity(&found));
         Ok(())
     }
+}
+
+/// Where a configuration file is that may be a link: what is read by its name is the other file.
+fn end_of(path: &Path) -> Cow<'_, Path> {
+    let end = fs::read_link(path).and_then(|_| path.canonicalize());
+    end.map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 /// Holds a text that stands in for a file's.

@@ -33,7 +33,7 @@ use crate::{
 pub(super) fn run() -> Result<(), Failure> {
     close_inherited()?;
     // Its own session: no controlling terminal, no signals meant for the server's group.
-    let _ = rustix::process::setsid();
+    rustix::process::setsid().step("start")?;
     rustix::thread::set_no_new_privs(true).step("no new privileges")?;
     let mut server = channel().step("start")?;
     let Some(session) = read_frame::<Ground>(&mut server).step("plan")? else { return Ok(()) };

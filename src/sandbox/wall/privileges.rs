@@ -45,10 +45,9 @@ pub(super) fn empty_bounding_set() {
 }
 
 /// Gives every capability up, for this process and all that it starts. Whoever is not root in a namespace of their own cannot
-/// empty the bounding set; `no_new_privs` keeps what is left in it out of reach.
+/// empty the bounding set before; `no_new_privs` keeps what is left in it out of reach.
 pub(super) fn drop_all(level: Level) -> Result<(), Failure> {
     clear_ambient_capability_set().step("capabilities")?;
-    empty_bounding_set();
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),

@@ -24,7 +24,10 @@ use super::{
     tree::Tree,
     usage::Usage,
 };
-use crate::sandbox::plan::{Ground, Plan, Report, read_frame};
+use crate::{
+    sandbox::plan::{Ground, Plan, Report, read_frame},
+    seams::CWD,
+};
 
 /// Does not come back before everything has ended.
 pub(super) fn run() -> Result<Infallible, Failure> {
@@ -67,10 +70,11 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let bounds = Bounds::new(&ground);
     usage.begin();
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
-    // Not waited for by handle: process 1 reaps whatever ends.
-    let command =
-        command(&plan)?.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
+    let mut command = command(&plan)?;
+    // First, for what the server does not know to have begun it begins again.
     send(&mut server, &Report::Started).step("start")?;
+    // Not waited for by handle: process 1 reaps whatever ends.
+    let command = command.process_group(0).spawn().map_err(|e| format!("{}: {e}", plan.shell.display())).step("shell")?.id();
     reaper::watch(server, command, &usage, bounds)
 }
 
@@ -95,7 +99,7 @@ pub(super) fn filter(ground: &Ground) -> Result<(), Failure> {
 /// The command, with nothing on standard input.
 pub(super) fn command(plan: &Plan) -> Result<Command, Failure> {
     if !plan.cwd.is_dir() {
-        return Err(format!("{} is not a folder", plan.cwd.display())).step("working folder");
+        return Err(format!("{} is not a folder", plan.cwd.display())).step(CWD);
     }
     let mut command = Command::new(&plan.shell);
     command.args(&plan.args).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);

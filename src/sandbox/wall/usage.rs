@@ -72,7 +72,7 @@ impl Usage {
         // All processors together cannot have given more than this yet: most commands end before it is worth a look.
         let most = (self.begun.elapsed().as_secs() + 1).saturating_mul(self.processors);
         let timed = cpu > 0 && most > cpu;
-        let (mut private, mut shared, mut threads, mut time) = (0u64, 0u64, 0u64, 0u64);
+        let (mut private, mut shared, mut mapped, mut threads, mut time) = (0u64, 0u64, 0u64, 0u64, 0u64);
         let folders = self.tree.folders();
         for folder in &folders {
             if timed && let Ok(stat) = fs::read_to_string(folder.join("stat")) {
@@ -81,10 +81,11 @@ impl Usage {
             let Ok(status) = fs::read_to_string(folder.join("status")) else { continue };
             private += number(&status, "RssAnon:");
             // Shared memory that many processes map counts once: as often as not it is the same.
-            shared = shared.max(number(&status, "RssShmem:"));
+            let own = number(&status, "RssShmem:");
+            (shared, mapped) = (shared.max(own), mapped + own);
             threads += number(&status, "Threads:");
         }
-        shared = shared.max(self.held(&folders) / 1024);
+        shared = shared.max(self.held(&folders, mapped > shared) / 1024);
         let over = if memory > 0 && (private + shared).saturating_mul(1024) > memory {
             Some(Report::Memory)
         } else if timed && time / TICKS >= cpu {
@@ -97,10 +98,10 @@ impl Usage {
 }
 
 impl Usage {
-    /// What these processes hold of shared memory without mapping it, bytes: files in memory, and segments. No process has it in
-    /// its figures, so it is added up when the whole machine's shared memory grew enough to matter, and never for more than a
-    /// fifth of the time.
-    fn held(&self, folders: &[PathBuf]) -> u64 {
+    /// What these processes hold of shared memory that is not seen from each by itself, bytes: files in memory and segments
+    /// that nobody maps, and where `several` map some, what each has of it. It is added up when the whole machine's shared memory
+    /// grew enough to matter, and never for more than a fifth of the time.
+    fn held(&self, folders: &[PathBuf], several: bool) -> u64 {
         let grown = shared_on_the_machine().saturating_sub(self.shared);
         if self.limits.memory == 0 || grown <= self.limits.memory / 4 {
             return 0;
@@ -110,25 +111,32 @@ impl Usage {
         if now < due {
             return last;
         }
-        let held = self.add_up(folders, grown);
+        let held = self.add_up(folders, several, grown);
         self.held.set((held, Instant::now() + now.elapsed() * 4));
         held
     }
 
-    fn add_up(&self, folders: &[PathBuf], grown: u64) -> u64 {
+    fn add_up(&self, folders: &[PathBuf], several: bool, grown: u64) -> u64 {
         let mut held = if self.tree == Tree::Namespace { segments() } else { 0 };
-        let mut seen = HashSet::new();
+        let (mut seen, mut mapped) = (HashSet::new(), 0);
         for folder in folders {
-            match held_by(folder, &mut seen) {
-                Ok(more) => held += more,
+            let shares = || if several { shares_of(folder) } else { Ok(0) };
+            match held_by(folder, &mut seen).and_then(|files| Ok((files, shares()?))) {
+                Ok((files, share)) => (held, mapped) = (held + files, mapped + share),
                 // Where a command does not let itself be looked into, the growth has to do.
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => return grown,
                 // It has ended.
                 Err(_) => {}
             }
         }
-        held
+        // What is mapped may be an open file or a segment as well.
+        held.max(mapped)
     }
+}
+
+/// What one process maps of shared memory, bytes: of what others map as well its share.
+fn shares_of(folder: &Path) -> io::Result<u64> {
+    Ok(number(&fs::read_to_string(folder.join("smaps_rollup"))?, "Pss_Shmem:") * 1024)
 }
 
 /// What one process has open of files in memory that were not seen before, bytes.

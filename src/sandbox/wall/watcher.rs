@@ -32,14 +32,13 @@ pub(super) fn run() -> Result<Infallible, Failure> {
     let disk = Disk::new(shadow, None, limits.shadow_size, plan.exceeded);
     let (bounds, usage) = (Bounds::new(&ground), Usage::new(&ground, tree));
     reaper::listen_to(&server, usage.clone(), disk, bounds.clone())?;
-    let command = start(&ground, &plan)?;
-    send(&mut server, &Report::Started).step("start")?;
+    let command = start(&mut server, &ground, &plan)?;
     reaper::watch(server, command, &usage, bounds)
 }
 
-/// Starts the stage that puts the walls up round itself and becomes the command. It says that they stand just before; that
-/// its socket is closed then means that it became the shell.
-fn start(ground: &Ground, plan: &Plan) -> Result<u32, Failure> {
+/// Starts the stage that puts the walls up round itself and becomes the command. It says that they stand, and waits for the
+/// word that the server was told; that its socket is closed then means that it became the shell.
+fn start(server: &mut UnixStream, ground: &Ground, plan: &Plan) -> Result<u32, Failure> {
     let (mut ours, theirs) = UnixStream::pair().step("start")?;
     let mut confined = Command::new("/proc/self/exe");
     confined.args(again()).arg(CONFINED).env_clear().stdin(OwnedFd::from(theirs));
@@ -54,10 +53,14 @@ fn start(ground: &Ground, plan: &Plan) -> Result<u32, Failure> {
     // One that fails early hangs up; its report says why.
     let told = told();
     let mut stands = false;
-    for line in BufReader::new(ours).lines() {
+    for line in BufReader::new(&ours).lines() {
         match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
             Some(Report::Failed { step, why }) => return Err(Failure { step: step.into(), why }),
-            Some(Report::Started) => stands = true,
+            Some(Report::Started) => {
+                // What the server does not know to have begun it begins again.
+                send(server, &Report::Started).and_then(|()| (&ours).write_all(b"\n")).step("start")?;
+                stands = true;
+            }
             _ => {}
         }
     }

@@ -42,15 +42,28 @@ pub struct Seen<'a> {
 /// The explanation: at most five lines, none ending in a line feed. `None` where there is nothing to explain.
 pub fn explain(seen: &Seen<'_>) -> Option<String> {
     let outcome = seen.outcome;
-    if ended_well(seen.command, outcome) || outcome.stopped == Some(Stopped::Cancelled) {
+    let well = ended_well(seen.command, outcome);
+    let readers = if well { pipes::readers(seen.command) } else { Vec::new() };
+    if well && readers.is_empty() || outcome.stopped == Some(Stopped::Cancelled) {
         return None;
     }
     let mut found = Findings::default();
-    of_the_walls(seen, &mut found);
-    for line in seen.output.lines().filter(|line| line.len() < 4096) {
+    if !well {
+        of_the_walls(seen, &mut found);
+    }
+    let lines = seen.output.lines().filter(|line| line.len() < 4096);
+    for line in lines.filter(|line| !well || is_word_of(&readers, line, seen)) {
         of_a_line(line, seen, &mut found);
     }
     found.told(seen)
+}
+
+/// Whether one of these programs, which print what stands in files, says this itself: about a hidden file, or one that it was
+/// asked for.
+fn is_word_of(readers: &[&str], line: &str, seen: &Seen<'_>) -> bool {
+    readers.iter().any(|program| line.strip_prefix(program).is_some_and(|rest| rest.starts_with(": ")))
+        && (seen.outcome.hidden.iter().any(|path| names(line, path))
+            || signs::paths(line).iter().any(|path| names(seen.command, path)))
 }
 
 /// The same for a session that has just run it, which is asked for programs that nobody found.

@@ -69,9 +69,19 @@ pub fn ends_in_pipe(command: &str) -> bool {
 
 /// Whether a pipe hid how the command ended, and what it printed is its own words.
 pub(super) fn hides_the_end(command: &str) -> bool {
-    let first = |part: &str| part.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default().to_owned();
-    let programs: Vec<String> = command.split(['|', ';', '&', '\n']).map(first).collect();
+    ends_in_pipe(command) && readers(command).is_empty()
+}
+
+/// Where a pipe hid how the command ended: its programs that print what stands in files.
+pub(super) fn readers(command: &str) -> Vec<&str> {
+    if !ends_in_pipe(command) {
+        return Vec::new();
+    }
+    let parts = command.split(['|', ';', '&', '\n']);
+    let mut programs: Vec<&str> =
+        parts.map(|part| part.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default()).collect();
     // The last one only passes on what the others said.
-    let others = &programs[..programs.len().saturating_sub(1)];
-    ends_in_pipe(command) && !others.iter().any(|program| READERS.contains(&program.rsplit('/').next().unwrap_or_default()))
+    programs.pop();
+    programs.retain(|program| READERS.contains(&program.rsplit('/').next().unwrap_or_default()));
+    programs
 }

@@ -176,6 +176,9 @@ fn unreached(names: &str, seen: &Seen<'_>) -> String {
         "Pushing is the git tool's, which asks the user; fetching is left to the user"
     } else if has("ssh") || has("scp") || has("rsync") {
         "What goes over ssh is left to the user"
+    } else if seen.outcome.facts.reach == Reach::Hosts {
+        "Where it is one of them, the program takes no notice of $https_proxy: tell it of that. Another is to be named in `network` of \
+         run (\"host:443\"), and the user is asked"
     } else {
         "Where the task needs it, name the hosts in `network` of run (\"host:443\"), and the user is asked"
     };

@@ -271,6 +271,8 @@ pub(super) fn host(line: &str) -> Option<String> {
         "connecting to ",
         "failed to lookup address information: ",
         "host=",
+        "getaddrinfo for host ",
+        "could not translate host name ",
         "://",
         "connection to server at ",
     ];

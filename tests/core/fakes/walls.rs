@@ -29,8 +29,10 @@ pub struct Walls {
     pub opened: AtomicU64,
     /// What each command was allowed to reach, and what becomes of the connections of one that may reach something.
     pub networks: Arc<Mutex<Vec<Vec<String>>>>,
-    /// What package managers' names stand for.
+    /// What package managers' names stand for; one whose name stands for nothing never answers.
     pub registries: Mutex<BTreeMap<String, Registry>>,
+    /// Called when one is asked.
+    pub at_registry: Mutex<Option<Hook>>,
     /// Where sessions have what commands fetched, and what sessions were opened on.
     pub packages: Mutex<Option<PathBuf>>,
     pub opened_on: Mutex<Vec<Option<PathBuf>>>,
@@ -78,7 +80,14 @@ impl Sandbox for Walls {
         }))
     }
     async fn registry(&self, name: &str, _: &Path) -> Result<Registry, String> {
-        self.registries.lock().unwrap().get(name).cloned().ok_or_else(|| format!("{name} is not installed"))
+        if let Some(hook) = &mut *self.at_registry.lock().unwrap() {
+            hook();
+        }
+        let found = self.registries.lock().unwrap().get(name).cloned().ok_or_else(|| format!("{name} is not installed"));
+        if found.as_ref().is_ok_and(|found| found.hosts.is_empty()) {
+            std::future::pending::<()>().await;
+        }
+        found
     }
 }
 

@@ -353,8 +353,9 @@ fn only_trusted_rules_open_private_addresses_and_methods() {
     let rule = |verdict: &str, more: &str| {
         format!(
             "[[rule]]\nid = \"{verdict}\"\naction = \"net\"\nverdict = \"{verdict}\"\n\
-             hosts = [\"10.0.0.{}:443\", \"mirror.example.org:80\"]\n{more}",
-            verdict.len()
+             hosts = [\"10.0.0.{}:443\", \"mirror.example.org:{}\"]\n{more}",
+            verdict.len(),
+            if verdict == "deny" { 443 } else { 80 },
         )
     };
     let text = format!("schema = 1\n{}{}{}", rule("allow", "methods = [\"POST\"]\n"), rule("ask", ""), rule("deny", ""));
@@ -363,6 +364,21 @@ fn only_trusted_rules_open_private_addresses_and_methods() {
     let post = |host: &str| (host.to_owned(), "POST".to_owned());
     assert_eq!(terms.methods, [post("10.0.0.5:443"), post("mirror.example.org:80")]);
     assert!(user(&text).prompt_text().contains("methods = ['POST']"));
+    // The strictest layer decides, also about the address behind a name.
+    for denying in [LayerKind::Organisation, LayerKind::User, LayerKind::Workspace] {
+        let allows = format!("schema = 1\n{}", rule("allow", "methods = [\"POST\"]\n"));
+        let hosts = if denying == LayerKind::User { "" } else { "hosts = [\"10.0.0.5:443\", \"mirror.example.org:80\"]\n" };
+        let denies = format!("[[rule]]\nid = \"never\"\naction = \"net\"\nverdict = \"deny\"\n{hosts}");
+        let other = format!("schema = 1\n{denies}");
+        let both = format!("{allows}{denies}");
+        let mut layers = match denying {
+            LayerKind::User => vec![super::world::layer(LayerKind::User, &both)],
+            _ => vec![super::world::layer(LayerKind::User, &allows), super::world::layer(denying, &other)],
+        };
+        layers.sort_by_key(|layer| layer.kind);
+        let terms = Policy::load(&layers).unwrap().net_terms();
+        assert!(terms.private.is_empty() && terms.methods.is_empty(), "{denying}: {terms:?}");
+    }
     let workspace = format!("schema = 1\n{}", rule("ask", ""));
     let layers = [super::world::layer(LayerKind::Workspace, &workspace)];
     assert_eq!(Policy::load(&layers).unwrap().net_terms().private, Vec::<String>::new(), "a workspace opens nothing");

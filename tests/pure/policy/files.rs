@@ -20,6 +20,7 @@ fn a_broken_file_is_refused_with_its_line() {
         (format!("schema = 1\n{run}\"allow\"\nhosts = [\"x:1\"]\n"), 3, "means nothing"),
         (format!("schema = 1\n{run}\"allow\"\nargv = [[]]\n"), 3, "empty place"),
         (format!("schema = 1\n{run}\"deny\"\ngrantable = true\n"), 3, "grantable"),
+        (format!("schema = 1\n{}\"ask\"\ngrantable = true\n", run.replace("\"run\"", "\"run.net\"")), 3, "asked about each time"),
         (format!("schema = 1\n{run}\"deny\"\nargv = [\"x\"]\nmatch = [\"x\",\n\"y\"]\n"), 8, "does not match its example \"y\""),
         (format!("schema = 1\n{run}\"deny\"\nargv = [\"x\"]\nnot_match = [\"y | x\"]\n"), 7, "must not match"),
         (format!("schema = 1\n{run}\"deny\"\n{run}\"ask\"\n"), 7, "two rules"),

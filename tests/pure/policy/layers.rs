@@ -58,6 +58,29 @@ fn only_an_organisation_can_allow_a_push_and_never_of_a_protected_branch() {
     assert!(by_user.notes().iter().any(|note| note.contains("always asks")), "{:?}", by_user.notes());
 }
 
+/// A list of registries lifts the default for hosts; where that is the organisation's, so is the list.
+#[test]
+fn a_sealed_net_is_lifted_by_no_list_of_the_users() {
+    let user = "schema = 1\n[default]\nrun = \"allow\"\n\"run.net\" = \"allow\"\n[run]\nregistries = [\"npm\", \"mirror.example:443\"]\n";
+    let fetch = Action::from_words(&["run.net", "npm ci", "mirror.example:443"]).unwrap();
+    for (organisation, verdict, listed) in [
+        ("schema = 1\n[default]\nnet = \"deny\"\n", Allow, 2),
+        ("schema = 1\nseal = [\"net\"]\n[default]\nnet = \"deny\"\n", Deny, 0),
+        (
+            "schema = 1\nseal = [\"net\"]\n[default]\nnet = \"deny\"\n[run]\nregistries = [\"mirror.example:443\", \"go\"]\n",
+            Allow,
+            1,
+        ),
+    ] {
+        let policy = load(&[(Organisation, organisation), (User, user)]);
+        assert_eq!(judge(&policy, &fetch).verdict, verdict, "{organisation}");
+        assert_eq!(policy.run().registries.len(), listed, "{organisation}");
+        let told =
+            policy.notes().iter().any(|note| note.contains("run.registries is ignored: the organisation's policy seals net"));
+        assert_eq!(told, listed == 0, "{:?}", policy.notes());
+    }
+}
+
 #[test]
 fn a_workspace_only_tightens() {
     let user = "schema = 1\n[default]\nrun = \"deny\"\nread = \"allow\"\n[run]\ntimeout_s = 60\nenv_allow = [\"CI\"]\n\
@@ -99,6 +122,32 @@ fn numbers_that_no_layer_names_are_the_built_in_ones() {
     assert_eq!((policy.approval().timeout_s, policy.approval().min_seconds), (0, 0.0));
     assert_eq!((policy.run().min_level, policy.run().ask_below), (Level::L1, Level::L2));
     assert!(policy.notes().is_empty(), "{:?}", policy.notes());
+}
+
+#[test]
+fn numbers_beyond_reason_are_refused_by_name() {
+    let with = |key: &str, number: u64| {
+        let (table, key) = key.split_once('.').unwrap();
+        Policy::load(&[layer(User, &format!("schema = 1\n[{table}]\n{key} = {number}\n"))]).map(drop)
+    };
+    let (year, mibs) = (31_536_000, 1 << 30);
+    for (key, most) in [
+        ("run.timeout_s", year),
+        ("run.max_timeout_s", year),
+        ("run.cpu_s", year),
+        ("approval.timeout_s", year),
+        ("run.memory_mb", mibs),
+        ("run.file_mb", mibs),
+        ("run.tmp_mb", mibs),
+        ("run.shadow_mb", mibs),
+        ("run.processes", 1 << 22),
+    ] {
+        assert!(with(key, most).is_ok() && with(key, 1).is_ok(), "{key}");
+        for number in [most + 1, i64::MAX as u64] {
+            let told = with(key, number).unwrap_err().to_string();
+            assert!(told.contains(key) && told.contains(&most.to_string()), "{key}: {told}");
+        }
+    }
 }
 
 #[test]

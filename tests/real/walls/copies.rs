@@ -54,8 +54,12 @@ impl Slow {
     }
 
     async fn run(&self, text: &str, sink: &mut dyn OutputSink, cancel: &CancellationToken) -> Outcome {
+        self.run_over(&Shadow::default(), text, sink, cancel).await
+    }
+
+    async fn run_over(&self, shadow: &Shadow, text: &str, sink: &mut dyn OutputSink, cancel: &CancellationToken) -> Outcome {
         let command = Command { text: text.into(), cwd: WsPath::root(), timeout: Duration::from_secs(60), network: Vec::new() };
-        self.session.run(command, &Shadow::default(), sink, cancel).await.unwrap()
+        self.session.run(command, shadow, sink, cancel).await.unwrap()
     }
 
     fn cache(&self) -> PathBuf {
@@ -156,4 +160,67 @@ async fn later_commands_cost_only_what_changed() {
     let differ: Vec<&str> = differ.map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(differ, ["many/3/3", "many/new"]);
     assert_eq!(later.lines().count(), 302);
+}
+
+/// What was to be replaced when the copy was given up is not taken for what it was before.
+#[tokio::test]
+async fn a_copy_that_was_given_up_forgets_what_it_took_away() {
+    let slow = Slow::new();
+    let large = slow.workspace.path().join(LARGE);
+    fs::remove_file(&large).unwrap();
+    put(slow.workspace.path(), "zz.txt", "disk\n");
+    let (over, never) = (shadow([typed("zz.txt", "typed\n")]), CancellationToken::new());
+    let mut said = Collect::default();
+    slow.run_over(&over, "cat zz.txt", &mut said, &never).await;
+    File::create(&large).unwrap().set_len(8 << 30).unwrap();
+    let mut stopper = Stopper::default();
+    let cancel = stopper.cancel.clone();
+    let stopped = slow.run("true", &mut stopper, &cancel).await;
+    assert_eq!(stopped.stopped, Some(Stopped::Cancelled));
+    fs::remove_file(&large).unwrap();
+    let outcome = slow.run_over(&over, "cat zz.txt", &mut said, &never).await;
+    assert_eq!((said.text().as_str(), outcome.changed.as_slice()), ("typed\ntyped\n", &[][..]));
+}
+
+/// Ends the copy of the large file, and takes away a link that was still to be copied.
+struct Vanishing<'a>(Collect, &'a Path);
+
+impl OutputSink for Vanishing<'_> {
+    fn output(&mut self, bytes: &[u8]) {
+        self.0.output(bytes);
+    }
+
+    fn copying(&mut self, _: Copying) {
+        let _ = fs::remove_file(self.1.join("zz-lock"));
+        File::options().write(true).open(self.1.join(LARGE)).unwrap().set_len(0).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_is_gone_before_it_is_copied_is_no_failure() {
+    let slow = Slow::new();
+    std::os::unix::fs::symlink("user@host.1234", slow.workspace.path().join("zz-lock")).unwrap();
+    std::os::unix::fs::symlink("a.txt", slow.workspace.path().join("zz-stays")).unwrap();
+    let mut sink = Vanishing(Collect::default(), slow.workspace.path());
+    let outcome = slow.run("ls; readlink zz-stays", &mut sink, &CancellationToken::new()).await;
+    assert_eq!((outcome.exit, sink.0.text().as_str()), (Some(0), "a.txt\nz-large\nzz-stays\na.txt\n"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_submodule_has_its_own_repository() {
+    let bench = Bench::forced(Level::L1).await;
+    let git = "git -c user.name=A -c user.email=a@example.com -c protocol.file.allow=always";
+    let made = format!(
+        "git init -q part && echo s > part/s && git -C part add . && {git} -C part commit -qm part && git init -q w && cd w && \
+         {git} submodule -q add ../part parts/one && git add . && {git} commit -qm whole"
+    );
+    let made = unwalled(&made, &bench.path(""));
+    assert!(made.status.success(), "{made:?}");
+    let asks = "git -C parts/one log --format=%s; echo more >> parts/one/s; git -C parts/one status --porcelain; git status --porcelain; \
+                git -C parts/one -c user.name=A -c user.email=a@example.com commit -qam walled; git -C parts/one log --format=%s";
+    let ran = bench.sh(asks).await;
+    assert_eq!((ran.output.as_str(), ran.outcome.git), ("part\n M s\n M parts/one\nwalled\npart\n", true), "{ran:?}");
+    assert_eq!(ran.outcome.changed, ["parts/one/s"]);
+    let log = unwalled("git -C parts/one log --format=%s", &bench.path("w"));
+    assert_eq!(log.stdout, b"part\n", "the user's is as it was");
 }

@@ -113,6 +113,7 @@ const EVERYWHERE: &[Fault] = &[
     ("landlock_restrict_self", libc::SYS_landlock_restrict_self, ANY, 0, &["Landlock"]),
     ("seccomp", libc::SYS_seccomp, ANY, 0, &["seccomp"]),
     ("prctl of new privileges", libc::SYS_prctl, 0, 38, &["no new privileges", "seccomp"]),
+    ("setsid", libc::SYS_setsid, ANY, 0, &["start"]),
     ("prctl of dumps", libc::SYS_prctl, 0, 4, &["start"]),
     ("limits", libc::SYS_prlimit64, 1, 4, &["limits"]),
     ("limits of files", libc::SYS_prlimit64, 1, 1, &["limits"]),

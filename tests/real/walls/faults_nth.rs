@@ -11,10 +11,12 @@ use std::{
 };
 
 use countersign::{
-    sandbox::SandboxPaths,
-    seams::{Level, OutputSink},
+    path::WsPath,
+    sandbox::{LinuxSandbox, SandboxPaths},
+    seams::{Command, Level, OutputSink, Shadow},
 };
 use nix::libc;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     bench::*,
@@ -173,4 +175,55 @@ async fn each_use_of_a_call_that_fails_is_a_refusal_at_l3() {
 #[tokio::test]
 async fn each_use_of_a_call_that_fails_is_a_refusal_at_l1() {
     each_use(Level::L1, &[EVERYWHERE]).await;
+}
+
+/// Whether commands of the only session left a file of this name.
+fn left(root: &Path, name: &str) -> bool {
+    let shadow = ["upper", "workspace/w"].map(|part| format!("{}/cache/shadow-*/{part}/{name}", root.display()));
+    unwalled(&format!("ls {} 2>/dev/null | grep -q .", shadow.join(" ")), root).status.success()
+}
+
+/// A command that has begun is never begun again, whatever becomes of the word that it has: it is written to the server, or to
+/// the process that says so, as the library writes.
+#[tokio::test]
+async fn what_has_begun_is_never_begun_again() {
+    // Makes a second file where it finds the first, and writes nothing: writes are what fails.
+    const TEXT: &str = "[ -e one ] && : > two; : > one; sleep 0.1";
+    // There is time to begin before the call that fails comes back.
+    let late = COUNT.replace("        uses += 1\n", "        uses += 1\n        if uses == refused: time.sleep(0.2)\n");
+    let late = filtering(&format!("import time\n{late}"));
+    let calls = [("write", libc::SYS_write), ("sendto", libc::SYS_sendto)];
+    for (level, call) in [Level::L3, Level::L1].into_iter().flat_map(|level| calls.map(|call| (level, call))) {
+        let (mut refused, mut uses, mut ran) = (0, 0..=0, 0);
+        loop {
+            let root = folders();
+            let counter = root.path().join("wrapper/uses");
+            let arguments = format!("{} -1 0 {refused} {} {}", call.1, libc::SYS_seccomp, counter.display());
+            let paths = wrapped(root.path(), &late, &arguments);
+            let sandbox = LinuxSandbox::with_environment(paths, environment(&root.path().join("home")));
+            let session = sandbox.open_at(&spec(&root.path().join("w")), level).unwrap();
+            let run = async |text: &str| {
+                let timeout = Duration::from_secs(5);
+                let command = Command { text: text.into(), cwd: WsPath::root(), timeout, network: Vec::new() };
+                run_on(&session, command, &Shadow::default(), &CancellationToken::new()).await
+            };
+            // From then on a process 1 stands ready, and is replaced where its walls turn out to have failed.
+            let first = run(":").await;
+            let before = counted(&counter);
+            let once = run(TEXT).await;
+            if refused == 0 {
+                uses = before + 1..=counted(&counter) + 2;
+                run(TEXT).await.unwrap();
+                assert!(left(root.path(), "two"), "{level}: the control is begun again");
+            } else {
+                assert!(!left(root.path(), "two"), "{level} {} at use {refused} of {uses:?}: {first:?} {once:?}", call.0);
+                ran += usize::from(left(root.path(), "one"));
+            }
+            refused = if refused == 0 { *uses.start() } else { refused + 1 };
+            if !uses.contains(&refused) {
+                break;
+            }
+        }
+        assert!(ran > 0, "{level} {}: it never ran", call.0);
+    }
 }

@@ -160,3 +160,117 @@ async fn other_disks_are_private() {
     let free = unwalled(&format!("{enter} cat /mnt/data/key"), &bench.path("w"));
     assert!(String::from_utf8_lossy(&free.stdout).contains(CANARY), "{free:?}");
 }
+
+/// `sandbox run` in mounts of its own, which `mounts` makes.
+fn run_among(mounts: &str, root: &Path, text: &str) -> std::process::Output {
+    let enter = format!(
+        "exec unshare --user --map-current-user --keep-caps --mount sh -c '{mounts} && \
+         exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"' sh \"$@\""
+    );
+    let mut run = std::process::Command::new("sh");
+    run.args(["-c", &enter, "sh"]).arg(exe()).args(["sandbox", "run", "--", text]).current_dir(root.join("w"));
+    run.env("HOME", root.join("home")).env("XDG_CACHE_HOME", root.join("cache"));
+    for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        run.env_remove(name);
+    }
+    run.output().unwrap()
+}
+
+/// A home that lies on another disk and is mounted where it is looked for.
+#[tokio::test]
+async fn a_home_is_private_at_every_place_where_it_is_mounted() {
+    let (root, place) = (folders(), visible());
+    put(place.path(), "beside", "fine\n");
+    fs::create_dir(place.path().join("home")).unwrap();
+    let (home, other) = (root.path().join("home"), place.path().join("home"));
+    let mounts = format!("mount --bind {} {}", home.display(), other.display());
+    let text = format!("cat {}/beside; cat {}/.ssh/id_test", place.path().display(), other.display());
+    let ran = run_among(&mounts, root.path(), &text);
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(!ran.status.success() && said.starts_with("fine\n") && !said.contains(CANARY), "{ran:?}");
+    // Control: it is there to be read.
+    let free = format!("unshare --user --map-current-user --keep-caps --mount sh -c '{mounts} && {text}'");
+    assert!(String::from_utf8_lossy(&unwalled(&free, root.path()).stdout).contains(CANARY));
+}
+
+/// Some systems have mail, homes or other disks elsewhere, and a link in the usual place.
+#[tokio::test]
+async fn private_places_may_be_links() {
+    let root = folders();
+    let var = root.path().join("var");
+    fs::create_dir_all(&var).unwrap();
+    let mounts = format!(
+        "mount -t tmpfs t {0} && mkdir -p {0}/lib {0}/tmp {0}/spool/mail && mount --rbind /var/lib {0}/lib && \
+         ln -s spool/mail {0}/mail && echo {CANARY} > {0}/spool/mail/me && mount --rbind {0} /var",
+        var.display()
+    );
+    let text = "ls /var/lib >/dev/null && echo fine; cat /var/mail/me /var/spool/mail/me";
+    let ran = run_among(&mounts, root.path(), text);
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(!ran.status.success() && said.starts_with("fine\n") && !said.contains(CANARY), "{ran:?}");
+    let free = format!("unshare --user --map-current-user --keep-caps --mount sh -c '{mounts} && {text}'");
+    assert!(String::from_utf8_lossy(&unwalled(&free, root.path()).stdout).contains(CANARY));
+}
+
+/// A folder of programs that is a link shows what it leads to, and never the workspace: there its secrets are not masked.
+#[tokio::test]
+async fn what_is_shown_of_the_home_does_not_lead_into_the_workspace() {
+    let root = folders();
+    put(root.path(), "w/.env", CANARY);
+    put(root.path(), "elsewhere/tool", "tool\n");
+    for (target, link) in [("../w", "to-w"), ("..", "to-above"), ("../elsewhere", "to-tools")] {
+        symlink(target, root.path().join("home").join(link)).unwrap();
+    }
+    let mut variables = environment(&root.path().join("home"));
+    let own = |link: &str| root.path().join("home").join(link).display().to_string();
+    variables.insert("JAVA_HOME".into(), own("to-w"));
+    variables.insert("GOROOT".into(), own("to-above"));
+    variables.insert("NVM_DIR".into(), own("to-tools"));
+    let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
+    let session = LinuxSandbox::with_environment(paths, variables).open_here(&spec(&root.path().join("w"))).unwrap();
+    let bench = Bench::of(root, visible(), Box::new(session));
+    let masks = masking(&[".env"]);
+    for act in ["cat ~/to-w/.env", "cat ~/to-above/w/.env", "cat ~/to-above/home/.ssh/id_test"] {
+        let ran = bench.with_shadow(act, &masks).await;
+        assert!(!ran.ok() && !ran.output.contains(CANARY), "{act}: {ran:?}");
+        let free = format!("HOME={} sh -c '{act}'", bench.path("home").display());
+        assert!(String::from_utf8_lossy(&unwalled(&free, &bench.path("w")).stdout).contains(CANARY), "{act}: the control");
+    }
+    assert_eq!(bench.must("cat ~/to-tools/tool").await, "tool\n");
+}
+
+/// Variables that name no place of their own: what a weak level lets be read is a list of paths.
+#[tokio::test]
+async fn a_toolchain_without_a_whole_path_opens_nothing() {
+    for value in [".", "..", "/usr/lib/../.."] {
+        let root = folders();
+        let mut variables = environment(&root.path().join("home"));
+        variables.insert("JAVA_HOME".into(), value.into());
+        let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
+        let session = LinuxSandbox::with_environment(paths, variables).open_at(&spec(&root.path().join("w")), Level::L1).unwrap();
+        let bench = Bench::of(root, visible(), Box::new(session));
+        let act = format!("cat {}/.ssh/id_test", bench.path("home").display());
+        let ran = bench.sh(&act).await;
+        assert!(!ran.ok() && !ran.output.contains(CANARY), "{value}: {ran:?}");
+        assert!(unwalled(&act, &bench.path("w")).status.success(), "the control");
+        bench.must("cat a.txt ~/notes/n").await;
+    }
+}
+
+/// A device is what a node says, wherever it lies: in the folder of another system, or of a container.
+#[tokio::test]
+async fn device_nodes_outside_dev_open_nothing() {
+    let bench = Bench::new().await;
+    let mounts = bench.must("cat /proc/self/mountinfo").await;
+    let fields = |line: &str| line.split(' ').skip(4).take(2).map(str::to_owned).collect::<Vec<_>>();
+    let root = mounts.lines().map(fields).find(|fields| fields[0] == "/").unwrap();
+    let own_dev = fs::read_to_string("/proc/self/mountinfo").unwrap().lines().any(|line| fields(line)[0] == "/dev");
+    assert!(!own_dev || root[1].split(',').any(|option| option == "nodev"), "{mounts}");
+    bench.must("head -c 1 /dev/zero | wc -c && cat /dev/null").await;
+    // An ordinary user makes none.
+    if rustix::process::geteuid().is_root() && own_dev {
+        assert!(unwalled(&bench.filled("mknod $OUT/node c 1 5"), &bench.path("w")).status.success());
+        assert!(!bench.sh("head -c 1 $OUT/node > got").await.ok());
+        assert!(unwalled(&bench.filled("head -c 1 $OUT/node"), &bench.path("w")).status.success(), "the control");
+    }
+}

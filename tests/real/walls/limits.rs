@@ -54,11 +54,25 @@ async fn memory_is_bounded_by_the_kernel_or_by_samples() {
     let segment = "c = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p; c.shmdt.argtypes = [ctypes.c_void_p]
 for i in range(6):
     a = c.shmat(c.shmget(0, 100 << 20, 0o1600), None, 0); ctypes.memset(a, 1, 100 << 20); c.shmdt(a)";
-    for text in [file(450), hidden, segment.to_owned()] {
+    // Shared by nobody, in eight processes of which each has less than the limit.
+    let shared = "import mmap
+for i in range(7):
+    if os.fork() == 0: break
+m = mmap.mmap(-1, 80 << 20)
+for at in range(0, 80 << 20, 4096): m[at] = 1";
+    for text in [file(450), hidden, segment.to_owned(), shared.to_owned()] {
         let ran = bench.sh(&python(&text)).await;
         assert_eq!(ran.outcome.stopped, Some(Stopped::Memory), "{text}: {ran:?}");
     }
     bench.must(&python(&file(100)).replace("sleep(30)", "sleep(0.2)")).await;
+    // The same memory in all of them counts once.
+    let together = "import mmap
+m = mmap.mmap(-1, 80 << 20)
+for at in range(0, 80 << 20, 4096): m[at] = 1
+for i in range(7):
+    if os.fork() == 0: break
+sum(m[at] for at in range(0, 80 << 20, 4096))";
+    bench.must(&python(together).replace("sleep(30)", "sleep(1)")).await;
     let kind = LinuxSandbox::memory_limit(Level::L3);
     assert!(kind.contains("control group") || kind.contains("sampled"), "{kind}");
 }

@@ -124,6 +124,39 @@ printf '{"GOPROXY": "https://proxy.example,direct", "GOSUMDB": "sums.example"}'
     assert!(found(&root, "gem", &[]).await.unwrap_err().contains("gem"));
 }
 
+/// What an editor may have taken from the workspace: a toolchain there would run outside the walls.
+#[tokio::test]
+async fn no_program_of_the_workspace_is_asked() {
+    let root = folders();
+    let w = root.path().join("w");
+    let mark = root.path().join("ran");
+    let toolchain = |at: &std::path::Path| {
+        program(&at.join("bin/cargo"), format!("#!/bin/sh\necho ran >> {}\nexit 1\n", mark.display()));
+        program(&at.join("bin/rustc"), "#!/bin/sh\nexit 1\n");
+        at.display().to_string()
+    };
+    let (inside, outside) = (toolchain(&w.join("toolchain")), toolchain(&root.path().join("toolchain")));
+    std::os::unix::fs::symlink(&w, root.path().join("link")).unwrap();
+    let own = found(&root, "cargo", &[]).await.unwrap();
+    let linked = root.path().join("link/toolchain").display().to_string();
+    let climbing = root.path().join("home/../w/toolchain").display().to_string();
+    for value in [inside, linked, climbing] {
+        assert_eq!(found(&root, "cargo", &[("RUSTUP_TOOLCHAIN", value.clone())]).await.as_ref(), Ok(&own), "{value}");
+        assert!(!mark.exists(), "{value}");
+    }
+    // The control: one of the user's own is asked.
+    found(&root, "cargo", &[("RUSTUP_TOOLCHAIN", outside)]).await.unwrap_err();
+    assert!(mark.exists());
+    // Its folder and its configuration there count as little.
+    put(root.path(), "w/home/config.toml", "[registries.x]\nindex = \"sparse+https://hostile.example/\"\n");
+    let set = ("CARGO_HOME", w.join("home").display().to_string());
+    assert_eq!(found(&root, "cargo", &[set]).await, Ok(own));
+    let paths = SandboxPaths { exe: exe(), cache: w.join("cache") };
+    let within = LinuxSandbox::with_environment(paths, environment(&root.path().join("home"))).registry("npm", &w).await;
+    assert!(within.as_ref().is_err_and(|why| why.contains("lies in the workspace")), "{within:?}");
+    assert!(!w.join("cache").exists());
+}
+
 /// Configuration of a user with the canary wherever such files hold secrets, and what of it commands need.
 const CONFIGURED: &[(&str, &str)] = &[
     (

@@ -269,3 +269,28 @@ async fn ten_thousand_files_are_bounded_and_a_hundred_found_at_once() {
     assert_eq!(merges.merges.len(), 100);
     assert_eq!(fs::metadata(task.bench.path("w")).unwrap().permissions().mode() & 0o7000, 0);
 }
+
+/// What counts as ignored is what git ignores: by rules above the folder, by git's own, and never what it tracks.
+#[tokio::test]
+async fn changes_are_ignored_by_the_rules_of_git() {
+    let task = Task::over(&[("build/kept.js", "old\n"), ("cache/CACHEDIR.TAG", "Signature\n"), ("cache/x.d", "x\n")]).await;
+    let top = task.bench.path("");
+    put(&top, ".gitignore", "*.log\n/w/only/\n");
+    put(&task.bench.path("w"), ".gitignore", "build/\n");
+    let made = "git init -q . && git add -f w/build/kept.js && echo '*.own' >> .git/info/exclude";
+    assert!(unwalled(made, &top).status.success());
+    let text = "mkdir only; for name in a.log b.own only/c build/d cache/e e.txt; do echo 1 > $name; done; echo 2 > cache/x.d; \
+                mkdir .hg; echo said > .hg/last-message.txt; echo new > build/kept.js";
+    let (done, kept) = task.run(text).await;
+    assert_eq!((done, kept), (vec!["edit build/kept.js -1 +1".to_owned(), "create e.txt".to_owned()], Vec::new()));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_told_of() {
+    let task = Task::over(&[("with.txt", "\u{feff}one\n"), ("without.txt", "one\n"), ("both.txt", "\u{feff}one\n")]).await;
+    let text = "sed -i '1s/^\\xef\\xbb\\xbf//' with.txt; printf '\\xef\\xbb\\xbfone\\n' > without.txt; echo two > both.txt";
+    let (done, kept) = task.run(text).await;
+    assert_eq!(done, ["edit both.txt -1 +1"]);
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(kept.iter().all(|line| line.contains("byte order mark")), "{kept:?}");
+}

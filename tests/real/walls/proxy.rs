@@ -8,12 +8,16 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use countersign::{
     path::WsPath,
-    sandbox::net::{Caps, Network, Resolve},
-    seams::{Command, Connection, ConnectionNews, Level, NetTerms, SandboxSession, Shadow},
+    sandbox::{
+        LinuxSandbox, SandboxPaths,
+        net::{Caps, Network, Resolve},
+    },
+    seams::{Command, Connection, ConnectionNews, Level, NetTerms, OutputSink, SandboxSession, Shadow},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -149,6 +153,81 @@ async fn a_named_host_is_reached_and_written_down() {
     let none = bench.sh(&format!("env | grep -i proxy; cat /proc/net/tcp | wc -l; curl -sS --max-time 5 http://{host}/")).await;
     assert!(!none.ok() && none.output.starts_with("1\n"), "{none:?}");
     assert!(site.taken().is_empty());
+}
+
+/// Keeps news waiting, and notes what the site has been sent by then.
+struct Slow {
+    requests: Arc<Mutex<Vec<String>>>,
+    early: Vec<String>,
+    opened: usize,
+}
+
+impl OutputSink for Slow {
+    fn output(&mut self, _: &[u8]) {}
+
+    fn connection(&mut self, connection: &Connection) {
+        if let ConnectionNews::Opened(_) = connection.news {
+            self.opened += 1;
+            // A byte on loopback would have come by then.
+            std::thread::sleep(Duration::from_millis(100));
+            self.early.extend(self.requests.lock().unwrap().clone());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_told_of_before_a_byte_goes_on() {
+    let site = Site::page();
+    let bench = bench(Names::of(&[("files.test", &["127.0.0.1"])]), vec![site.private()], Caps::default()).await;
+    let host = site.host("files.test");
+    let text = format!("curl -sS --max-time 20 http://{host}/");
+    let command = Command { text, cwd: WsPath::root(), timeout: Duration::from_secs(60), network: vec![host] };
+    let mut slow = Slow { requests: site.requests.clone(), early: Vec::new(), opened: 0 };
+    let outcome = bench.session.run(command, &Shadow::default(), &mut slow, &CancellationToken::new()).await.unwrap();
+    assert_eq!((outcome.exit, slow.opened, site.taken().len()), (Some(0), 1, 1));
+    assert!(slow.early.is_empty(), "{:?}", slow.early);
+}
+
+/// Resolves after a while, so that whoever asked has hung up when the server is reached.
+struct Late(Arc<Names>);
+
+#[async_trait::async_trait]
+impl Resolve for Late {
+    async fn resolve(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.0.resolve(host).await
+    }
+}
+
+/// A server that a command made us connect to is on record, whatever became of it.
+#[tokio::test]
+async fn a_tunnel_that_is_given_up_is_told_of_as_well() {
+    let quiet = TcpListener::bind("127.0.0.1:0").unwrap();
+    quiet.set_nonblocking(true).unwrap();
+    let port = quiet.local_addr().unwrap().port();
+    let names = Names::of(&[("open.test", &["127.0.0.1"])]);
+    let network = Network { resolver: Arc::new(Late(names)), caps: Caps::default() };
+    let private = vec![format!("127.0.0.1:{port}")];
+    let bench = Bench::reaching(network, |_, spec| spec.net.private = private).await;
+    let named = [format!("open.test:{port}")];
+    let ask = format!(
+        "import os, socket, struct, sys, time
+s = socket.create_connection(('127.0.0.1', int(os.environ['http_proxy'].rsplit(':', 1)[1])), 5)
+s.sendall(b'CONNECT open.test:{port} HTTP/1.1\\r\\n\\r\\n')
+time.sleep(0.1)
+"
+    );
+    // It resets the connection before it is answered; and it is over while its tunnel waits for a hello.
+    let resets =
+        format!("{ask}s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); time.sleep(1)");
+    let is_over = format!("{ask}s.recv(4096); os._exit(0)");
+    for act in [resets, is_over] {
+        put(&bench.path("w"), "act.py", &act);
+        let ran = bench.net("/usr/bin/python3 -I act.py", &named).await;
+        assert!(ran.ok() && quiet.accept().is_ok(), "{act}: {ran:?}");
+        let refused = refusals(&ran.news);
+        assert!(refused.len() == 1 && refused[0].contains("hung up before"), "{act}: {ran:?}");
+    }
 }
 
 #[tokio::test]
@@ -408,6 +487,12 @@ async fn a_rule_of_the_users_opens_more_methods_of_one_host() {
     );
     assert!(speak(&bench, &two, &named).await.output.ends_with("served"));
     assert!(!site.taken().concat().contains("second"));
+    // Nor is the body, whose length no header takes away.
+    let body =
+        format!(r"POST http://{host}/ HTTP/1.1\r\nHost: {host}\r\nConnection: content-length\r\nContent-Length: 2\r\n\r\nhi");
+    assert!(speak(&bench, &body, &named).await.output.ends_with("served"));
+    let request = site.taken().concat();
+    assert!(request.contains("Content-Length: 2\r\n"), "{request}");
 }
 
 #[tokio::test]
@@ -424,4 +509,31 @@ async fn walls_without_a_network_of_their_own_run_no_command_that_wants_one() {
         assert!(error.step == "network" && error.why.contains(&format!("at level {level}")), "{error}");
         assert_eq!(sink.text(), "");
     }
+}
+
+/// Whom TLS may trust is passed on where commands can see the file, and only to those with network.
+#[tokio::test]
+async fn the_servers_trust_is_passed_on_where_it_can_be_seen() {
+    let (root, out) = (folders(), visible());
+    for path in ["home/notes/ca.pem", "home/hidden.pem", "w/ca.pem"] {
+        put(root.path(), path, "certificate\n");
+    }
+    put(out.path(), "ca.pem", "certificate\n");
+    let at = |path: &str| root.path().join(path).display().to_string();
+    let mut variables = environment(&root.path().join("home"));
+    let shown = out.path().join("ca.pem").display().to_string();
+    variables.extend([
+        ("SSL_CERT_FILE".to_owned(), shown),
+        // Shown by `home_read`.
+        ("NODE_EXTRA_CA_CERTS".to_owned(), at("home/notes/ca.pem")),
+        ("CURL_CA_BUNDLE".to_owned(), at("home/hidden.pem")),
+        ("REQUESTS_CA_BUNDLE".to_owned(), at("w/ca.pem")),
+    ]);
+    let paths = SandboxPaths { exe: exe(), cache: root.path().join("cache") };
+    let session = LinuxSandbox::with_environment(paths, variables).open_here(&spec(&root.path().join("w"))).unwrap();
+    let bench = Bench::of(root, out, Box::new(session));
+    let text = "cat $SSL_CERT_FILE $NODE_EXTRA_CA_CERTS < /dev/null; echo ${CURL_CA_BUNDLE-none} ${REQUESTS_CA_BUNDLE-none}";
+    let ran = bench.net(text, &["open.test:443".into()]).await;
+    assert_eq!(ran.output, "certificate\ncertificate\nnone none\n", "{ran:?}");
+    assert_eq!(bench.must("echo ${SSL_CERT_FILE-none}").await, "none\n");
 }

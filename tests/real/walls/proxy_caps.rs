@@ -78,6 +78,28 @@ async fn more_at_once_wait_for_their_turn() {
     assert!(ran.news.chunks(2).all(|two| opened(&two[0]) && !opened(&two[1])), "{ran:?}");
 }
 
+/// A server that keeps its connection open holds up nobody: the next one takes its place when the command hangs up.
+#[tokio::test]
+async fn a_connection_that_the_command_has_done_with_makes_room() {
+    let lasting = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = lasting.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = lasting.accept() {
+            let _ = stream.read(&mut [0u8; 1000]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserved");
+            kept.push(stream);
+        }
+    });
+    let caps = Caps { at_once: 1, ..Caps::default() };
+    let bench = bench(Names::of(&[("open.test", &["127.0.0.1"])]), vec![format!("127.0.0.1:{port}")], caps).await;
+    let host = format!("open.test:{port}");
+    let text = format!("for i in 1 2 3; do curl -sS --max-time 20 http://{host}/; done");
+    let ran = bench.net(&text, std::slice::from_ref(&host)).await;
+    assert!(ran.ok() && ran.output == "served".repeat(3), "{ran:?}");
+    assert!(endings(&ran.news).is_empty() && refusals(&ran.news).is_empty(), "{ran:?}");
+}
+
 #[tokio::test]
 async fn a_silent_connection_ends() {
     let quiet = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -154,6 +154,26 @@ fn a_server_killed_with_a_connection_open_leaves_nothing() {
     assert!(soon(|| groups().is_subset(&before)), "{:?}", groups());
 }
 
+/// A self-test that is cut short leaves its folder, with a copy of a program in it, to the next server.
+#[test]
+fn a_self_test_that_is_killed_leaves_nothing() {
+    let product = Product::new(tempfile::Builder::new().prefix("killed-").tempdir().unwrap());
+    let checks = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(product.cache()).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("check-")).collect()
+    };
+    let mut command = Command::new(exe());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", product.home());
+    command.args(["sandbox", "check"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Server(command.spawn().unwrap());
+    assert!(soon(|| checks().iter().any(|check| check.join("workspace").exists())), "it works in a folder");
+    drop(server);
+    let left = checks();
+    assert!(!left.is_empty());
+    swept_by(&left, || assert!(product.run(Level::L3, &["--", "sleep 1"]).0.wait().unwrap().success()));
+    assert!(soon(|| checks().is_empty()), "{:?}", checks());
+}
+
 #[test]
 fn a_server_killed_while_it_copies_leaves_nothing() {
     let product = Product::new(tempfile::tempdir_in("/dev/shm").unwrap());
@@ -217,4 +237,14 @@ fn a_killed_server_leaves_nothing() {
     swept_by(&left, || assert!(binary(&["ask", "go", "--accept", "none", "--model", &model]).status().unwrap().success()));
     assert!(soon(|| !left.iter().any(|shadow| shadow.exists())), "{left:?}");
     assert!(soon(|| groups().is_subset(&before)), "{:?}", groups());
+}
+
+/// A program that ends with its command leaves nothing to a next one.
+#[test]
+fn a_large_shadow_is_gone_with_the_program() {
+    let product = Product::new(tempfile::Builder::new().prefix("killed-").tempdir().unwrap());
+    let make =
+        "/usr/bin/python3 -I -c \"import os\nos.mkdir('m')\nfor i in range(40000): os.close(os.open('m/%d' % i, os.O_CREAT))\"";
+    assert!(product.run(Level::L3, &["--", make]).0.wait().unwrap().success());
+    assert_eq!(shadows(&product.cache()), Vec::<PathBuf>::new());
 }

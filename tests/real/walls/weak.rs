@@ -316,6 +316,23 @@ fn running(argument: &str) -> usize {
     lines.filter(|line| String::from_utf8_lossy(line).split('\0').any(|word| word == argument)).count()
 }
 
+/// Requests that the owner of a file may make who has it open for reading: no wall of L1 is around them but the filter.
+#[tokio::test]
+async fn files_cannot_be_changed_by_requests() {
+    let Some(bench) = Bench::at(Level::L1).await else { return };
+    let requests = "/usr/bin/python3 -I -c \"
+import errno, fcntl, os
+for name in ('a.txt', 'd'):
+    for request in (0x40806685, 0x800c6613, 0x4008941a, 0x50009401, 0x50009417, 0x5000940e, 0x50009418, 0x5000940f, 0x5000943f):
+        try: fcntl.ioctl(os.open(name, 0), request, bytearray(4096))
+        except OSError as e: print(errno.errorcode[e.errno])\"";
+    let said = bench.must(requests).await;
+    assert_eq!(said, "EPERM\n".repeat(18));
+    // Control: the kernel itself says that these mean nothing to it, or that they make no sense.
+    let free = String::from_utf8(unwalled(requests, &bench.path("w")).stdout).unwrap();
+    assert!(free.lines().count() > 12 && !free.contains("EPERM"), "{free}");
+}
+
 #[tokio::test]
 async fn strays_end_with_the_command() {
     // At `L1-weak` there is no signal that cannot leave: what remains is found by its parents.

@@ -118,6 +118,50 @@ async fn a_remembered_answer_covers_exactly_what_was_granted() {
     assert!(!grants(&["list"]).contains("sh go.sh"));
 }
 
+/// The same words in another folder are another command; and its files are those of that folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remembered_answer_is_about_one_folder() {
+    let room = Room::with(&[]);
+    for name in ["one", "two"] {
+        fs::create_dir(room.folder().join(name)).unwrap();
+        fs::write(room.folder().join(name).join("go.sh"), format!("echo {name}\n")).unwrap();
+    }
+    room.config("policy.toml", "schema = 1\n[default]\nrun = \"ask\"\nwrite = \"allow\"\nread = \"allow\"\n");
+    room.config("config.toml", "[approval]\nmin_seconds = 0.0\n");
+    let run = |cwd: &str| calls(&[("run", json!({"command": "sh go.sh", "cwd": cwd}))]);
+    let whole = format!("sh {}", room.folder().join("one/go.sh").display());
+    let editor = room
+        .editor(&[
+            run("one"),
+            run("two"),
+            say("One."),
+            run("one"),
+            say("Two."),
+            calls(&[("run", json!({"command": whole}))]),
+            say("Three."),
+            calls(&[edit("one/go.sh", &[("one", "ONE")])]),
+            run("one"),
+            calls(&[("run", json!({"command": whole}))]),
+            say("Four."),
+        ])
+        .await;
+    let ask = async |part: &'static str| {
+        editor.command("ask", json!({"prompt": "go"})).await.unwrap();
+        editor.until("the end", |seen| seen.messages().into_iter().find(|message| message.contains(part))).await;
+        editor.seen().questions.len()
+    };
+    editor.answer("sh go.sh in one?", Duration::ZERO, Choice::Title("Always"));
+    editor.answer("sh go.sh in two?", Duration::ZERO, Choice::Title("Reject"));
+    assert_eq!(ask("One.").await, 2, "another folder is another question");
+    assert_eq!(ask("Two.").await, 2, "the same command is not asked about again");
+    editor.answer("one/go.sh?", Duration::ZERO, Choice::Title("Always"));
+    assert_eq!(ask("Three.").await, 3, "its whole path is another one");
+    editor.answer("sh go.sh in one?", Duration::ZERO, Choice::Title("Reject"));
+    editor.answer("one/go.sh?", Duration::ZERO, Choice::Title("Reject"));
+    assert_eq!(ask("Four.").await, 5, "the script has changed, however it is named");
+    assert_eq!(editor.quit().await, Some(0));
+}
+
 /// An ask belongs to the folder of its file, else to the first that is open.
 #[tokio::test(flavor = "multi_thread")]
 async fn several_folders_come_and_go() {

@@ -143,4 +143,12 @@ async fn a_repository_above_the_workspace_shows_no_credentials() {
     let said = scene.must("git remote -v; git config -l; cat ../.git/config; git log --format=%s; git status --porcelain").await;
     assert!(!said.contains(CANARY) && said.contains("https://example.com/a.git") && said.ends_with("first\n"), "{said}");
     assert!(fs::read_to_string(top.join(".git/config")).unwrap().contains(CANARY), "the control");
+    // A configuration that is a link, as dotfile managers make them.
+    fs::rename(top.join(".git/config"), top.join(".git/real")).unwrap();
+    std::os::unix::fs::symlink("real", top.join(".git/config")).unwrap();
+    let said = scene.must("git remote -v; cat ../.git/config ../.git/real").await;
+    assert!(!said.contains(CANARY) && said.contains("https://example.com/a.git"), "{said}");
+    let scene = Scene::open(|_, spec| spec.folder = folder.clone()).await;
+    let said = scene.must("git remote -v; cat ../.git/config ../.git/real").await;
+    assert!(!said.contains(CANARY) && said.contains("https://example.com/a.git"), "{said}");
 }
