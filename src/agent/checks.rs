@@ -157,6 +157,7 @@ async fn check(task: &mut Task, call: &CallId, command: String, shadow: &Shadow,
             if let Some(reasons) = &refused {
                 output = format!("{}\n[refused by the walls]\n{reasons}", output.trim_end());
             }
+            refused = refused.as_deref().and_then(denial::for_the_person);
         }
         Err(error) => receipt.summary = proposal::shortened(&format!("not run: {error}")),
     }

@@ -56,7 +56,7 @@ impl Control {
     }
 
     fn of(mut self, task: &Task) -> Control {
-        self.title = format!("{}: {}", self.title.trim_end_matches("..."), about(task));
+        self.title = of_task(&self.title, task);
         self
     }
 }
@@ -290,6 +290,7 @@ fn item(text: &str) -> String {
     out
 }
 
-fn about(task: &Task) -> String {
-    format!("{} ({})", clip(&plain(&task.title), TITLE), task.id)
+/// The title of an entry with the task that it is about.
+pub fn of_task(title: &str, task: &Task) -> String {
+    format!("{}: {} ({})", title.trim_end_matches("..."), clip(&plain(&task.title), TITLE), task.id)
 }

@@ -3,36 +3,48 @@
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{CodeAction, CodeActionKind, Diagnostic, Range, Url};
 
-use super::{actor::Actor, offers::action, position};
+use super::{actor::Actor, controls::of_task, offers::action, position};
 use crate::{
     path::WsPath,
     proposal::{FileProposal, Hunk, HunkState, Proposal},
 };
 
+/// What a task proposes where the cursor stands.
+struct Here<'a> {
+    proposal: &'a Proposal,
+    path: WsPath,
+    hunks: Vec<&'a Hunk>,
+}
+
 impl Actor {
     /// What can be decided about hunks of this file that the range touches.
     pub fn offer_hunks(&self, uri: &Url, range: Range, out: &mut Vec<CodeAction>) {
+        let mut found = Vec::new();
         for (index, path) in self.folders.find_all(uri) {
             for proposal in self.folders.get(index).iter().flat_map(|folder| folder.desk.proposals()) {
-                self.about_hunks(proposal, &path, uri, range, out);
+                let hunks = proposal.files.get(&path).map(|file| self.hunks_at(file, range)).unwrap_or_default();
+                if !hunks.is_empty() {
+                    found.push(Here { proposal, path: path.clone(), hunks });
+                }
             }
         }
+        // Whose change it is has to be told only where two tasks have one.
+        let several = found.iter().any(|here| here.proposal.task != found[0].proposal.task);
+        found.iter().for_each(|here| self.about_hunks(here, several, uri, out));
     }
 
-    fn about_hunks(&self, proposal: &Proposal, path: &WsPath, uri: &Url, range: Range, out: &mut Vec<CodeAction>) {
+    fn about_hunks(&self, Here { proposal, path, hunks: here }: &Here<'_>, several: bool, uri: &Url, out: &mut Vec<CodeAction>) {
         let Some(file) = proposal.files.get(path) else { return };
-        let here = self.hunks_at(file, range);
-        if here.is_empty() {
-            return;
-        }
+        let task = self.tasks.get(&proposal.task).filter(|_| several);
         let kind = || CodeActionKind::QUICKFIX;
         let ids: Vec<_> = here.iter().map(|hunk| &hunk.id).collect();
         let these = json!({"proposal": proposal.id, "hunks": ids});
-        let diagnostics = self.own_diagnostics(uri, proposal, &here);
+        let diagnostics = self.own_diagnostics(uri, proposal, here);
         let many = |verb: &str, n: usize| if n == 1 { format!("{verb} change") } else { format!("{verb} changes ({n})") };
         let pending = here.iter().filter(|hunk| hunk.state == HunkState::Pending).count();
         let mut push = |title: &str, command: &str, argument: Value| {
-            out.push(action(title.to_owned(), kind(), command, argument, diagnostics.clone()));
+            let title = task.map_or_else(|| title.to_owned(), |task| of_task(title, task));
+            out.push(action(title, kind(), command, argument, diagnostics.clone()));
         };
         if pending > 0 {
             push(&many("Accept", pending), "accept", these.clone());

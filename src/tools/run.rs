@@ -95,7 +95,8 @@ impl Tool for Run {
         let outcome = ended.map_err(|error| unrun(&error))?;
         let collected = collector.finish();
         let reasons = cx.shell.explained(&self.command, &collected.text, &outcome).await;
-        let refused: Vec<&str> = reasons.iter().chain(&collected.closed).map(String::as_str).collect();
+        let walls = reasons.as_deref().and_then(denial::for_the_person);
+        let refused: Vec<&str> = walls.iter().chain(&collected.closed).map(String::as_str).collect();
         let refused = (!refused.is_empty()).then(|| refused.join("\n"));
         // Whoever stops a task wants nothing more of it.
         let changes = match outcome.stopped {

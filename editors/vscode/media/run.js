@@ -35,6 +35,8 @@
         const node = make("details", "entry tool");
         const head = make("summary", "");
         head.append(make("span", "name", entry.title), make("span", `status ${entry.status}`, entry.status));
+        // Not behind a click: why it was refused is for the user.
+        if (entry.refused) head.append(make("span", "refused", entry.refused));
         node.append(head);
         const said = entry.output || entry.result;
         if (said) node.append(make("pre", "", said));

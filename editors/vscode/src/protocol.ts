@@ -84,6 +84,8 @@ export interface Update {
   readonly title?: string;
   readonly status?: string;
   readonly result?: string;
+  /** Why walls or the proxy were in the way, a sentence a line. */
+  readonly refused?: string;
   readonly iteration?: number;
   readonly iterations?: number;
   readonly usage?: Usage;

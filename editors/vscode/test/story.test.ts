@@ -106,6 +106,14 @@ test("a first task", () => at(DESK, async (lab) => {
     await lab.run().locator(".said .mark.seen").filter({ hasText: "sent → seen" }).waitFor();
   });
 
+  await step("what the walls refused stands with the command's end, without a click", async () => {
+    lab.answer({ type: "tool_use", id: "r2", name: "run", input: { command: "echo x > ${PREFIX:-/usr}/by-a-command" } });
+    await lab.run().locator(".tool .refused").filter({ hasText: "/usr/by-a-command: everything outside the workspace is read-only here." }).waitFor();
+    assert.equal(await lab.run().getByText("There is no other way").count(), 0, "that is advice to the model");
+    await lab.shot("refused");
+    await lab.asked();
+  });
+
   await step("one is accepted, one rejected with a reason, while the user types in between", async () => {
     await lab.go(11, 31);
     await page.keyboard.type("  # in percent");

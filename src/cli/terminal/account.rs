@@ -9,7 +9,6 @@ use crate::{
     agent::progress_line,
     cli::printable::{printable, shortened},
     event::Usage,
-    tools::denial::ADVICE,
 };
 
 /// Lines of one command's output that are shown as they come, and how many of its last ones at its end.
@@ -66,8 +65,8 @@ impl Account {
                     None => self.started(screen, call, text("title")),
                     Some(result) => self.ended(screen, &call, text("tool"), text("status"), result),
                 }
-                // Why it was refused is never cut; the advice is the model's.
-                for why in text("refused").lines().filter(|line| *line != ADVICE) {
+                // Why it was refused is never cut.
+                for why in text("refused").lines() {
                     screen.paragraph("    ", Tone::Warn, &printable(why));
                 }
             }

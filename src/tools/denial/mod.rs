@@ -19,7 +19,7 @@ use self::{
 use crate::seams::{Outcome, Reach, Reached, SandboxSession, Stopped};
 
 /// The closing line: what the model is to do about a wall.
-pub const ADVICE: &str = "There is no other way past a wall: do without, and leave the rest to the user.";
+const ADVICE: &str = "There is no other way past a wall: do without, and leave the rest to the user.";
 
 /// Most reasons that are told; with the closing line five lines.
 const MOST: usize = 4;
@@ -74,6 +74,12 @@ pub async fn of_session(session: &dyn SandboxSession, command: &str, output: &st
         None => None,
     };
     explain(&Seen { command, output, outcome, unseen: missing.zip(place.as_deref()) })
+}
+
+/// An explanation without what is said to the model only; `None` where nothing is left.
+pub fn for_the_person(explanation: &str) -> Option<String> {
+    let lines: Vec<&str> = explanation.lines().filter(|line| *line != ADVICE).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn ended_well(command: &str, outcome: &Outcome) -> bool {

@@ -140,7 +140,7 @@ impl Desk {
 
     /// Accepted lines of open files that the user took back since, by the editor's own undo for instance: the old lines stand
     /// there again, untouched. A commit would bring back what is not on the screen.
-    fn undone_by_hand(&self) -> Vec<Key> {
+    pub(super) fn undone_by_hand(&self) -> Vec<Key> {
         let mut undone = Vec::new();
         for (path, buffer) in &self.buffers {
             let all = self.proposals().flat_map(|proposal| proposal.accepted.iter().map(move |record| (proposal, record)));

@@ -3,13 +3,18 @@
 use super::Desk;
 
 impl Desk {
-    /// Whether something accepted stands in no commit.
+    /// Whether something accepted stands in no commit, and not all of that was taken back by hand.
     pub fn has_uncommitted(&self) -> bool {
-        self.proposals().any(|proposal| {
-            proposal.accepted.iter().any(|record| {
-                !record.forgotten && !self.committed.contains(&(proposal.id.clone(), record.hunk.clone(), record.path.clone()))
-            })
-        })
+        let keys = self.proposals().flat_map(|proposal| {
+            let records = proposal.accepted.iter().filter(|record| !record.forgotten);
+            records.map(|record| (proposal.id.clone(), record.hunk.clone(), record.path.clone()))
+        });
+        let mut waiting = keys.filter(|key| !self.committed.contains(key)).peekable();
+        if waiting.peek().is_none() {
+            return false;
+        }
+        let undone = self.undone_by_hand();
+        waiting.any(|key| !undone.contains(&key))
     }
 
     /// Whether a commit was made since the last push.

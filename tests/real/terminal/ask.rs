@@ -102,6 +102,7 @@ fn what_the_walls_refused_is_told_to_the_person_too() {
     let (refused, result) = (told[0]["refused"].as_str().unwrap(), told[0]["result"].as_str().unwrap());
     assert!(refused.starts_with("/usr/again: everything outside") && result.contains(refused), "{}", told[0]);
     assert!(result.contains("There is no other way past a wall"), "{result}");
+    assert!(!refused.contains("There is no other way"), "{refused}");
 }
 
 #[test]

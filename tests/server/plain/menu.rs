@@ -130,6 +130,12 @@ async fn each_state_has_a_short_menu_and_no_run_starts_by_itself() {
         "More tasks...",
     ];
     assert_eq!(bare.titles(0).await, after);
+    // Taken back with the editor's undo there is nothing to commit, until it is done again.
+    bare.editor.replace(FILE, "TWO\n", "two\n");
+    let taken_back = bare.titles(0).await;
+    assert!(taken_back[0] == after[1] && !taken_back.contains(&after[0].to_owned()), "{taken_back:?}");
+    bare.editor.replace(FILE, "two\n", "TWO\n");
+    assert_eq!(bare.titles(0).await, after);
     assert_eq!(lightbulb(5).await, ["Accept change", "Reject change", "Reject with a reason...", "Show diff"]);
     let full = titles(&bare.menu_over(selected.clone(), json!({})).await);
     assert_eq!(full[..3], ["Add unit tests", "Document", "Explain"], "{full:?}");
@@ -156,6 +162,36 @@ async fn each_state_has_a_short_menu_and_no_run_starts_by_itself() {
     bare.says("countersign stopped").await;
     assert_eq!(double.requests().len(), 3, "no menu started a run");
     assert_eq!(bare.editor.text(FILE), TEXT.replace("two", "TWO"));
+    assert_eq!(bare.editor.quit().await, Some(0));
+}
+
+/// Two tasks want the same line: each entry says whose change it is about. Where only one has a change nothing is added.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_two_tasks_on_one_line_are_told_apart() {
+    let desk = Desk::trusted();
+    let edit = |id, old, new| {
+        let edits = json!([{"old": "two\n", "new": new}, {"old": old, "new": "changed\n"}]);
+        Turn::call(id, "edit_file", json!({"path": FILE, "edits": edits}))
+    };
+    let double =
+        ModelDouble::start([edit("a", "four\n", "TWO\n"), Turn::say("Loud."), edit("b", "six\n", "2\n"), Turn::say("Short.")]);
+    let bare = desk.bare(&double, true).await;
+    bare.editor.command("ask", json!({"prompt": "Shout."})).await.unwrap();
+    bare.says("Loud.").await;
+    bare.hunks(2).await;
+    assert_eq!(bare.titles(1).await[..2], ["Accept change", "Reject change"]);
+    let second = bare.editor.command("ask", json!({"prompt": "Count."})).await.unwrap()["task"].as_str().unwrap().to_owned();
+    bare.says("Short.").await;
+    bare.hunks(4).await;
+    let (here, alone) = (bare.titles(1).await, bare.titles(5).await);
+    for title in ["Accept change", "Reject change", "Reject with a reason", "Show diff", "Accept file"] {
+        assert!(here.contains(&format!("{title}: Count. ({second})")), "{title}: {here:?}");
+        let of_first = here.iter().filter(|entry| entry.starts_with(&format!("{title}: Shout. (t"))).count();
+        assert_eq!((of_first, here.iter().any(|entry| entry == title)), (1, false), "{title}: {here:?}");
+    }
+    assert_eq!(alone[..2], ["Accept change", "Reject change"], "{alone:?}");
+    bare.choose(1, "Accept change: Count.").await.unwrap();
+    assert!(bare.editor.text(FILE).starts_with("one\n2\nthree\n"), "{}", bare.editor.text(FILE));
     assert_eq!(bare.editor.quit().await, Some(0));
 }
 

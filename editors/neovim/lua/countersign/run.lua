@@ -268,11 +268,13 @@ function M.update(params, task, client)
     line('▸ ' .. (params.title or params.tool), 'CountersignTool')
   elseif kind == 'tool_call' then
     local result = vim.split(vim.trim(params.result), '\n', { plain = true })
+    local said = {}
     if not streamed[params.call] or params.status ~= 'ok' then
       -- What an edit did stands in the file; below the first line of a result stands what was streamed already.
       local edit = (params.tool == 'edit_file' or params.tool == 'write_file') and params.status == 'ok'
       local most_shown = (edit or streamed[params.call]) and 1 or shown_result
       for index = 1, math.min(#result, most_shown) do
+        said[result[index]] = true
         line('  ' .. result[index], 'CountersignOutput')
       end
       if #result > most_shown and most_shown > 1 then
@@ -281,6 +283,12 @@ function M.update(params, task, client)
     end
     streamed[params.call] = nil
     line('  ' .. (params.status or '?'), params.status == 'ok' and 'CountersignLabel' or 'CountersignWaiting')
+    -- Why walls or the proxy were in the way, where the part of the result that is shown does not say it.
+    for _, why in ipairs(params.refused and vim.split(params.refused, '\n', { plain = true }) or {}) do
+      if not said[why] then
+        line('  ' .. why, 'CountersignWaiting')
+      end
+    end
   elseif kind == 'question' then
     if params.state == 'open' then
       line('? ' .. (params.text or 'a question for you'), 'CountersignWaiting')

@@ -5,7 +5,7 @@ export type Entry =
   | { kind: "ask"; text: string }
   | { kind: "text"; text: string }
   | { kind: "thinking"; text: string }
-  | { kind: "tool"; call: string; title: string; status: string; output: string; result: string }
+  | { kind: "tool"; call: string; title: string; status: string; output: string; result: string; refused?: string }
   | { kind: "said"; text: string; how: "now" | "unsent"; seen: boolean }
   | { kind: "question"; approval: string; text: string; state: string }
   | { kind: "end"; state: string; text: string };
@@ -108,6 +108,7 @@ function toolCall(run: Run, update: Update): number[] {
   const done = (entry: Entry) => {
     if (entry.kind !== "tool") return;
     Object.assign(entry, { status: update.status ?? "ok", result: tail(update.result ?? "") });
+    if (update.refused) entry.refused = tail(update.refused);
     if (update.tool !== "check") return;
     if (entry.status === "error") run.checks.set(entry.title, entry.result);
     else run.checks.delete(entry.title);

@@ -26,6 +26,14 @@ test("a tool call shows its output while it runs, and how it ended", () => {
   assert.equal(run.doing, "");
 });
 
+test("why a call was refused stands with its end", () => {
+  const run = newRun("t1");
+  feed(run, { kind: "tool_call", call: "a", tool: "run", title: "running make", status: "running" });
+  feed(run, { kind: "tool_call", call: "a", tool: "run", status: "error", result: "exit 1", refused: "/usr/x: read-only here." });
+  const refused = "/usr/x: read-only here.";
+  assert.deepEqual(run.entries, [{ kind: "tool", call: "a", title: "running make", status: "error", output: "", result: "exit 1", refused }]);
+});
+
 test("output of a call that nobody knows changes nothing", () => {
   const run = newRun("t1");
   assert.deepEqual(feed(run, { kind: "tool_output", call: "x", text: "1\n" }), []);
