@@ -183,6 +183,9 @@ fn registries(policy: &Policy, context: &Context) -> Result<Option<Check>, CliEr
         return Ok(None);
     }
     let (sandbox, here) = (walls::sandbox(context)?, context.here()?);
+    // The home is nobody's workspace: what holds in any other folder is told there.
+    let home = context.environment.home().and_then(|home| home.canonicalize().ok());
+    let here = if home.is_some_and(|home| home.starts_with(&here)) { context.folders()?.config } else { here };
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for name in names {
         match context.block_on(sandbox.registry(name, &here))? {
