@@ -90,10 +90,14 @@ impl<'a> Rules<'a> {
                 _ => above = dir,
             }
         }
+        let ends: Vec<usize> = path.match_indices('/').map(|(end, _)| end).chain([path.len()]).collect();
         for (prefix, rules) in &self.outer {
-            let whole = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
-            let found = rules.matched_path_or_any_parents(whole, false);
-            if !found.is_none() {
+            // Of the path and the folders above it, up to the root: that was opened, whatever the rules say of it.
+            let said = ends.iter().rev().map(|end| {
+                let whole = if prefix.is_empty() { path[..*end].to_owned() } else { format!("{prefix}/{}", &path[..*end]) };
+                rules.matched(whole, *end < path.len())
+            });
+            if let Some(found) = said.into_iter().find(|found| !found.is_none()) {
                 return found.is_ignore();
             }
         }

@@ -285,6 +285,17 @@ async fn changes_are_ignored_by_the_rules_of_git() {
     assert_eq!((done, kept), (vec!["edit build/kept.js -1 +1".to_owned(), "create e.txt".to_owned()], Vec::new()));
 }
 
+/// Whoever opens an ignored folder of a repository works in it: only what is ignored in it is left out.
+#[tokio::test]
+async fn a_workspace_in_an_ignored_folder_is_no_ignored_one() {
+    let task = Task::over(&[("src/a.txt", "old\n")]).await;
+    let top = task.bench.path("");
+    put(&top, ".gitignore", "/w/\n*.log\n");
+    assert!(unwalled("git init -q .", &top).status.success());
+    let (done, kept) = task.run("echo new > src/a.txt; echo made > b.txt; echo 1 > src/c.log").await;
+    assert_eq!((done, kept), (vec!["create b.txt".to_owned(), "edit src/a.txt -1 +1".to_owned()], Vec::new()));
+}
+
 #[tokio::test]
 async fn a_byte_order_mark_is_told_of() {
     let task = Task::over(&[("with.txt", "\u{feff}one\n"), ("without.txt", "one\n"), ("both.txt", "\u{feff}one\n")]).await;

@@ -35,6 +35,19 @@ async fn changes_of_commands_stay_for_the_next_and_are_listed() {
 }
 
 #[tokio::test]
+async fn what_stands_changed_is_listed_for_each_command() {
+    let bench = Bench::new().await;
+    for number in 0..3 {
+        put(&bench.path("w"), &format!("src/f{number}.txt"), "line 49\nline 50 of it\n");
+    }
+    let changed = ["src/f0.txt", "src/f1.txt", "src/f2.txt"];
+    assert_eq!(bench.sh("sed -i 's/^line 50 /LINE 50 /' src/*.txt").await.outcome.changed, changed);
+    for _ in 0..3 {
+        assert_eq!(bench.sh("true").await.outcome.changed, changed);
+    }
+}
+
+#[tokio::test]
 async fn what_commands_wrote_can_be_read_afterwards() {
     let bench = Bench::new().await;
     let home = bench.path("home");
