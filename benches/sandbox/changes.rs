@@ -1,6 +1,10 @@
 //! Changes found: what a command costs more where 100 changed files stand, and what reading them back costs.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, SystemTime},
+};
 
 use countersign::seams::Workspace;
 use countersign::{
@@ -16,6 +20,8 @@ use super::{
 
 const ROUNDS: usize = 100;
 const FILES: usize = 100;
+/// Before a command, so that its process 1 waits.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub fn measure() {
     let (clean, changed) = (Walls::new(), Walls::new());
@@ -23,7 +29,9 @@ pub fn measure() {
     clean.run("/bin/true");
     let (mut without, mut with, mut compared) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..ROUNDS {
+        sleep(PAUSE);
         without.add(timed(|| clean.run("/bin/true")));
+        sleep(PAUSE);
         with.add(timed(|| assert_eq!(changed.run("/bin/true").changed.len(), FILES)));
         compared.add(timed(|| compare(&changed, &files)));
     }
